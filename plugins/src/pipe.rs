@@ -1,0 +1,135 @@
+//! What the author of a pipe sees: a pipe, what it is given while planning, and the host it acts through while running.
+//! Does not know on which side of the line, or in which process, the host is.
+
+use std::path::Path;
+
+use forge_schemas::kind::Kind;
+use forge_schemas::{
+    Artifact, Command, Emit, Exit, Facts, Failure, HttpRequest, HttpResponse, KindInfo, Level, Offer, Problem,
+    Selector, SourceText, Step, TableName,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::template::{Names, Template};
+
+/// The code for one kind of step, and one kind of table in the project file.
+pub trait Pipe {
+    /// Its table in the project file.
+    const NAME: &'static str;
+    /// One line for people.
+    const SUMMARY: &'static str;
+    /// One table. The doc comments of its fields are the manual.
+    type Settings: DeserializeOwned + JsonSchema;
+    /// What `plan` tells `run`: all that decides what comes out, resolved.
+    type Params: Serialize + DeserializeOwned;
+
+    /// The kinds it can make.
+    fn makes() -> Vec<KindInfo>;
+
+    /// Which artifacts a table takes, and which source files it must read to plan. Pure.
+    fn takes(settings: &Self::Settings) -> Result<Wants, Vec<Problem>>;
+
+    /// The steps of a table, or all that is wrong with it. Pure.
+    fn plan(settings: &Self::Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>>;
+
+    /// Does one step. Acts through `host`, and in `host.dir()`, and nowhere else.
+    fn run(params: &Self::Params, step: &Step, host: &dyn Host) -> Result<(), Failure>;
+}
+
+/// What a table wants before it can plan.
+#[derive(Debug, Clone, Default)]
+pub struct Wants {
+    /// Which artifacts.
+    pub selectors: Vec<Selector>,
+    /// Which source files, by path and by the key that names them.
+    pub sources: Vec<SourceText>,
+}
+
+/// What `plan` is given.
+pub struct Given<'a> {
+    /// The table.
+    pub table: &'a TableName,
+    /// The facts.
+    pub facts: &'a Facts,
+    /// What the tables that it takes from have declared: all that answers one of its selectors.
+    pub offers: &'a [Offer],
+    /// The source files that it asked for.
+    pub sources: &'a [SourceText],
+    /// Renders templates.
+    pub renderer: &'a dyn Renderer,
+}
+
+/// Renders a template with the facts and further names.
+pub trait Renderer {
+    /// The text, or what is wrong with the template.
+    fn render(&self, template: &str, names: &Value) -> Result<String, String>;
+}
+
+/// All that a pipe may do to the world. Calls block; any thread may make them, several at once.
+pub trait Host: Sync {
+    /// What the step takes, made, in the order of `step.takes`.
+    fn inputs(&self) -> &[Artifact];
+    /// The facts.
+    fn facts(&self) -> &Facts;
+    /// The directory of the project file; absolute. To be read, never written.
+    fn root(&self) -> &Path;
+    /// An empty directory of this step alone; absolute. What it emits is moved out of here.
+    fn dir(&self) -> &Path;
+    /// Starts a program and waits for it. A program that fails is no failure of this call.
+    fn exec(&self, command: &Command) -> Result<Exit, Failure>;
+    /// Sends a request. An answer of status 400 and more is no failure of this call.
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure>;
+    /// An artifact that the step declared is made. Answers as it lies in the store.
+    fn emit(&self, emit: &Emit) -> Result<Artifact, Failure>;
+    /// Says something to the user: one line.
+    fn log(&self, level: Level, message: &str);
+    /// How far the step is. `total` 0 where that is not known. May be called in a tight loop.
+    fn progress(&self, done: u64, total: u64, message: &str);
+    /// Whether the step should stop soon.
+    fn cancelled(&self) -> bool;
+    /// Keeps what a remote side answered, for a later run of the same task.
+    fn remember(&self, key: &str, value: &Value) -> Result<(), Failure>;
+    /// What was remembered under `key`; null for nothing.
+    fn recall(&self, key: &str) -> Result<Value, Failure>;
+
+    /// Starts a program that must end with exit status 0.
+    fn exec_ok(&self, command: &Command) -> Result<Exit, Failure> {
+        let exit = self.exec(command)?;
+        match exit.is_success() {
+            true => Ok(exit),
+            false => {
+                let program = command.argv.first().map_or("", String::as_str);
+                Err(Failure::tool(format!("`{program}` ended with {}", exit.in_words())))
+            }
+        }
+    }
+}
+
+impl Given<'_> {
+    /// Renders the template at `key` with the names it may use.
+    pub fn render<N: Names + Serialize>(
+        &self,
+        key: &str,
+        template: &Template<N>,
+        names: &N,
+    ) -> Result<String, Problem> {
+        if !template.is_template() {
+            return Ok(template.text().to_owned());
+        }
+        let names = serde_json::to_value(names).map_err(|error| Problem::at_key(key, error.to_string()))?;
+        self.renderer.render(template.text(), &names).map_err(|message| Problem::at_key(key, message))
+    }
+
+    /// The text of a source file that `takes` asked for.
+    pub fn source(&self, path: &str) -> Option<&str> {
+        self.sources.iter().find(|source| source.path == path).map(|source| source.text.as_str())
+    }
+}
+
+/// A kind, described by its type.
+pub fn kind<K: Kind + JsonSchema>() -> KindInfo {
+    KindInfo { name: K::NAME.to_owned(), detail: schemars::schema_for!(K).to_value() }
+}

@@ -1,0 +1,196 @@
+//! The messages that cross the plugin line: what the engine asks of a pipe, and what a pipe asks of its host.
+//! Both sides ignore fields that they do not know; every message is one JSON object.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Artifact, Digest, Facts, Offer, Problem, Selector, Step, TableName};
+
+/// `describe`: asked once, after loading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Describe {
+    /// Who asks.
+    pub host: Hello,
+}
+
+/// Who is at the other end of the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of forge.
+    pub version: String,
+    /// The plugin ABI it speaks: `1.0`.
+    pub abi: String,
+    /// The services it has.
+    pub services: Vec<String>,
+}
+
+/// The answer to `describe`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    /// The plugin's name.
+    pub name: String,
+    /// The plugin's version.
+    pub version: String,
+    /// What it was built from, where it must match its executable exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// Its pipes.
+    pub pipes: Vec<PipeInfo>,
+}
+
+/// One pipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PipeInfo {
+    /// Its table in the project file.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The JSON Schema of its settings, draft 2020-12.
+    pub settings: Value,
+    /// The kinds it can make.
+    pub makes: Vec<KindInfo>,
+}
+
+/// A kind of artifact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KindInfo {
+    /// Its name.
+    pub name: String,
+    /// The JSON Schema of its detail.
+    pub detail: Value,
+}
+
+/// `takes`: which artifacts a table wants, and which source files it must read to plan. Pure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Takes {
+    /// The table.
+    pub table: TableName,
+    /// Its settings, templates of facts resolved, checked against the schema.
+    pub settings: Value,
+}
+
+/// The answer to `takes`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TakesReply {
+    /// Which artifacts.
+    pub selectors: Vec<Selector>,
+    /// Which source files, by path relative to the project file and the key that names them. `plan` is given their text.
+    pub sources: Vec<SourceText>,
+    /// What is wrong with the settings.
+    pub problems: Vec<Problem>,
+}
+
+/// A source file that a table must read to plan: a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceText {
+    /// Relative to the project file.
+    pub path: String,
+    /// The key of the settings that names it.
+    pub key: String,
+    /// Its text; empty in the answer to `takes`.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// `plan`: steps, or what is wrong. Pure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The table.
+    pub table: TableName,
+    /// Its settings.
+    pub settings: Value,
+    /// The facts.
+    pub facts: Facts,
+    /// What the tables that it takes from have declared, in the order of the file.
+    pub offers: Vec<Offer>,
+    /// The source files that it asked for.
+    #[serde(default)]
+    pub sources: Vec<SourceText>,
+}
+
+/// The answer to `plan`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanReply {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// `run`: acts, only through the host. The answer is empty, or a failure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The table.
+    pub table: TableName,
+    /// The step.
+    pub step: Step,
+    /// What it takes, made, in the order of `step.takes`.
+    pub inputs: Vec<Artifact>,
+    /// Where it stands.
+    pub host: Host,
+}
+
+/// What a step may know of the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// The facts.
+    pub facts: Facts,
+    /// The directory of the project file; absolute. To be read, never written.
+    pub root: PathBuf,
+    /// An empty directory of this step alone; absolute.
+    pub dir: PathBuf,
+}
+
+/// Service `artifact.emit`: a declared artifact is made. The answer is the `Artifact` as it lies in the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Emit {
+    /// Its name, one of those that the step declared.
+    pub name: String,
+    /// Its content: a file in the step's directory, which is moved away.
+    pub path: PathBuf,
+    /// What else it refers to.
+    #[serde(default)]
+    pub blobs: Vec<EmitBlob>,
+    /// What is known of it now.
+    pub detail: Value,
+}
+
+/// Content that an artifact refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmitBlob {
+    /// A file in the step's directory, which is moved away.
+    File(PathBuf),
+    /// Content of one of the step's inputs.
+    Held(Digest),
+}
+
+/// Service `template.render`: a template with the facts and these names. Works in `plan` too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Render {
+    /// The template.
+    pub template: String,
+    /// Names beside the facts: an object.
+    pub names: Value,
+}
+
+/// The answer to `template.render`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderReply {
+    /// The text.
+    pub text: String,
+}
+
+/// Services `note.set` and `note.get`: what a remote side answered, durable, for resuming.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// Its name, of this task alone.
+    pub key: String,
+    /// What it says; null in `note.get` and for what was never set.
+    #[serde(default)]
+    pub value: Value,
+}

@@ -1,0 +1,88 @@
+//! The kinds that come with forge: a type for what is known of each.
+//! A plugin may declare others; the engine treats all alike and names none.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Platform};
+
+/// A kind of artifact. Its `Serialize` form is the artifact's `detail`.
+pub trait Kind: Serialize {
+    /// What selectors call it.
+    const NAME: &'static str;
+}
+
+/// `binary`: a program for one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Binary {
+    /// The name of the program, without the platform: `hello`, `hello.exe`.
+    pub file_name: String,
+}
+
+/// `image`: an OCI image for one platform. The content is its manifest; `blobs` are config and layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Image {
+    /// The references that it is published under, tag and all: `ghcr.io/acme/hello:1.2.3`.
+    pub references: Vec<String>,
+    /// The media type of its manifest, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Repositories that hold some of its blobs already, for a cross-repository mount: those of its base.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<String>,
+}
+
+/// `manifest_list`: an OCI index, or a Docker manifest list. The content is the index; `blobs` are its members and all of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestList {
+    /// The references that it is published under.
+    pub references: Vec<String>,
+    /// Its members, as far as they are known.
+    pub members: Vec<Member>,
+    /// The media type of the list, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Repositories that hold some of its blobs already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<String>,
+}
+
+/// One image of a manifest list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Member {
+    /// The artifact it is.
+    pub image: String,
+    /// Where it runs.
+    pub platform: Platform,
+    /// Its manifest's digest, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// `publication`: something that lies in a remote place now, visible or not. The content is a small receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Publication {
+    /// Where: `ghcr.io/acme/hello@sha256:…`, or `ghcr.io/acme/hello:1.2.3`.
+    pub reference: String,
+    /// The artifact that lies there.
+    pub artifact: String,
+    /// What lies there, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl Kind for Binary {
+    const NAME: &'static str = "binary";
+}
+
+impl Kind for Image {
+    const NAME: &'static str = "image";
+}
+
+impl Kind for ManifestList {
+    const NAME: &'static str = "manifest_list";
+}
+
+impl Kind for Publication {
+    const NAME: &'static str = "publication";
+}

@@ -1,0 +1,35 @@
+//! The data that crosses a boundary of forge: between engine and pipes, and between forge and its users.
+//! Knows no file, no clock, no environment and no process: plain data that parses, prints and compares.
+
+mod artifact;
+mod call;
+mod command;
+mod digest;
+mod event;
+pub mod exit;
+mod facts;
+mod http;
+pub mod kind;
+mod outcome;
+mod platform;
+mod problem;
+mod report;
+mod selector;
+mod step;
+
+pub use artifact::{Artifact, Blob, Offer, TableName};
+pub use call::{
+    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Render, RenderReply,
+    Run, SourceText, Takes, TakesReply,
+};
+pub use command::{Command, Exit};
+pub use digest::{BadDigest, Digest, Digester};
+pub use event::{Event, EventKind, Level};
+pub use facts::Facts;
+pub use http::{Body, HttpRequest, HttpResponse, Method};
+pub use outcome::{Failure, FailureClass, Outcome};
+pub use platform::{BadPlatform, Platform};
+pub use problem::{Place, Problem};
+pub use report::{ArtifactEntry, ArtifactList, Metadata, RunReport, TaskEntry};
+pub use selector::{Expect, Selector};
+pub use step::{Effect, Memory, Output, Read, Resource, Step, Tool};

@@ -1,0 +1,61 @@
+//! Which artifacts a table takes. From these the engine orders the tables and draws the edges of the plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Offer, Platform};
+
+/// Which artifacts a table takes: those that answer every field. An empty list asks for nothing in particular.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selector {
+    /// Kinds, any of these.
+    pub kinds: Vec<String>,
+    /// Ids of tables, any of these.
+    pub tables: Vec<String>,
+    /// Names of artifacts, any of these.
+    pub names: Vec<String>,
+    /// Platforms, any of these. An artifact without a platform fits every one.
+    pub platforms: Vec<Platform>,
+    /// The key of the settings that it was drawn from, for the caret: `platforms[1]`.
+    pub key: String,
+    /// What it means when nothing answers.
+    pub expect: Expect,
+}
+
+/// What it means when nothing answers a selector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// A mistake of the user: there must be one at least.
+    #[default]
+    Some,
+    /// Nothing to say.
+    Any,
+}
+
+impl Selector {
+    /// Everything of one kind.
+    pub fn of_kind(kind: &str) -> Selector {
+        Selector { kinds: vec![kind.to_owned()], ..Selector::default() }
+    }
+
+    /// Whether `offer` answers.
+    pub fn accepts(&self, offer: &Offer) -> bool {
+        self.could_accept(&offer.table.id, &offer.kind)
+            && (self.names.is_empty() || self.names.contains(&offer.name))
+            && self.accepts_platform(offer.platform.as_ref())
+    }
+
+    /// Whether a table of this id that can make this kind could answer.
+    pub fn could_accept(&self, table: &str, kind: &str) -> bool {
+        (self.kinds.is_empty() || self.kinds.iter().any(|it| it == kind))
+            && (self.tables.is_empty() || self.tables.iter().any(|it| it == table))
+    }
+
+    fn accepts_platform(&self, platform: Option<&Platform>) -> bool {
+        match platform {
+            Some(platform) => self.platforms.is_empty() || self.platforms.contains(platform),
+            None => true,
+        }
+    }
+}

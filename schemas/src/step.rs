@@ -1,0 +1,128 @@
+//! What a pipe asks for: one step, with all that decides whether it must run.
+//! Does not know where the step stands in the plan: the engine places it there.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Place, Platform};
+
+/// One step of a table. A task is a step that has been placed in the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Step {
+    /// Unique in its table: `linux/arm64`. Empty for a table of one step.
+    pub name: String,
+    /// The platform it works for; `run --platform` leaves out the others.
+    pub platform: Option<Platform>,
+    /// The offers it takes, by name, in the order in which `run` sees them.
+    pub takes: Vec<String>,
+    /// The artifacts it makes: all of these, and no others.
+    pub makes: Vec<Output>,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Whether it may be remembered.
+    pub memory: Memory,
+    /// The source files it reads.
+    pub reads: Vec<Read>,
+    /// Environment variables that matter to it, by name.
+    pub env: Vec<String>,
+    /// Programs whose version matters to it.
+    pub tools: Vec<Tool>,
+    /// What bounds how many such steps run side by side.
+    pub resource: Resource,
+    /// The pipe's own: all that `run` wants to know, templates resolved.
+    pub params: Value,
+    /// Where in the project file it comes from.
+    pub place: Place,
+}
+
+/// An artifact that a step makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Unique in the plan; also its path under `dist/`.
+    pub name: String,
+    /// Which sort; one of those that the pipe has described.
+    pub kind: String,
+    /// Where it runs; none for what runs nowhere or everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What is known of it beforehand.
+    #[serde(default)]
+    pub detail: Value,
+}
+
+/// What a step does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing outside of this machine.
+    #[default]
+    Local,
+    /// Something remote that nobody sees yet: blobs, manifests by digest, drafts.
+    Stage,
+    /// Something that the world sees. Starts only when every other task of the plan is done.
+    Publish,
+}
+
+/// Whether a step may be remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// Same inputs, same outputs: it need not run again.
+    #[default]
+    Content,
+    /// It asks the world, and runs every time.
+    Never,
+}
+
+/// Source files that a step reads: a file, a directory with all that is in it, or a glob.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Read {
+    /// Relative to the project file.
+    pub path: String,
+    /// Where the user asked for it.
+    pub place: Place,
+}
+
+/// A program whose version decides what comes out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name on `PATH`, or its path.
+    pub program: String,
+    /// What makes it print its version. Empty: its file is hashed instead.
+    pub version: Vec<String>,
+}
+
+/// What bounds how many steps run side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// As many as `--jobs` says.
+    #[default]
+    Cpu,
+    /// Few at a time: each may want all the memory there is.
+    Memory,
+    /// Many at a time: they wait for others.
+    Network,
+    /// One at a time of this name.
+    Exclusive(String),
+}
+
+impl Default for Step {
+    fn default() -> Step {
+        Step {
+            name: String::new(),
+            platform: None,
+            takes: Vec::new(),
+            makes: Vec::new(),
+            effect: Effect::Local,
+            memory: Memory::Content,
+            reads: Vec::new(),
+            env: Vec::new(),
+            tools: Vec::new(),
+            resource: Resource::Cpu,
+            params: Value::Null,
+            place: Place::Key(String::new()),
+        }
+    }
+}
