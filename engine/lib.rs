@@ -1,1 +1,7 @@
 //! stub
+
+pub mod diagnostic;
+pub mod git;
+pub mod project;
+pub mod report;
+pub mod source;

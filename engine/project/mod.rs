@@ -1,0 +1,52 @@
+//! Text to project: `Document` is what was typed, `Head` what the engine's own tables say, `Project` what all of it means.
+//! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
+
+mod head;
+mod keypath;
+mod lower;
+mod parse;
+mod schema;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use forge_schemas::TableName;
+use serde_json::Value;
+
+use crate::source::{Source, Span};
+
+pub use head::{Head, Plugin, ProjectTable, Registry, RunLimits, Secret};
+pub use keypath::{Inside, Places};
+pub use lower::lower;
+pub use parse::Document;
+pub use template::Renderer;
+
+/// What the project file means.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// What the engine's own tables say; `[env]` resolved.
+    pub head: Head,
+    /// The pipes' tables, in the order of the file.
+    pub tables: Vec<Table>,
+    /// Variables of the process environment that templates asked for, set or not.
+    pub environment: BTreeSet<String>,
+    /// The file.
+    pub source: Arc<Source>,
+}
+
+/// One table of a pipe.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its pipe and id.
+    pub name: TableName,
+    /// All its keys but `id`, templates of facts resolved, checked against the pipe's schema.
+    pub settings: Value,
+    /// Where its header is: `[[docker]]`.
+    pub header: Span,
+    /// Where its keys and values are.
+    pub places: Places,
+}
+
+/// The process environment, as far as the project may see it.
+pub type Environment = BTreeMap<String, String>;

@@ -1,0 +1,4 @@
+//! stub
+
+/// Renders templates with facts.
+pub struct Renderer;
