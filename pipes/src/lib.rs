@@ -1,1 +1,4 @@
-//! stub
+//! The pipes that come with forge.
+//! Does not know the engine: a pipe sees its own table and its host.
+
+pub mod oci;
