@@ -23,7 +23,6 @@ pub struct FakeHost {
     scratch: TempDir,
     root: PathBuf,
     dir: PathBuf,
-    facts: Facts,
     step: Step,
     table: TableName,
     /// Everything there is, given or emitted; `inputs` are those that the step takes.
@@ -156,7 +155,6 @@ impl FakeHost {
             scratch,
             root,
             dir,
-            facts: sample_facts(),
             step: Step::default(),
             table: TableName::new("", ""),
             artifacts: Vec::new(),
@@ -166,13 +164,6 @@ impl FakeHost {
             record: Mutex::default(),
             cancelled: AtomicBool::new(false),
         }
-    }
-
-    /// The same, with these facts.
-    #[must_use]
-    pub fn with_facts(mut self, facts: Facts) -> FakeHost {
-        self.facts = facts;
-        self
     }
 
     /// The same, with a file in the source tree. `path` is relative to the project file.
@@ -309,10 +300,6 @@ impl FakeHost {
 impl Host for FakeHost {
     fn inputs(&self) -> &[Artifact] {
         &self.inputs
-    }
-
-    fn facts(&self) -> &Facts {
-        &self.facts
     }
 
     fn root(&self) -> &Path {
