@@ -119,8 +119,8 @@ impl<W: Write> Terminal<W> {
 
     fn paint(&self, colour: &str, text: &str) -> String {
         match self.colour {
-            Colour::Always => format!("\x1b[{colour}m{text}\x1b[0m"),
-            Colour::Never => text.to_owned(),
+            Colour::Ansi => format!("\x1b[{colour}m{text}\x1b[0m"),
+            Colour::Plain => text.to_owned(),
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
 
     fn check(verbosity: Verbosity, events: &[(Option<&str>, EventKind)], expect: Expect) {
         let mut out = Vec::new();
-        let mut terminal = Terminal::lines(&mut out, verbosity, Colour::Never);
+        let mut terminal = Terminal::lines(&mut out, verbosity, Colour::Plain);
         for (task, event) in events {
             terminal.tell(&Event { at: 12_400, task: task.map(ToOwned::to_owned), event: event.clone() });
         }
