@@ -106,11 +106,12 @@ impl Source {
     /// The bytes of the lines on which `span` lies, without the last line's end.
     pub fn lines_around(&self, span: Span) -> Span {
         let starts = self.line_starts();
+        let start = starts[self.line_of(span.start)];
         let end = match starts.get(self.line_of(span.end.max(span.start)) + 1) {
             Some(next) => next - 1,
             None => self.text.len(),
         };
-        Span::new(starts[self.line_of(span.start)], end)
+        Span::new(start, start + self.text[start..end].trim_end_matches('\r').len())
     }
 
     /// The text at `span`, as far as there is one.
