@@ -78,7 +78,7 @@ pub struct Selection {
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
+    /// What, and for what
     pub selection: Selection,
     /// How many tasks run side by side [default: the number of processors]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -95,7 +95,7 @@ pub struct Run {
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at its type")]
+    /// What, and for what
     pub selection: Selection,
     /// As JSON
     #[arg(long, conflicts_with = "dot")]

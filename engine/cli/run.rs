@@ -3,7 +3,7 @@
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use forge_schemas::{Effect, Event, EventKind, Outcome, RunReport, TaskEntry, exit};
+use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
 use super::session::{Mode, Session};
@@ -32,7 +32,8 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         folder: folder.clone(),
         diary: diary.clone(),
         pipes: &session.plugins,
-        registries: session.project.registries(),
+        env: session.project.head.env.clone(),
+        registries: session.project.head.registries.clone(),
         limits: limits(&session, options),
         after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
     };
@@ -42,7 +43,6 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     sinks.tell(&ended(&results));
     sinks.finish();
     write(&session, &plan, &folder, &diary, &results).map_err(|it| output::failure(&it))?;
-    tell_published(arguments, options, &plan, &results);
     Ok(exit_code(&results))
 }
 
@@ -165,22 +165,6 @@ fn write(
     let path: PathBuf = diary.join("report.json");
     let bytes = serde_json::to_vec(&report).map_err(|error| forge_schemas::Failure::bug(error.to_string()))?;
     write_beside(&path, &bytes).map_err(|error| forge_schemas::Failure::file("write", &path, &error))
-}
-
-// The last lines of a release: what the world can see now.
-fn tell_published(arguments: &Arguments, options: &Options, plan: &Plan, results: &Results) {
-    if options.json || arguments.quiet {
-        return;
-    }
-    let seen = plan.ids().filter(|id| plan.task(*id).step.effect == Effect::Publish);
-    let seen = seen.filter(|id| results.outcomes[id.index()].0 == Outcome::Done);
-    for output in seen.flat_map(|id| &plan.task(id).step.makes) {
-        if let Some(artifact) = results.artifacts.get(&output.name) {
-            let detail = artifact.detail.as_object();
-            let said = |key| detail.and_then(|it| it.get(key)).and_then(|it| it.as_str()).unwrap_or_default();
-            output::print(&format!("{} {}", said("reference"), said("digest")).trim().to_owned());
-        }
-    }
 }
 
 fn exit_code(results: &Results) -> u8 {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
-use crate::project::{Project, Table, diagnostic};
+use crate::project::{Project, Soundness, Table, diagnostic};
 use crate::source::Source;
 
 /// Reads source files while planning.
@@ -34,21 +34,8 @@ pub struct Asked<'a> {
     pub state: Soundness,
 }
 
-/// Whether a table can be planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Soundness {
-    /// It can.
-    Sound,
-    /// A mistake in it has been told.
-    Broken,
-}
-
 /// Asks every table, in the order of the file.
-pub fn ask<'a>(
-    project: &'a Project,
-    pipes: &dyn Pipes,
-    reader: &dyn Reader,
-) -> (Vec<Asked<'a>>, Vec<Diagnostic>) {
+pub fn ask<'a>(project: &'a Project, pipes: &dyn Pipes, reader: &dyn Reader) -> (Vec<Asked<'a>>, Vec<Diagnostic>) {
     let asked: Vec<(Asked<'_>, Vec<Diagnostic>)> =
         project.tables.par_iter().map(|table| ask_one(project, table, pipes, reader)).collect();
     let mut diagnostics = Vec::new();
@@ -78,6 +65,16 @@ fn ask_one<'a>(
     pipes: &dyn Pipes,
     reader: &dyn Reader,
 ) -> (Asked<'a>, Vec<Diagnostic>) {
+    if table.soundness == Soundness::Broken {
+        let nothing = Asked {
+            table,
+            selectors: Vec::new(),
+            texts: Vec::new(),
+            sources: HashMap::new(),
+            state: Soundness::Broken,
+        };
+        return (nothing, Vec::new());
+    }
     let request = Takes { table: table.name.clone(), settings: table.settings.clone() };
     let (reply, mut diagnostics) = match pipes.takes(&request) {
         Ok(reply) => (reply, Vec::new()),

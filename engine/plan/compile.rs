@@ -5,13 +5,13 @@ use forge_plugin::Renderer;
 use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
 use rayon::prelude::*;
 
-use super::ask::{Asked, Reader, Soundness, ask, failed};
+use super::ask::{Asked, Reader, ask, failed};
 use super::circle::{Makers, rounds, waits};
 use super::link::{Offers, link, unanswered};
 use super::{Plan, offer};
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
-use crate::project::{Project, diagnostic};
+use crate::project::{Project, Soundness, diagnostic};
 
 /// Compiles a project. `renderer` renders templates that name more than facts.
 pub fn compile(
@@ -66,7 +66,7 @@ impl Scene<'_> {
         let this = &asked[at];
         let mut taken: Vec<usize> = Vec::new();
         let mut diagnostics = Vec::new();
-        let mut is_blind = false;
+        let mut is_blind = self.project.soundness == Soundness::Broken;
         for selector in &this.selectors {
             let found = offers.answer(selector);
             if found.is_empty() {

@@ -8,12 +8,12 @@ use forge_schemas::{Expect, Offer, Place, Problem, Selector, Step};
 use petgraph::graph::DiGraph;
 use rayon::prelude::*;
 
-use super::ask::{Asked, Reader, Soundness};
+use super::ask::{Asked, Reader};
 use super::circle::Makers;
 use super::{Need, Plan, Task, TaskId};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
-use crate::project::{Project, Table, diagnostic};
+use crate::project::{Project, Soundness, Table, diagnostic};
 
 /// All that tables have declared so far.
 #[derive(Default)]
@@ -134,7 +134,14 @@ pub fn link(
     pipes: &dyn Pipes,
     reader: &dyn Reader,
 ) -> (Plan, Vec<Diagnostic>) {
-    let mut linking = Linking { project, asked, graph: DiGraph::new(), origin: Vec::new(), makers: BTreeMap::new(), diagnostics: Vec::new() };
+    let mut linking = Linking {
+        project,
+        asked,
+        graph: DiGraph::new(),
+        origin: Vec::new(),
+        makers: BTreeMap::new(),
+        diagnostics: Vec::new(),
+    };
     for (at, steps) in steps.into_iter().enumerate() {
         linking.place(at, steps, pipes);
     }
@@ -205,7 +212,8 @@ impl Linking<'_> {
         let there = self.diagnostic(first, Problem { place, message: String::new(), help: None });
         let said = format!("`{}` makes it here", self.graph[first].id);
         let mut told = here.help("give one of the tables another `id`, or what it makes another name");
-        told.labels.extend(there.labels.into_iter().map(|label| crate::diagnostic::Label { text: said.clone(), ..label }));
+        told.labels
+            .extend(there.labels.into_iter().map(|label| crate::diagnostic::Label { text: said.clone(), ..label }));
         self.diagnostics.push(told);
     }
 

@@ -17,7 +17,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
 use serde::{Deserialize, Serialize};
 
-pub use ask::{Pipes, Reader};
+pub use ask::Reader;
 pub use compile::compile;
 pub use render::{dot, json, text};
 pub use target::{Targets, UnknownTarget};
@@ -149,8 +149,7 @@ impl Plan {
     }
 
     fn keep(&self, keep: &[bool]) -> Plan {
-        let graph =
-            self.graph.filter_map(|id, task| keep[id.index()].then(|| task.clone()), |_, need| Some(*need));
+        let graph = self.graph.filter_map(|id, task| keep[id.index()].then(|| task.clone()), |_, need| Some(*need));
         Plan::new(graph).unwrap_or_default()
     }
 }

@@ -9,10 +9,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 /// Every node after all that lead to it; none when the graph is not acyclic. Not recursive: a chain may be long.
 pub fn stable_order<N, E>(graph: &DiGraph<N, E>) -> Option<Vec<NodeIndex>> {
-    let mut open: Vec<usize> = graph
-        .node_indices()
-        .map(|id| graph.edges_directed(id, Direction::Incoming).count())
-        .collect();
+    let mut open: Vec<usize> =
+        graph.node_indices().map(|id| graph.edges_directed(id, Direction::Incoming).count()).collect();
     let mut ready: BinaryHeap<Reverse<NodeIndex>> =
         graph.node_indices().filter(|id| open[id.index()] == 0).map(Reverse).collect();
     let mut order = Vec::with_capacity(graph.node_count());

@@ -13,6 +13,7 @@ use super::keypath::{Inside, Places};
 use super::parse::{Entry, Form};
 use super::schema::{Schema, Settings};
 use crate::diagnostic::Diagnostic;
+use crate::registries::Registries;
 use crate::source::Span;
 
 /// `[project]`.
@@ -33,29 +34,6 @@ pub struct ProjectTable {
     pub license: Option<String>,
 }
 
-/// `[secrets]`: where a secret's value comes from. Never the value itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Secret {
-    /// `{ env = "GITHUB_TOKEN" }`: a variable of the environment.
-    Env(String),
-    /// `{ file = "token.txt" }`: a file, relative to the project file.
-    File(String),
-    /// `{ command = ["pass", "show", "token"] }`: what a program prints.
-    Command(Vec<String>),
-}
-
-/// `[plugins.NAME]`: a plugin beside those that come with forge.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Plugin {
-    /// The library, relative to the project file.
-    pub path: String,
-    /// The secrets that its pipes may declare.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<String>,
-}
-
 /// `[run]`: how many steps run side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -71,22 +49,6 @@ pub struct RunLimits {
     pub network: Option<u32>,
 }
 
-/// `[registries."HOST"]`: how a registry is spoken to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Registry {
-    /// Speaks http, not https.
-    pub http: bool,
-    /// A PEM file of certificates that its own is signed by, relative to the project file.
-    pub ca: Option<String>,
-    /// Takes any certificate.
-    pub insecure: bool,
-    /// Who signs in.
-    pub username: Option<String>,
-    /// The name of the secret to sign in with; the docker config is asked where there is none.
-    pub password: Option<String>,
-}
-
 /// All of the engine's own tables.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,26 +58,17 @@ pub struct Head {
     /// Variables for templates and for every program that is started.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Where secrets come from, by name.
-    #[serde(default)]
-    pub secrets: BTreeMap<String, Secret>,
-    /// Plugins beside those that come with forge, by name.
-    #[serde(default)]
-    pub plugins: BTreeMap<String, Plugin>,
-    /// Names for what to run together: pipes, tables, tasks and other goals.
-    #[serde(default)]
-    pub goals: BTreeMap<String, Vec<String>>,
     /// How many steps run side by side.
     #[serde(default)]
     pub run: RunLimits,
     /// How registries are spoken to, by host.
     #[serde(default)]
-    pub registries: BTreeMap<String, Registry>,
+    pub registries: Registries,
 }
 
 impl Head {
     /// Their names.
-    pub const NAMES: &'static [&'static str] = &["project", "env", "secrets", "plugins", "goals", "run", "registries"];
+    pub const NAMES: &'static [&'static str] = &["project", "env", "run", "registries"];
 }
 
 impl Head {
@@ -152,9 +105,6 @@ fn read_all(mut tables: Map<String, Value>) -> Head {
     Head {
         project: project.unwrap_or_else(|| ProjectTable { name: UNNAMED.to_owned(), ..ProjectTable::default() }),
         env: read(&mut tables, "env").unwrap_or_default(),
-        secrets: read(&mut tables, "secrets").unwrap_or_default(),
-        plugins: read(&mut tables, "plugins").unwrap_or_default(),
-        goals: read(&mut tables, "goals").unwrap_or_default(),
         run: read(&mut tables, "run").unwrap_or_default(),
         registries: read(&mut tables, "registries").unwrap_or_default(),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use forge_schemas::{Facts, PipeInfo, TableName};
 use serde_json::Value;
 
+use super::Soundness;
 use super::keypath::{Inside, Places};
 use super::parse::{Entry, Form};
 use super::resolve::{Names, Resolver};
@@ -34,12 +35,14 @@ pub fn lower(
     let schemas = compile(pipes, &mut diagnostics);
     let mut lowering = Lowering { source: document.source(), schemas, renderer: &renderer, diagnostics };
     let entries = document.entries.iter().filter(|entry| !Head::NAMES.contains(&entry.name.as_str()));
-    let entries: Vec<&Entry> = entries.filter(|entry| lowering.is_table_of_a_pipe(entry)).collect();
+    let (entries, others): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| lowering.is_table_of_a_pipe(entry));
+    let soundness = Soundness::of(others.is_empty() && !document.is_broken());
     let ids = lowering.ids(&entries, &head.project.name);
     let tables = entries.into_iter().zip(ids).map(|(entry, id)| lowering.table(entry, id)).collect();
     let diagnostics = lowering.diagnostics;
     let environment = renderer.environment().union(&outside.environment()).cloned().collect();
-    (Project { head, tables, environment, source: document.source().clone() }, diagnostics)
+    let source = document.source().clone();
+    (Project { head, tables, soundness, environment, source }, diagnostics)
 }
 
 /// The values of `[env]` may name facts and what is set outside.
@@ -147,6 +150,7 @@ impl Lowering<'_> {
             keys.remove(ID);
         }
         let name = TableName::new(&entry.name, id);
+        let before = self.diagnostics.len();
         if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
             let mut resolver = Resolver {
                 renderer: self.renderer,
@@ -160,7 +164,8 @@ impl Lowering<'_> {
             let is_new = |it: &Diagnostic| !it.labels.iter().any(|label| failed.contains(&label.span));
             self.diagnostics.extend(schema.check(&checked).into_iter().filter(is_new));
         }
-        Table { name, settings, header: entry.places.key, places: entry.places.clone() }
+        let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
+        Table { name, settings, soundness, header: entry.places.key, places: entry.places.clone() }
     }
 }
 

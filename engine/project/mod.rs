@@ -2,7 +2,7 @@
 //! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
 
 mod head;
-pub mod keypath;
+mod keypath;
 mod lower;
 mod parse;
 mod resolve;
@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use crate::source::{Source, Span};
 
-pub use head::{Head, Plugin, ProjectTable, Registry, RunLimits, Secret};
-pub use keypath::{Inside, Places};
+pub use head::{Head, ProjectTable, RunLimits};
+pub use keypath::{Inside, Places, diagnostic};
 pub use lower::lower;
 pub use parse::Document;
 pub use template::Renderer;
@@ -31,6 +31,8 @@ pub struct Project {
     pub head: Head,
     /// The pipes' tables, in the order of the file.
     pub tables: Vec<Table>,
+    /// Broken where tables are missing from it: then what nothing makes may well be made by one of these.
+    pub soundness: Soundness,
     /// Variables of the process environment that templates asked for, set or not.
     pub environment: BTreeSet<String>,
     /// The file.
@@ -44,10 +46,28 @@ pub struct Table {
     pub name: TableName,
     /// All its keys but `id`, templates of facts resolved, checked against the pipe's schema.
     pub settings: Value,
+    /// Whether a pipe can be asked about it.
+    pub soundness: Soundness,
     /// Where its header is: `[[docker]]`.
     pub header: Span,
     /// Where its keys and values are.
     pub places: Places,
+}
+
+/// Whether a mistake has been told of something already. What follows from that mistake is not told as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// None has.
+    Sound,
+    /// One has.
+    Broken,
+}
+
+impl Soundness {
+    /// Sound if it `holds`.
+    fn of(holds: bool) -> Soundness {
+        if holds { Soundness::Sound } else { Soundness::Broken }
+    }
 }
 
 /// The process environment, as far as the project may see it.
@@ -217,7 +237,9 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
     #[test]
     fn nothing() {
-        check("", expect![[r#"
+        check(
+            "",
+            expect![[r#"
             error: the file says nothing to do
              --> forge.toml:1:1
               |
@@ -226,8 +248,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write what to do: `[project]` with `name = "hello"`, then a table, such as `[[build]]` with `tool = "cargo"`
 
-        "#]]);
-        check("# only a comment\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "# only a comment\n",
+            expect![[r#"
             error: the file says nothing to do
              --> forge.toml:1:1
               |
@@ -236,8 +261,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write what to do: `[project]` with `name = "hello"`, then a table, such as `[[build]]` with `tool = "cargo"`
 
-        "#]]);
-        check("[[build]]\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "[[build]]\ntool = 'go'\n",
+            expect![[r#"
             error: the project has no name
              --> forge.toml:1:1
               |
@@ -246,12 +274,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: begin with `[project]` and `name = "…"`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn unknown_tables() {
-        check_tables("[[biuld]]\ntool = 'go'\n[prject]\n[[x.y]]\na = 1\nversion = 1\n", expect![[r#"
+        check_tables(
+            "[[biuld]]\ntool = 'go'\n[prject]\n[[x.y]]\na = 1\nversion = 1\n",
+            expect![[r#"
             error: unknown table `biuld`
              --> forge.toml:4:1
               |
@@ -276,8 +307,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the tables are `build`, `docker`
 
-        "#]]);
-        check("version = 1\n[project]\nname = 'x'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "version = 1\n[project]\nname = 'x'\n",
+            expect![[r#"
             error: unknown key `version`
              --> forge.toml:1:1
               |
@@ -286,8 +320,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the tables are `build`, `docker`
 
-        "#]]);
-        check_tables("[build]\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[build]\ntool = 'go'\n",
+            expect![[r#"
             error: `build` is a list of tables
              --> forge.toml:4:1
               |
@@ -296,8 +333,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `[[build]]`, once for each
 
-        "#]]);
-        check("build = 1\nproject = 2\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "build = 1\nproject = 2\n",
+            expect![[r#"
             error: `build` is a list of tables
              --> forge.toml:1:1
               |
@@ -314,8 +354,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `{ … }`: what the project is
 
-        "#]]);
-        check("[[project]]\nname = 'x'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "[[project]]\nname = 'x'\n",
+            expect![[r#"
             error: `project` is one table
              --> forge.toml:1:1
               |
@@ -324,7 +367,8 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `[project]`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -399,7 +443,9 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
             "#]],
         );
-        check("[project]\nname = '../x'\n[env]\nA = '{{ env.NOPE }}'", expect![[r#"
+        check(
+            "[project]\nname = '../x'\n[env]\nA = '{{ env.NOPE }}'",
+            expect![[r#"
             error: `project.name` can not be `../x`
              --> forge.toml:2:8
               |
@@ -416,12 +462,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: set it, here in `[env]` or outside, or write `env.NOPE | default("…")`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn keys_and_types() {
-        check_tables("[[build]]\ntool = 'go'\nplatfroms = []\nzzz = 1\n", expect![[r#"
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatfroms = []\nzzz = 1\n",
+            expect![[r#"
             error: unknown key `platfroms` of `build`
              --> forge.toml:6:1
               |
@@ -438,8 +487,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nplatforms = 'linux/amd64'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatforms = 'linux/amd64'\n",
+            expect![[r#"
             error: `platforms` wants a list of strings, this is a string
              --> forge.toml:6:13
               |
@@ -448,8 +500,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `['linux/amd64']`: the platforms to build for
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nplatforms = ['linux/amd64', 7]\nbinary = true\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatforms = ['linux/amd64', 7]\nbinary = true\n",
+            expect![[r#"
             error: `platforms[1]` wants a string, this is an integer
              --> forge.toml:6:29
               |
@@ -466,8 +521,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `"true"`: the name of the program
 
-        "#]]);
-        check_tables("[[build]]\nplatforms = []\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\nplatforms = []\n",
+            expect![[r#"
             error: missing key `tool` of `build`
              --> forge.toml:4:1
               |
@@ -476,8 +534,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: add `tool = "…"`: what builds
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'og'\njobs = 300\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'og'\njobs = 300\n",
+            expect![[r#"
             error: `tool` can not be `og`
              --> forge.toml:5:8
               |
@@ -494,8 +555,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it wants an integer
 
-        "#]]);
-        check_tables("[[build]]\ntool = 7\njobs = '3'\ntags = 7\nenv = 'A=1'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 7\njobs = '3'\ntags = 7\nenv = 'A=1'\n",
+            expect![[r#"
             error: `tool` wants a string, this is an integer
              --> forge.toml:5:8
               |
@@ -528,8 +592,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `{ … }`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['a', 1]\nenv = { A = 1 }\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['a', 1]\nenv = { A = 1 }\n",
+            expect![[r#"
             error: `tags[1]` wants a string, this is an integer
              --> forge.toml:6:14
               |
@@ -546,8 +613,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `"1"`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nhooks = [{ rnu = ['x'] }, { run = 'x' }, 1]\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nhooks = [{ rnu = ['x'] }, { run = 'x' }, 1]\n",
+            expect![[r#"
             error: unknown key `rnu` of `build.hooks[0]`
              --> forge.toml:6:12
               |
@@ -572,8 +642,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `{ … }`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\njobs = 1.5\ntags = 2024-01-01\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\njobs = 1.5\ntags = 2024-01-01\n",
+            expect![[r#"
             error: `jobs` wants an integer, this is a float
              --> forge.toml:6:8
               |
@@ -582,8 +655,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `1`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\njobs = 99999999999999999999\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\njobs = 99999999999999999999\n",
+            expect![[r#"
             error: `jobs` wants an integer, this is a string
              --> forge.toml:6:8
               |
@@ -592,12 +668,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `1`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn ids() {
-        check_tables("[[build]]\nid = 'a'\ntool = 'go'\n[[build]]\nid = 'a'\ntool = 'go'\n", expect![[r#"
+        check_tables(
+            "[[build]]\nid = 'a'\ntool = 'go'\n[[build]]\nid = 'a'\ntool = 'go'\n",
+            expect![[r#"
             error: two `build` tables have the id `a`
              --> forge.toml:8:6
               |
@@ -609,8 +688,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: give each its own: others name it by this
 
-        "#]]);
-        check_tables("[[build]]\nid = 'a b'\ntool = 'go'\n[[build]]\nid = 7\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\nid = 'a b'\ntool = 'go'\n[[build]]\nid = 7\ntool = 'go'\n",
+            expect![[r#"
             error: `a b` can not be an id
              --> forge.toml:5:6
               |
@@ -627,12 +709,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: an id is made of letters, digits, `.`, `_` and `-`, as in `id = "image"`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn templates() {
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{{ verison }}-{{ os }}']\n", expect![[r#"
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{{ verison }}-{{ os }}']\n",
+            expect![[r#"
             error: unknown name `verison` in a template
              --> forge.toml:6:13
               |
@@ -649,8 +734,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nbinary = \"x-{{ version }}-{{ oss }}\"\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nbinary = \"x-{{ version }}-{{ oss }}\"\n",
+            expect![[r#"
             error: unknown name `oss` in a template
              --> forge.toml:6:30
               |
@@ -659,8 +747,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: did you mean `os`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
 
-        "#]]);
-        check_tables("[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n",
+            expect![[r#"
             error: unknown name `tol` in a template
              --> forge.toml:5:12
               |
@@ -677,8 +768,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: close it with `}}`, as in `{{ version }}`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n",
+            expect![[r#"
             error: bad template: unexpected end of block
              --> forge.toml:6:16
               |
@@ -703,8 +797,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: close it with `}}`, as in `{{ version }}`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']\n",
+            expect![[r#"
             error: `env.HOEM` is not set
              --> forge.toml:6:13
               |
@@ -729,8 +826,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: this is what was computed: `version.x`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n",
+            expect![[r#"
             error: bad template: filter uper is unknown
              --> forge.toml:6:19
               |
@@ -739,7 +839,8 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: this is what was computed: `uper`
 
-        "#]]);
+        "#]],
+        );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = [\"\\u0041{{ nam }}\"]\nbinary = '''\n\n{{ nam }}'''\n",
             expect![[r#"
@@ -807,7 +908,9 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
     #[test]
     fn syntax() {
-        check_tables("[[build]\ntool = 'go'\n", expect![[r#"
+        check_tables(
+            "[[build]\ntool = 'go'\n",
+            expect![[r#"
             error: unknown table `tool`
              --> forge.toml:4:1
               |
@@ -824,8 +927,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: lists are written `["one", "two"]`
 
-        "#]]);
-        check_tables("[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n",
+            expect![[r#"
             error: not TOML: string values must be quoted, expected literal string
              --> forge.toml:5:8
               |
@@ -866,8 +972,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntool = 'go'\n[project]\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntool = 'go'\n[project]\n",
+            expect![[r#"
             error: not TOML: duplicate key
              --> forge.toml:6:1
               |
@@ -884,8 +993,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: a key stands once in a table; for one more table write `[[NAME]]`
 
-        "#]]);
-        check_tables("[[build]]\ntool: go\n  platforms:\n    - a\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool: go\n  platforms:\n    - a\n",
+            expect![[r#"
             error: not TOML: invalid unquoted key, expected letters, numbers, `-`, `_`
              --> forge.toml:5:5
               |
@@ -910,7 +1022,8 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: a line is `key = value`, `[table]` or `[[table]]`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod words;
 
 use forge_schemas::Event;
 
-pub use diagnostics::{Colour, render};
+pub use diagnostics::{Colour, render, summary};
 pub use json::JsonLines;
 pub use terminal::{Terminal, Verbosity};
 pub use words::{duration, size};

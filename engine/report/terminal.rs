@@ -155,6 +155,9 @@ impl<W: Write> Sink for Terminal<W> {
                 let line = format!("{} {task}: {message}", self.paint(YELLOW, "   note"));
                 self.line(&line);
             }
+            EventKind::Log { level: Level::Info, message } if self.verbosity >= Verbosity::Normal => {
+                self.line(&format!("        {task}: {message}"));
+            }
             EventKind::Log { message, .. } => self.says(task, message),
             EventKind::Progress { message, .. } if !message.is_empty() => self.says(task, message),
             EventKind::TaskEnded { outcome, took, tail, log } => {
@@ -240,13 +243,21 @@ mod tests {
             (Some("build:hello"), ended(Outcome::Fresh)),
             (None, EventKind::RunEnded { done: 0, fresh: 1, failed: 0, skipped: 0 }),
         ];
-        check(Verbosity::Normal, &events, expect![[r#"
+        check(
+            Verbosity::Normal,
+            &events,
+            expect![[r#"
             nothing to do: 1 task fresh (12.4s)
-        "#]]);
+        "#]],
+        );
         check(Verbosity::Quiet, &events, expect![""]);
-        check(Verbosity::Verbose, &events, expect![[r#"
+        check(
+            Verbosity::Verbose,
+            &events,
+            expect![[r#"
               fresh build:hello
             nothing to do: 1 task fresh (12.4s)
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The fingerprint of a task: one digest of all that decides what it makes. Equal fingerprints, equal artifacts.
 //! Does not know whether such a task was done before: that is the record's.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use forge_schemas::{Artifact, Digest, Failure, Place, Step};
@@ -19,6 +20,8 @@ const EPOCH: &str = "forge-task-1";
 pub struct Scene<'a> {
     /// The directory of the project file.
     pub root: &'a Path,
+    /// What every program sees in its environment.
+    pub env: &'a BTreeMap<String, String>,
     /// Its source files.
     pub sources: &'a Sources,
     /// What files hash to.
@@ -35,6 +38,7 @@ struct Content<'a> {
     step: &'a Step,
     inputs: Vec<(&'a str, &'a str, Digest, &'a Value)>,
     sources: Vec<(&'a str, Digest)>,
+    env: &'a BTreeMap<String, String>,
     environment: Vec<(&'a str, Option<String>)>,
     tools: Vec<(&'a str, Digest)>,
 }
@@ -49,6 +53,7 @@ pub fn of(task: &Task, plugin: &str, inputs: &[&Artifact], scene: &Scene<'_>) ->
         step: &step,
         inputs: inputs.iter().map(|it| (it.name.as_str(), it.kind.as_str(), it.digest, &it.detail)).collect(),
         sources: sources(&task.step, scene)?,
+        env: scene.env,
         environment: task.step.env.iter().map(|name| (name.as_str(), std::env::var(name).ok())).collect(),
         tools: tools(&task.step, scene)?,
     };
@@ -68,10 +73,7 @@ fn placeless(step: &Step) -> Step {
 }
 
 fn sources<'a>(step: &'a Step, scene: &Scene<'_>) -> Result<Vec<(&'a str, Digest)>, Failure> {
-    step.reads
-        .iter()
-        .map(|read| Ok((read.path.as_str(), scene.sources.digest(&read.path, scene.hashes)?)))
-        .collect()
+    step.reads.iter().map(|read| Ok((read.path.as_str(), scene.sources.digest(&read.path, scene.hashes)?))).collect()
 }
 
 fn tools<'a>(step: &'a Step, scene: &Scene<'_>) -> Result<Vec<(&'a str, Digest)>, Failure> {

@@ -25,6 +25,8 @@ use crate::store::{Blobs, write_beside};
 pub struct Shared {
     /// The directory of the project file.
     pub root: PathBuf,
+    /// What every program sees in its environment.
+    pub env: BTreeMap<String, String>,
     /// Where content goes.
     pub blobs: Blobs,
     /// Where notes go.
@@ -72,7 +74,8 @@ impl<'a> TaskHost<'a> {
 
     // The step's own files only: nothing that a link leads to elsewhere.
     fn own_file(&self, path: &Path) -> Result<PathBuf, Failure> {
-        let outside = || Failure::bug(format!("the pipe gave away `{}`, which is not a file of its step", path.display()));
+        let outside =
+            || Failure::bug(format!("the pipe gave away `{}`, which is not a file of its step", path.display()));
         let whole = self.directory.join(path);
         let directory = whole.parent().and_then(|it| it.canonicalize().ok()).ok_or_else(outside)?;
         let own = self.directory.canonicalize().map_err(|_| outside())?;
@@ -132,7 +135,11 @@ impl Host for TaskHost<'_> {
         self.diary.command(&command.argv);
         let line = |line: &str| self.diary.output(line);
         let stop = self.shared.stop.clone();
-        let exit = self.shared.runtime.block_on(process::run(command, &self.directory, stop, &line))?;
+        let mut command = command.clone();
+        for (name, value) in &self.shared.env {
+            command.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let exit = self.shared.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
         if !exit.is_success() {
             self.diary.output(&format!("({})", exit.in_words()));
         }
@@ -154,9 +161,10 @@ impl Host for TaskHost<'_> {
     }
 
     fn emit(&self, emit: &Emit) -> Result<Artifact, Failure> {
-        let output = self.task.output(&emit.name).ok_or_else(|| {
-            Failure::bug(format!("the pipe made `{}`, which its step did not declare", emit.name))
-        })?;
+        let output = self
+            .task
+            .output(&emit.name)
+            .ok_or_else(|| Failure::bug(format!("the pipe made `{}`, which its step did not declare", emit.name)))?;
         self.shared.kinds.check(&output.kind, &emit.detail)?;
         let file = self.own_file(&emit.path)?;
         let executable = crate::store::is_executable(&file).map_err(|error| Failure::file("read", &file, &error))?;

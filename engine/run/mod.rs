@@ -44,6 +44,8 @@ pub struct World<'a> {
     pub diary: PathBuf,
     /// Who runs steps.
     pub pipes: &'a dyn Pipes,
+    /// `[env]` of the project file: every program sees it.
+    pub env: BTreeMap<String, String>,
     /// `[registries]` of the project file.
     pub registries: Registries,
     /// How many tasks run side by side.
@@ -71,6 +73,15 @@ pub struct Results {
     pub artifacts: BTreeMap<String, Arc<Artifact>>,
     /// Whether the user interrupted it.
     pub interrupted: bool,
+    /// How long it took, in milliseconds.
+    pub took: u64,
+}
+
+impl Results {
+    /// Whether every task is done or fresh.
+    pub fn is_good(&self) -> bool {
+        self.outcomes.iter().all(|(outcome, _)| matches!(outcome, Outcome::Done | Outcome::Fresh))
+    }
 }
 
 /// What tasks and workers tell the loop.
@@ -96,6 +107,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     let (stop, stopped) = watch::channel(Stop::Go);
     let shared = Shared {
         root: world.root.clone(),
+        env: world.env.clone(),
         blobs: Blobs::open(world.folder.store())?,
         notes: world.folder.notes(),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
@@ -121,6 +133,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
             artifacts: BTreeMap::new(),
             interrupted: false,
+            took: 0,
         },
         stop,
         began: Instant::now(),
@@ -186,6 +199,7 @@ impl<'a> Run<'a> {
         let ids = self.schedule.unchecked();
         let scene = fingerprint::Scene {
             root: &self.world.root,
+            env: &self.world.env,
             sources: &self.sources,
             hashes: &self.hashes,
             tools: &self.tools,
@@ -195,7 +209,8 @@ impl<'a> Run<'a> {
             .into_par_iter()
             .map(|id| {
                 let task = plan.task(id);
-                let inputs: Vec<&Artifact> = task.step.takes.iter().filter_map(|it| made.get(it)).map(|it| &**it).collect();
+                let inputs: Vec<&Artifact> =
+                    task.step.takes.iter().filter_map(|it| made.get(it)).map(|it| &**it).collect();
                 (id, fingerprint::of(task, &pipes.identity(&task.table.pipe), &inputs, &scene))
             })
             .collect();
@@ -333,7 +348,8 @@ impl<'a> Run<'a> {
             .map_err(|error| Failure::file("clear", &work, &error))
     }
 
-    fn end(self) -> Result<Results, Failure> {
+    fn end(mut self) -> Result<Results, Failure> {
+        self.results.took = self.began.elapsed().as_millis() as u64;
         self.record.sync()?;
         self.hashes.save()?;
         Ok(self.results)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use forge_schemas::{Command, Exit, Failure, FailureClass};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Child;
 use tokio::sync::watch;
 
@@ -36,14 +36,19 @@ pub async fn run(
     let mut stderr = Kept::new(STDERR_KEPT);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let status = {
+        let waiting = wait(&mut child, group, stop);
         let reading = async { tokio::join!(follow(out, &mut stdout, line), follow(err, &mut stderr, line)) };
-        tokio::pin!(reading);
-        let status = tokio::select! {
-            status = wait(&mut child, group, stop) => status,
-            // Its output has ended: only its exit is left to wait for.
-            _ = &mut reading => return ended(child.wait().await.map(Ended::Itself), stdout, stderr),
+        tokio::pin!(waiting, reading);
+        let mut is_read = false;
+        let status = loop {
+            tokio::select! {
+                status = &mut waiting => break status,
+                _ = &mut reading, if !is_read => is_read = true,
+            }
         };
-        let _ = tokio::time::timeout(LINGER, reading).await;
+        if !is_read {
+            let _ = tokio::time::timeout(LINGER, reading).await;
+        }
         status
     };
     ended(status, stdout, stderr)
@@ -136,7 +141,7 @@ async fn follow(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, line: &
 }
 
 // Like `read_until`, but a child that never ends its line can't take all the memory.
-async fn read_line(reader: &mut (impl AsyncBufReadExt + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     loop {
         let available = reader.fill_buf().await?;
         if available.is_empty() {
@@ -207,7 +212,10 @@ mod tests {
     #[test]
     fn a_group_is_stopped_as_a_whole() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let script = format!("(trap '' TERM; echo $BASHPID >/dev/null; exec sleep 600) & echo $! > {0}; echo up; wait", file.path().display());
+        let script = format!(
+            "(trap '' TERM; echo $BASHPID >/dev/null; exec sleep 600) & echo $! > {0}; echo up; wait",
+            file.path().display()
+        );
         assert_eq!(shell(&script, Some(Stop::Kill)), "the run was interrupted [up]");
         let grandchild: i32 = std::fs::read_to_string(file.path()).unwrap().trim().parse().unwrap();
         let alive = rustix::process::test_kill_process(Pid::from_raw(grandchild).unwrap()).is_ok();

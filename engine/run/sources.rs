@@ -99,10 +99,8 @@ impl Sources {
             .map_err(io::Error::other)?
             .compile_matcher();
         // Only the part of the tree that the pattern can match is walked.
-        let fixed: PathBuf = pattern
-            .components()
-            .take_while(|part| !is_glob(&part.as_os_str().to_string_lossy()))
-            .collect();
+        let fixed: PathBuf =
+            pattern.components().take_while(|part| !is_glob(&part.as_os_str().to_string_lossy())).collect();
         let start = if fixed.as_os_str() == pattern.as_os_str() { PathBuf::new() } else { fixed };
         if !self.root.join(&start).is_dir() {
             return Ok(Vec::new());

@@ -45,8 +45,9 @@ fn identify(tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure
         .map_err(|error| Failure::tool(format!("can't start `{program}`: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Failure::tool(format!("`{program} {}` ended with {}", tool.version.join(" "), output.status))
-            .cause(said));
+        return Err(
+            Failure::tool(format!("`{program} {}` ended with {}", tool.version.join(" "), output.status)).cause(said)
+        );
     }
     Ok(Digest::of(&output.stdout))
 }

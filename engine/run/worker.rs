@@ -50,11 +50,7 @@ pub struct Ended {
 const STACK: usize = 8 << 20;
 
 /// Starts a task. Its end arrives as a message, whatever happens.
-pub fn start<'scope, 'env: 'scope>(
-    threads: &'scope Scope<'scope, '_>,
-    job: Job<'env>,
-    sender: Sender<Message>,
-) {
+pub fn start<'scope, 'env: 'scope>(threads: &'scope Scope<'scope, '_>, job: Job<'env>, sender: Sender<Message>) {
     let (id, log) = (job.id, job.log.clone());
     let name = job.task.id.clone();
     let thread = std::thread::Builder::new().name(name).stack_size(STACK);
@@ -73,7 +69,8 @@ pub fn start<'scope, 'env: 'scope>(
 
 /// The file name of a task's log: its id, without what file systems take for something else.
 pub fn log_name(task: &str) -> String {
-    let name: String = task.chars().map(|it| if it.is_ascii_alphanumeric() || ".-_".contains(it) { it } else { '-' }).collect();
+    let name: String =
+        task.chars().map(|it| if it.is_ascii_alphanumeric() || ".-_".contains(it) { it } else { '-' }).collect();
     format!("{name}.txt")
 }
 
