@@ -1,4 +1,6 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
-forge_plugin::export! { name: "forge-pipes", pipes: [] }
+mod build;
+
+forge_plugin::export! { name: "forge-pipes", pipes: [build::Build] }

@@ -1,0 +1,266 @@
+//! Tool `cargo`: `cargo build`, with the linker that comes with Rust wherever the target is Linux with musl.
+//! Does not know the manifest: cargo reads it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{Exit, Failure, Level, Resource};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::targets::{self, RustTarget};
+use super::tool::{Recipe, Tool, program};
+use super::unit::Unit;
+use super::{Params, Settings, read_of, take};
+
+/// The tool.
+pub struct Cargo;
+
+/// What builds for platforms that need a cross compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CrossTool {
+    /// `cargo zigbuild`: zig is the C compiler and the linker.
+    Zigbuild,
+    /// `cross`: a container of the target's own.
+    Cross,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Start {
+    target: RustTarget,
+    cross_tool: Option<CrossTool>,
+    /// The command but for what only the machine knows.
+    argv: Vec<String>,
+    /// Under the target directory: `aarch64-unknown-linux-musl/release/hello`.
+    executable: PathBuf,
+}
+
+/// What others set to change what cargo builds.
+const VARIABLES: &[&str] =
+    &["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
+
+impl Tool for Cargo {
+    fn name(&self) -> &'static str {
+        "cargo"
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &[
+            "package",
+            "bin",
+            "features",
+            "no_default_features",
+            "profile",
+            "locked",
+            "cross_tool",
+            "libc",
+            "flags",
+            "program",
+        ]
+    }
+
+    fn platforms(&self, settings: &Settings) -> &'static [&'static str] {
+        match settings.cross_tool {
+            None => &["linux/amd64", "linux/arm64"],
+            Some(_) => &["linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64"],
+        }
+    }
+
+    fn plan(&self, unit: &mut Unit<'_>) -> Option<Recipe> {
+        let libc = unit.pick("libc", unit.settings.libc.as_ref(), |it| it.libc.as_ref()).map(|(_, libc)| *libc);
+        let Some(target) = targets::rust(unit.platform, libc) else {
+            unit.unsupported("cargo");
+            return None;
+        };
+        let mut env = unit.facts();
+        env.insert("CARGO_INCREMENTAL".to_owned(), "0".to_owned());
+        if let (None, true) = (unit.settings.cross_tool, target.triple.contains("-linux-musl")) {
+            env.insert(variable_of("LINKER", &target.triple), "rust-lld".to_owned());
+        }
+        let start = Start {
+            cross_tool: unit.settings.cross_tool,
+            argv: argv(unit, &target),
+            executable: executable(unit, &target),
+            target,
+        };
+        Some(Recipe {
+            recipe: unit.json(&start)?,
+            env,
+            // A package may depend on others anywhere in the workspace, so `dir` alone is not enough.
+            reads: vec![read_of(".", "")],
+            variables: VARIABLES,
+            tools: vec![program(&[&cargo(unit.settings), "-vV"]), program(&["rustc", "-vV"])],
+            resource: Resource::Memory,
+        })
+    }
+
+    fn run(&self, params: &Params, output: &Path, host: &dyn Host) -> Result<(), Failure> {
+        let start: Start = params.recipe()?;
+        let machine = Machine::ask(params, host)?;
+        if start.cross_tool != Some(CrossTool::Cross) {
+            machine.ensure_target(&start.target.triple, params, host)?;
+        }
+        let target_dir = target_dir(params, &start.target.triple, host);
+        let mut argv = start.argv.clone();
+        argv.extend(["--config".to_owned(), machine.rustflags(params, &start.target, host)]);
+        let mut command = params.command(&argv, host).env("CARGO_TARGET_DIR", target_dir.display().to_string());
+        command.env.remove("RUSTFLAGS");
+        let exit = host.exec(&command)?;
+        if !exit.is_success() {
+            return Err(failure(&start, &exit));
+        }
+        take(&target_dir.join(&start.executable), output)
+    }
+}
+
+fn cargo(settings: &Settings) -> String {
+    settings.program.clone().unwrap_or_else(|| "cargo".to_owned())
+}
+
+fn argv(unit: &mut Unit<'_>, target: &RustTarget) -> Vec<String> {
+    let settings = unit.settings;
+    let mut argv = match settings.cross_tool {
+        None => vec![cargo(settings), "build".to_owned()],
+        Some(CrossTool::Zigbuild) => vec![cargo(settings), "zigbuild".to_owned()],
+        Some(CrossTool::Cross) => vec!["cross".to_owned(), "build".to_owned()],
+    };
+    argv.extend(["--target".to_owned(), target.triple.clone(), "--profile".to_owned(), profile(settings).to_owned()]);
+    argv.extend(["--bin".to_owned(), bin(unit)]);
+    if let Some(package) = &settings.package {
+        argv.extend(["--package".to_owned(), package.clone()]);
+    }
+    if let Some((_, features)) = unit.pick("features", settings.features.as_ref(), |it| it.features.as_ref()) {
+        argv.extend(["--features".to_owned(), features.join(",")]);
+    }
+    if settings.no_default_features == Some(true) {
+        argv.push("--no-default-features".to_owned());
+    }
+    if settings.locked != Some(false) {
+        argv.push("--locked".to_owned());
+    }
+    if let Some((key, flags)) = unit.pick("flags", settings.flags.as_ref(), |it| it.flags.as_ref()) {
+        argv.extend(unit.words(&key, flags));
+    }
+    argv
+}
+
+fn profile(settings: &Settings) -> &str {
+    settings.profile.as_deref().unwrap_or("release")
+}
+
+fn bin(unit: &Unit<'_>) -> String {
+    unit.settings.bin.clone().unwrap_or_else(|| unit.binary.clone())
+}
+
+fn executable(unit: &Unit<'_>, target: &RustTarget) -> PathBuf {
+    // Two profiles share the directory of another (The Cargo Book, "Profiles").
+    let directory = match profile(unit.settings) {
+        "dev" | "test" => "debug",
+        "bench" => "release",
+        other => other,
+    };
+    let ext = unit.file_name.strip_prefix(&unit.binary).unwrap_or_default();
+    Path::new(&target.triple).join(directory).join(format!("{}{ext}", bin(unit)))
+}
+
+/// The variable that sets `key` for one target: `CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER`.
+fn variable_of(key: &str, triple: &str) -> String {
+    format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace(['-', '.'], "_"))
+}
+
+/// Where cargo keeps what it has compiled: see `docs/decisions/0002-cargo-target-dir.md`.
+fn target_dir(params: &Params, triple: &str, host: &dyn Host) -> PathBuf {
+    host.root().join(".forge/cargo").join(&params.table).join(triple)
+}
+
+/// What only the machine knows.
+struct Machine {
+    /// Where the toolchain lies.
+    sysroot: String,
+    /// Where cargo keeps the sources of dependencies; empty where it can't be asked.
+    cargo_home: String,
+}
+
+impl Machine {
+    fn ask(params: &Params, host: &dyn Host) -> Result<Machine, Failure> {
+        let ask = |argv: &[&str]| {
+            let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            host.exec(&params.command(&argv, host))
+        };
+        let sysroot = ask(&["rustc", "--print", "sysroot"])?;
+        if !sysroot.is_success() {
+            return Err(Failure::tool(format!("`rustc` ended with {}", sysroot.in_words())));
+        }
+        // Cargo has no command that prints it. Where there is no such shell, paths of dependencies stay as they are.
+        let cargo_home = ask(&["sh", "-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""]);
+        let cargo_home = cargo_home.ok().filter(Exit::is_success).map_or(String::new(), |exit| exit.stdout);
+        Ok(Machine { sysroot: sysroot.stdout.trim().to_owned(), cargo_home: cargo_home.trim().to_owned() })
+    }
+
+    /// Adds the standard library of the target where it is missing and there is a rustup to do it.
+    fn ensure_target(&self, triple: &str, params: &Params, host: &dyn Host) -> Result<(), Failure> {
+        // Two rustups at once would trip over each other's downloads.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        if Path::new(&self.sysroot).join("lib/rustlib").join(triple).join("lib").is_dir() {
+            return Ok(());
+        }
+        host.log(Level::Info, &format!("adding the Rust target `{triple}`"));
+        let add = ["rustup", "target", "add", triple].map(str::to_owned);
+        match host.exec(&params.command(&add, host)) {
+            Ok(exit) if exit.is_success() => Ok(()),
+            Ok(exit) => Err(no_target(triple).cause(format!("`rustup` ended with {}", exit.in_words()))),
+            Err(failure) => Err(no_target(triple).cause(failure.message)),
+        }
+    }
+
+    /// A setting of cargo, in its own syntax, that keeps the machine's paths out of the program. Set like this, it adds
+    /// to the flags that the project's own `.cargo/config.toml` has for the target, where a variable would displace them.
+    fn rustflags(&self, params: &Params, target: &RustTarget, host: &dyn Host) -> String {
+        let mut flags: Vec<String> = Vec::new();
+        let root = host.root().display().to_string();
+        for (path, name) in [(&root, "/src"), (&self.cargo_home, "/cargo"), (&self.sysroot, "/rust")] {
+            if !path.is_empty() {
+                flags.push(format!("--remap-path-prefix={path}={name}"));
+            }
+        }
+        if !target.cpu.is_empty() {
+            flags.push(format!("-Ctarget-cpu={}", target.cpu));
+        }
+        let own = params.env.get("RUSTFLAGS").map_or("", String::as_str);
+        flags.extend(own.split_whitespace().map(str::to_owned));
+        let quoted: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
+        format!("target.{}.rustflags=[{}]", target.triple, quoted.join(", "))
+    }
+}
+
+/// A TOML string. JSON's escapes are TOML's, for all that a path may hold.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn no_target(triple: &str) -> Failure {
+    let message = format!("the Rust toolchain has no standard library for `{triple}`");
+    Failure::tool(message).help(format!("install it, with `rustup target add {triple}` for example"))
+}
+
+fn failure(start: &Start, exit: &Exit) -> Failure {
+    let program = start.argv.first().map_or("cargo", String::as_str);
+    let failure = Failure::tool(format!("`{program}` ended with {}", exit.in_words()));
+    let said = |words: &str| exit.stderr.contains(words);
+    if said("linker `rust-lld` not found") {
+        failure
+            .help("this toolchain comes without `rust-lld`: install Rust with rustup, or name another linker in `env`")
+    } else if said("no bin target named") {
+        failure.help("`binary`, or `bin`, must be the name of a binary of the package")
+    } else if said("--locked") && said("lock file") {
+        failure.help("commit an up-to-date `Cargo.lock`, or set `locked = false`")
+    } else if start.cross_tool.is_none() && said("linking with") {
+        let triple = &start.target.triple;
+        failure.help(format!("linking for `{triple}` needs a cross compiler here: try `cross_tool = \"zigbuild\"`"))
+    } else {
+        failure
+    }
+}
