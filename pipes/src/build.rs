@@ -2,6 +2,8 @@
 //! Does not know how any tool builds: each of them is a file under `build/`.
 
 mod cargo;
+#[cfg(test)]
+mod checks;
 mod command;
 mod go;
 mod header;
@@ -16,7 +18,7 @@ mod zig;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::schemas::kind::{Binary, Kind};
 use forge_plugin::schemas::{Command, Emit, Failure, KindInfo, Output, Place, Platform, Problem, Read, Step};
@@ -242,6 +244,7 @@ impl forge_plugin::Pipe for Build {
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let tool = tool::named(settings.tool);
         let mut problems = tool::foreign_keys(settings);
+        problems.extend(check_dir(&settings.dir));
         let platforms = platforms::of(settings, tool, &mut problems);
         let mut steps = Vec::with_capacity(platforms.len());
         for wanted in &platforms {
@@ -276,6 +279,13 @@ impl forge_plugin::Pipe for Build {
     }
 }
 
+/// A step reads the source tree and no more, so its directory must lie there.
+fn check_dir(dir: &str) -> Option<Problem> {
+    let inside = Path::new(dir).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let problem = Problem::at_key("dir", format!("`{dir}` is not below the directory of the project file"));
+    (!inside).then(|| problem.help("write it relative to the project file, without `..`"))
+}
+
 fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
     let plan = tool.plan(unit);
     let env = unit.env(plan.as_ref().map(|plan| &plan.env));
@@ -297,7 +307,7 @@ fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
         name: unit.platform.to_string(),
         platform: Some(unit.platform.clone()),
         makes: vec![output(unit)],
-        reads: reads.unwrap_or(plan.reads),
+        reads: reads.unwrap_or(plan.reads).into_iter().chain(plan.always_reads).collect(),
         env: plan.variables.iter().map(|name| (*name).to_owned()).collect(),
         tools: plan.tools,
         resource: plan.resource,
@@ -384,10 +394,16 @@ impl Hooks {
 }
 
 impl Pattern {
+    /// Whether `platform` fits every key. Without a key nothing fits: that is a mistake, told elsewhere.
     fn fits(&self, platform: &Platform) -> bool {
-        fits(&self.os, platform.os())
+        !self.is_empty()
+            && fits(&self.os, platform.os())
             && fits(&self.arch, platform.arch())
             && fits(&self.variant, platform.variant().unwrap_or_default())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.os.is_none() && self.arch.is_none() && self.variant.is_none()
     }
 }
 
@@ -404,4 +420,172 @@ fn fits(wanted: &Option<String>, word: &str) -> bool {
 /// A source file that a step reads, named by the user or by the tool.
 fn read_of(path: impl Into<String>, key: impl Into<String>) -> Read {
     Read { path: path.into(), place: Place::Key(key.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use forge_plugin::testing::FakeHost;
+    use serde_json::json;
+
+    use super::checks::{check_plan, check_run, run};
+
+    #[test]
+    fn a_step_for_each_platform() {
+        check_plan(
+            &json!({
+                "id": "hello", "tool": "command", "argv": ["make"], "platforms": ["linux/arm", "windows/amd64"],
+                "sources": ["src/**", "build/{{ os }}.mk"],
+            }),
+            &expect![[r#"
+                linux/arm/v7 at platforms[0]
+                  makes hello_linux_arm_v7/hello {"file_name":"hello"}
+                  reads src/** at sources[0]
+                  reads build/linux.mk at sources[1]
+                  asks make
+                windows/amd64 at platforms[1]
+                  makes hello_windows_amd64/hello.exe {"file_name":"hello.exe"}
+                  reads src/** at sources[0]
+                  reads build/windows.mk at sources[1]
+                  asks make
+            "#]],
+        );
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_platforms() {
+        check_plan(
+            &json!({
+                "tool": "go", "platforms": ["linux/amd64", "linux/x86_64", "linux/amd64/v1", "linux/wasm"],
+                "ignore": [{ "os": "macos" }, {}], "overrides": [{ "arch": "arm46" }],
+            }),
+            &expect![[r#"
+                platforms[1]: `linux/x86_64` has an unknown architecture, `x86_64`; OCI calls it `amd64`
+                platforms[2]: platform `linux/amd64/v1` is the same as `linux/amd64`; leave one of them out
+                ignore[0].os: no platform has the os `macos`; OCI calls it `darwin`
+                ignore[1]: it names no platform; say which with `os`, `arch` or `variant`
+                overrides[0].arch: no platform has the arch `arm46`; known are amd64, arm64, arm, 386, riscv64, ppc64le, ppc64, s390x, loong64, mips, mipsle, mips64, mips64le, wasm
+                platforms[3]: `go` can't build for `linux/wasm`; leave it out of `platforms`, or build it with another tool
+            "#]],
+        );
+        check_plan(
+            &json!({ "tool": "go", "platforms": ["linux/arm64"], "ignore": [{ "arch": "arm64" }] }),
+            &expect![[r#"
+                ignore: no platform is left to build for
+            "#]],
+        );
+        check_plan(
+            &json!({ "tool": "go", "platforms": [] }),
+            &expect![[r#"
+            platforms: no platform is named; leave the key out for the default
+        "#]],
+        );
+        check_plan(
+            &json!({ "tool": "prebuilt", "path": "x" }),
+            &expect![[r#"
+            tool: tool `prebuilt` must be told for which platforms; add `platforms = ["linux/amd64", …]`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn keys_of_other_tools_and_templates_that_are_wrong() {
+        check_plan(
+            &json!({
+                "tool": "cargo", "platforms": ["linux/amd64", "linux/arm64"], "binary": "bin/{{ os }}",
+                "ldflags": "-s", "flags": "--config 'x", "env": { "A": "{{ nobody }}" },
+                "overrides": [{ "os": "linux", "tags": ["x"], "env": { "B": "{{ nobody }}" } }],
+                "hooks": { "before": [""], "after": [["{{ nowhere }}"]] },
+            }),
+            &expect![[r#"
+                ldflags: `ldflags` is not for tool `cargo`; it is for `go`, `zig`
+                overrides[0].tags: `tags` is not for tool `cargo`; it is for `go`
+                binary: `bin/linux` can't be the name of a program; `binary` must be the name of a file, without a directory
+                flags: a quote in `--config 'x` is never closed
+                env.A: undefined name `nobody`
+                overrides[0].env.B: undefined name `nobody`
+                hooks.before[0]: no program is named
+                hooks.after[0][0]: undefined name `nowhere`
+            "#]],
+        );
+    }
+
+    #[test]
+    fn hooks_run_around_the_tool_and_overrides_in_their_order() {
+        check_run(
+            &json!({
+                "tool": "command", "platforms": ["linux/arm/v7", "windows/amd64"], "dir": "src", "binary": "{{ name }}-{{ os }}",
+                "argv": "cc -o '{{ output }}' a.c", "env": { "A": "1", "B": "{{ arch }}" },
+                "hooks": { "before": ["echo {{ platform }}"], "after": [["upx", "{{ output }}", "{{ binary }}{{ ext }}"]] },
+                "overrides": [
+                    { "os": "windows", "argv": ["cl", "/Fe{{ output }}"], "env": { "A": "2" } },
+                    { "arch": "amd64", "env": { "A": "3" } },
+                ],
+            }),
+            &expect![[r#"
+                ROOT/src$ echo linux/arm/v7
+                  A=1
+                  B=arm
+                  FORGE_OUTPUT=DIR/hello-linux
+                  FORGE_PLATFORM=linux/arm/v7
+                ROOT/src$ cc -o DIR/hello-linux a.c
+                  A=1
+                  B=arm
+                  FORGE_OUTPUT=DIR/hello-linux
+                  FORGE_PLATFORM=linux/arm/v7
+                ROOT/src$ upx DIR/hello-linux hello-linux
+                  A=1
+                  B=arm
+                  FORGE_OUTPUT=DIR/hello-linux
+                  FORGE_PLATFORM=linux/arm/v7
+                made build_linux_arm_v7/hello-linux
+                ROOT/src$ echo windows/amd64
+                  A=3
+                  B=amd64
+                  FORGE_OUTPUT=DIR/hello-windows.exe
+                  FORGE_PLATFORM=windows/amd64
+                ROOT/src$ cl /FeDIR/hello-windows.exe
+                  A=3
+                  B=amd64
+                  FORGE_OUTPUT=DIR/hello-windows.exe
+                  FORGE_PLATFORM=windows/amd64
+                ROOT/src$ upx DIR/hello-windows.exe hello-windows.exe
+                  A=3
+                  B=amd64
+                  FORGE_OUTPUT=DIR/hello-windows.exe
+                  FORGE_PLATFORM=windows/amd64
+                made build_windows_amd64/hello-windows.exe
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_program_for_another_platform_is_no_program() {
+        let host = || FakeHost::new().with_source("bin/linux", b"\x7fELF\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\x3e\0");
+        let table = |platform: &str| json!({ "tool": "prebuilt", "path": "bin/{{ os }}", "platforms": [platform] });
+        expect![[r#"
+            made build_linux_amd64/hello
+        "#]]
+        .assert_eq(&run(&table("linux/amd64"), host()));
+        expect![[r#"
+            failed: `hello` is an ELF program for amd64, not a program for linux/arm64
+        "#]]
+        .assert_eq(&run(&table("linux/arm64"), host()));
+        expect![[r#"
+            failed: can't copy `ROOT/bin/darwin`: No such file or directory (os error 2)
+        "#]]
+        .assert_eq(&run(&table("darwin/arm64"), host()));
+    }
+
+    #[test]
+    fn a_tool_that_writes_nothing() {
+        let table = json!({ "tool": "command", "argv": ["true"], "platforms": ["linux/amd64"] });
+        expect![[r#"
+            ROOT$ true
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/amd64
+            failed: nothing was written to `DIR/hello`
+        "#]]
+        .assert_eq(&run(&table, FakeHost::new()));
+    }
 }

@@ -37,9 +37,9 @@ struct Start {
     executable: PathBuf,
 }
 
-/// What others set to change what cargo builds.
-const VARIABLES: &[&str] =
-    &["RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
+/// What others set to change what cargo builds. `RUSTFLAGS` is none of them: it would displace the flags that keep the
+/// machine's paths out, so it is a matter of the table's `env` alone.
+const VARIABLES: &[&str] = &["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
 
 impl Tool for Cargo {
     fn name(&self) -> &'static str {
@@ -90,6 +90,7 @@ impl Tool for Cargo {
             env,
             // A package may depend on others anywhere in the workspace, so `dir` alone is not enough.
             reads: vec![read_of(".", "")],
+            always_reads: Vec::new(),
             variables: VARIABLES,
             tools: vec![program(&[&cargo(unit.settings), "-vV"]), program(&["rustc", "-vV"])],
             resource: Resource::Memory,
@@ -179,6 +180,8 @@ fn target_dir(params: &Params, triple: &str, host: &dyn Host) -> PathBuf {
 struct Machine {
     /// Where the toolchain lies.
     sysroot: String,
+    /// The commit that rustc was built from.
+    commit: String,
     /// Where cargo keeps the sources of dependencies; empty where it can't be asked.
     cargo_home: String,
 }
@@ -189,14 +192,19 @@ impl Machine {
             let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
             host.exec(&params.command(&argv, host))
         };
-        let sysroot = ask(&["rustc", "--print", "sysroot"])?;
-        if !sysroot.is_success() {
-            return Err(Failure::tool(format!("`rustc` ended with {}", sysroot.in_words())));
+        let rustc = ask(&["rustc", "-vV", "--print", "sysroot"])?;
+        if !rustc.is_success() {
+            return Err(Failure::tool(format!("`rustc` ended with {}", rustc.in_words())));
         }
         // Cargo has no command that prints it. Where there is no such shell, paths of dependencies stay as they are.
         let cargo_home = ask(&["sh", "-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""]);
         let cargo_home = cargo_home.ok().filter(Exit::is_success).map_or(String::new(), |exit| exit.stdout);
-        Ok(Machine { sysroot: sysroot.stdout.trim().to_owned(), cargo_home: cargo_home.trim().to_owned() })
+        let line = |start: &str| rustc.stdout.lines().find_map(|line| line.strip_prefix(start));
+        Ok(Machine {
+            sysroot: rustc.stdout.lines().last().unwrap_or_default().to_owned(),
+            commit: line("commit-hash: ").unwrap_or_default().to_owned(),
+            cargo_home: cargo_home.trim().to_owned(),
+        })
     }
 
     /// Adds the standard library of the target where it is missing and there is a rustup to do it.
@@ -221,7 +229,12 @@ impl Machine {
     fn rustflags(&self, params: &Params, target: &RustTarget, host: &dyn Host) -> String {
         let mut flags: Vec<String> = Vec::new();
         let root = host.root().display().to_string();
-        for (path, name) in [(&root, "/src"), (&self.cargo_home, "/cargo"), (&self.sysroot, "/rust")] {
+        // The component `rust-src` must make no difference: without it, the standard library is named like this. The last
+        // that fits counts.
+        let (library, official) = (format!("{}/lib/rustlib/src/rust", self.sysroot), format!("/rustc/{}", self.commit));
+        for (path, name) in
+            [(&root, "/src"), (&self.cargo_home, "/cargo"), (&self.sysroot, "/rust"), (&library, &official)]
+        {
             if !path.is_empty() {
                 flags.push(format!("--remap-path-prefix={path}={name}"));
             }
@@ -263,4 +276,184 @@ fn failure(start: &Start, exit: &Exit) -> Failure {
     } else {
         failure
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use expect_test::expect;
+    use forge_plugin::testing::{FakeHost, really_run};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::build::checks::{check_plan, run};
+
+    /// A toolchain whose cargo writes what it is asked for, and which has no target but one.
+    fn toolchain() -> FakeHost {
+        let has = "toolchain/lib/rustlib/aarch64-unknown-linux-musl/lib/libstd.rlib";
+        let host = FakeHost::new().with_source(has, "");
+        let root = host.root().display().to_string();
+        host.on_exec(move |command| {
+            let stdout = match command.argv[0].as_str() {
+                "rustc" => format!("rustc 1.95.0\ncommit-hash: 5980\n{root}/toolchain\n"),
+                "sh" => "/home/me/.cargo\n".to_owned(),
+                _ => String::new(),
+            };
+            write_executable(command);
+            Exit { code: Some(0), stdout, ..Exit::default() }
+        })
+    }
+
+    fn write_executable(command: &forge_plugin::schemas::Command) {
+        let Some(target_dir) = command.env.get("CARGO_TARGET_DIR") else { return };
+        let after = |flag: &str| {
+            let at = command.argv.iter().position(|word| word == flag).unwrap();
+            command.argv[at + 1].clone()
+        };
+        let ext = if after("--target").contains("windows") { ".exe" } else { "" };
+        let dir = Path::new(target_dir).join(after("--target")).join(after("--profile"));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(after("--bin") + ext), "a program").unwrap();
+    }
+
+    /// The log of a run, without what asks the machine.
+    fn told(settings: &Value) -> String {
+        let log = run(settings, toolchain());
+        let asked = ["ROOT$ rustc", "ROOT$ sh"];
+        let mut keep = true;
+        let kept = log.lines().filter(|line| {
+            if !line.starts_with("  ") {
+                keep = !asked.iter().any(|it| line.starts_with(it));
+            }
+            keep
+        });
+        kept.map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn linux_needs_no_cross_compiler() {
+        expect![[r#"
+            ROOT$ cargo build --target aarch64-unknown-linux-musl --profile release --bin hello --locked --config 'target.aarch64-unknown-linux-musl.rustflags=["--remap-path-prefix=ROOT=/src", "--remap-path-prefix=/home/me/.cargo=/cargo", "--remap-path-prefix=ROOT/toolchain=/rust", "--remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980"]'
+              CARGO_INCREMENTAL=0
+              CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
+              CARGO_TARGET_DIR=ROOT/.forge/cargo/cli/aarch64-unknown-linux-musl
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/arm64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+            made cli_linux_arm64/hello
+        "#]].assert_eq(&told(&json!({ "id": "cli", "tool": "cargo", "platforms": ["linux/arm64"] })));
+    }
+
+    #[test]
+    fn every_key() {
+        expect![[r#"
+            ROOT$ cargo zigbuild --target aarch64-unknown-linux-musl --profile dist --bin hi --package cli --features c --no-default-features -v --config 'net.offline=true' --config 'target.aarch64-unknown-linux-musl.rustflags=["--remap-path-prefix=ROOT=/src", "--remap-path-prefix=/home/me/.cargo=/cargo", "--remap-path-prefix=ROOT/toolchain=/rust", "--remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980", "-Ctarget-feature=+crt-static"]'
+              CARGO_INCREMENTAL=0
+              CARGO_TARGET_DIR=ROOT/.forge/cargo/build/aarch64-unknown-linux-musl
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/arm64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+            made build_linux_arm64/hello
+            ROOT$ rustup target add x86_64-pc-windows-gnu
+              CARGO_INCREMENTAL=0
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello.exe
+              FORGE_PLATFORM=windows/amd64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              RUSTFLAGS=-Ctarget-feature=+crt-static
+              SOURCE_DATE_EPOCH=1767323045
+            ROOT$ cargo zigbuild --target x86_64-pc-windows-gnu --profile dist --bin hi --package cli --features a,b --no-default-features -v --config 'net.offline=true' --config 'target.x86_64-pc-windows-gnu.rustflags=["--remap-path-prefix=ROOT=/src", "--remap-path-prefix=/home/me/.cargo=/cargo", "--remap-path-prefix=ROOT/toolchain=/rust", "--remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980", "-Ctarget-feature=+crt-static"]'
+              CARGO_INCREMENTAL=0
+              CARGO_TARGET_DIR=ROOT/.forge/cargo/build/x86_64-pc-windows-gnu
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello.exe
+              FORGE_PLATFORM=windows/amd64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+            made build_windows_amd64/hello.exe
+        "#]].assert_eq(&told(&json!({
+            "tool": "cargo", "platforms": ["linux/arm64", "windows/amd64"], "package": "cli", "bin": "hi", "features": ["a", "b"],
+            "no_default_features": true, "profile": "dist", "locked": false, "libc": "gnu", "cross_tool": "zigbuild",
+            "flags": "-v --config 'net.offline=true'", "env": { "RUSTFLAGS": "-Ctarget-feature=+crt-static" },
+            "overrides": [{ "arch": "arm64", "libc": "musl", "features": ["c"] }],
+        })));
+        check_plan(
+            &json!({ "id": "hello", "tool": "cargo" }),
+            &expect![[r#"
+            linux/amd64 at tool
+              makes hello_linux_amd64/hello {"file_name":"hello"}
+              reads . at the table
+              asks cargo -vV
+              asks rustc -vV
+            linux/arm64 at tool
+              makes hello_linux_arm64/hello {"file_name":"hello"}
+              reads . at the table
+              asks cargo -vV
+              asks rustc -vV
+        "#]],
+        );
+        check_plan(
+            &json!({ "tool": "cargo", "platforms": ["plan9/386"] }),
+            &expect![[r#"
+            platforms[0]: `cargo` can't build for `plan9/386`; leave it out of `platforms`, or build it with another tool
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_cargo_complains_of_and_what_helps() {
+        fn check(stderr: &'static str, expect: &str) {
+            let host = toolchain().on_exec(move |command| match command.argv[0].as_str() {
+                "cargo" => Exit { code: Some(101), stderr: stderr.to_owned(), ..Exit::default() },
+                _ => Exit { code: Some(0), ..Exit::default() },
+            });
+            let log = run(&json!({ "tool": "cargo", "platforms": ["linux/arm64"] }), host);
+            assert_eq!(log.lines().last(), Some(expect));
+        }
+        check("error[E0432]: unresolved import", "failed: `cargo` ended with exit status 101");
+        check(
+            "error: linker `rust-lld` not found",
+            "failed: `cargo` ended with exit status 101; this toolchain comes without `rust-lld`: install Rust with rustup, \
+             or name another linker in `env`",
+        );
+        check(
+            "error: no bin target named `hello` in default-run packages",
+            "failed: `cargo` ended with exit status 101; `binary`, or `bin`, must be the name of a binary of the package",
+        );
+    }
+
+    #[test]
+    fn a_real_program_twice_from_two_directories() {
+        let build = || {
+            let host = FakeHost::new().on_exec(really_run).with_source("Cargo.toml", MANIFEST);
+            let mut host = host.with_source("Cargo.lock", LOCK).with_source("src/main.rs", MAIN);
+            let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
+            let step = crate::build::checks::plan(&table).unwrap().remove(0);
+            let made = forge_plugin::testing::run_step::<crate::build::Build>(&step, &mut host).unwrap();
+            (made[0].digest.clone(), fs::read(&made[0].path).unwrap(), host.root().display().to_string())
+        };
+        let ((first, program, root), (second, ..)) = (build(), build());
+        assert_eq!(first, second);
+        assert!(!String::from_utf8_lossy(&program).contains(&root));
+        assert!(String::from_utf8_lossy(&program).contains("version 1.2.3 for linux/amd64"));
+    }
+
+    const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    const LOCK: &str = "version = 4\n\n[[package]]\nname = \"hello\"\nversion = \"0.1.0\"\n";
+    const MAIN: &str = "fn main() {\n    println!(concat!(\"version \", env!(\"FORGE_VERSION\"), \" for \", \
+                        env!(\"FORGE_PLATFORM\"), \" from \", file!()));\n    let empty: Vec<u8> = Vec::new();\n    \
+                        println!(\"{}\", empty[std::env::args().count()]);\n}\n";
 }

@@ -60,6 +60,7 @@ impl Tool for Go {
             recipe: unit.json(&Start { argv })?,
             env,
             reads: vec![read_of(".", "")],
+            always_reads: Vec::new(),
             variables: VARIABLES,
             tools: vec![program(&[&go, "version"])],
             resource: Resource::Cpu,
@@ -106,4 +107,129 @@ fn ldflags(unit: &mut Unit<'_>) -> String {
         "-s -w -buildid= -X main.version={} -X main.commit={} -X main.date={} -X main.builtBy=forge",
         facts.version, facts.commit, facts.commit_time
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use forge_plugin::testing::{FakeHost, really_run};
+    use serde_json::json;
+
+    use crate::build::checks::{check_plan, check_run, run};
+
+    #[test]
+    fn what_go_is_told() {
+        let platforms = ["linux/amd64/v3", "linux/arm/v6", "windows/arm64"];
+        check_run(
+            &json!({ "tool": "go", "platforms": platforms }),
+            &expect![[r#"
+            ROOT$ go build -o DIR/hello -trimpath '-buildvcs=false' '-ldflags=-s -w -buildid= -X main.version=1.2.3 -X main.commit=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 -X main.date=2026-01-02T03:04:05Z -X main.builtBy=forge' .
+              CGO_ENABLED=0
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/amd64/v3
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              GOAMD64=v3
+              GOARCH=amd64
+              GOOS=linux
+              SOURCE_DATE_EPOCH=1767323045
+            made build_linux_amd64_v3/hello
+            ROOT$ go build -o DIR/hello -trimpath '-buildvcs=false' '-ldflags=-s -w -buildid= -X main.version=1.2.3 -X main.commit=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 -X main.date=2026-01-02T03:04:05Z -X main.builtBy=forge' .
+              CGO_ENABLED=0
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/arm/v6
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              GOARCH=arm
+              GOARM=6
+              GOOS=linux
+              SOURCE_DATE_EPOCH=1767323045
+            made build_linux_arm_v6/hello
+            ROOT$ go build -o DIR/hello.exe -trimpath '-buildvcs=false' '-ldflags=-s -w -buildid= -X main.version=1.2.3 -X main.commit=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 -X main.date=2026-01-02T03:04:05Z -X main.builtBy=forge' .
+              CGO_ENABLED=0
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello.exe
+              FORGE_PLATFORM=windows/arm64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              GOARCH=arm64
+              GOARM64=v8.0
+              GOOS=windows
+              SOURCE_DATE_EPOCH=1767323045
+            made build_windows_arm64/hello.exe
+        "#]],
+        );
+    }
+
+    #[test]
+    fn every_key() {
+        check_run(
+            &json!({
+                "tool": "go", "platforms": ["linux/386"], "main": "./cmd/{{ name }}", "ldflags": ["-s", "-X main.os={{ os }}"],
+                "gcflags": "all=-l -N", "asmflags": ["all=-trimpath"], "tags": "netgo osusergo", "flags": ["-mod=vendor"],
+                "env": { "CGO_ENABLED": "1" }, "program": "go1.25",
+            }),
+            &expect![[r#"
+                ROOT$ go1.25 build -o DIR/hello -trimpath '-buildvcs=false' '-ldflags=-s -X main.os=linux' '-gcflags=all=-l -N' '-asmflags=all=-trimpath' '-tags=netgo,osusergo' '-mod=vendor' ./cmd/hello
+                  CGO_ENABLED=1
+                  FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+                  FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+                  FORGE_OUTPUT=DIR/hello
+                  FORGE_PLATFORM=linux/386
+                  FORGE_TAG=v1.2.3
+                  FORGE_VERSION=1.2.3
+                  GO386=sse2
+                  GOARCH=386
+                  GOOS=linux
+                  SOURCE_DATE_EPOCH=1767323045
+                made build_linux_386/hello
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_platforms_of_goreleaser() {
+        check_plan(
+            &json!({ "id": "hello", "tool": "go", "ignore": [{ "os": "windows" }, { "arch": "386" }] }),
+            &expect![[r#"
+                linux/amd64 at tool
+                  makes hello_linux_amd64/hello {"file_name":"hello"}
+                  reads . at the table
+                  asks go version
+                linux/arm64 at tool
+                  makes hello_linux_arm64/hello {"file_name":"hello"}
+                  reads . at the table
+                  asks go version
+                darwin/amd64 at tool
+                  makes hello_darwin_amd64/hello {"file_name":"hello"}
+                  reads . at the table
+                  asks go version
+                darwin/arm64 at tool
+                  makes hello_darwin_arm64/hello {"file_name":"hello"}
+                  reads . at the table
+                  asks go version
+            "#]],
+        );
+        check_plan(
+            &json!({ "tool": "go", "platforms": ["linux/wasm"] }),
+            &expect![[r#"
+            platforms[0]: `go` can't build for `linux/wasm`; leave it out of `platforms`, or build it with another tool
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_real_program_for_another_machine() {
+        let host = FakeHost::new().on_exec(really_run);
+        let host = host.with_source("go.mod", "module hello\n").with_source("main.go", MAIN);
+        let log = run(&json!({ "tool": "go", "platforms": ["linux/arm64"] }), host);
+        assert!(log.ends_with("made build_linux_arm64/hello\n"), "{log}");
+    }
+
+    const MAIN: &str = "package main\n\nvar version string\n\nfunc main() { println(version) }\n";
 }

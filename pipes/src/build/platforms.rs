@@ -80,8 +80,8 @@ fn check_patterns(settings: &Settings, problems: &mut Vec<Problem>) {
 /// A pattern whose words no platform has fits nothing, ever: a slip of the pen.
 fn check_pattern(pattern: &Pattern, key: &str) -> Option<Problem> {
     let (os, arch) = (pattern.os.as_deref(), pattern.arch.as_deref());
-    if os.is_none() && arch.is_none() && pattern.variant.is_none() {
-        return Some(Problem::at_key(key, "it fits every platform").help("say which with `os`, `arch` or `variant`"));
+    if pattern.is_empty() {
+        return Some(Problem::at_key(key, "it names no platform").help("say which with `os`, `arch` or `variant`"));
     }
     let text = format!("{}/{}", os.unwrap_or("linux"), arch.unwrap_or("amd64"));
     let bad = text.parse::<Platform>().err()?;

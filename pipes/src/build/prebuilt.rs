@@ -42,6 +42,7 @@ impl Tool for Prebuilt {
         let path = unit.text("path", path)?;
         Some(Recipe {
             reads: vec![read_of(path.clone(), "path")],
+            always_reads: Vec::new(),
             recipe: unit.json(&Source { path })?,
             env: Default::default(),
             variables: &[],
@@ -53,5 +54,42 @@ impl Tool for Prebuilt {
     fn run(&self, params: &Params, output: &Path, host: &dyn Host) -> Result<(), Failure> {
         let source: Source = params.recipe()?;
         take(&host.root().join(source.path), output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use forge_plugin::testing::FakeHost;
+    use serde_json::json;
+
+    use crate::build::checks::{check_plan, run};
+
+    #[test]
+    fn the_file_is_read_and_taken() {
+        let table =
+            json!({ "tool": "prebuilt", "path": "bin/{{ os }}_{{ arch }}{{ ext }}", "platforms": ["windows/386"] });
+        check_plan(
+            &table,
+            &expect![[r#"
+            windows/386 at platforms[0]
+              makes build_windows_386/hello.exe {"file_name":"hello.exe"}
+              reads bin/windows_386.exe at path
+        "#]],
+        );
+        expect![[r#"
+            made build_windows_386/hello.exe
+        "#]]
+        .assert_eq(&run(&table, FakeHost::new().with_source("bin/windows_386.exe", "x")));
+        expect![[r#"
+            failed: can't copy `ROOT/bin/windows_386.exe`: No such file or directory
+        "#]]
+        .assert_eq(&run(&table, FakeHost::new()).replace(" (os error 2)", ""));
+        check_plan(
+            &json!({ "tool": "prebuilt", "platforms": ["linux/amd64"] }),
+            &expect![[r#"
+            the table: tool `prebuilt` needs `path`; add `path = "bin/{{ os }}_{{ arch }}/hello{{ ext }}"`
+        "#]],
+        );
     }
 }

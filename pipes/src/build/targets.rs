@@ -232,13 +232,45 @@ mod tests {
             "plan9/386",
             "linux/wasm",
         ];
-        check(&platforms, None, &expect![""]);
+        check(
+            &platforms,
+            None,
+            &expect![[r#"
+            linux/amd64: x86_64-unknown-linux-musl | x86_64-linux-musl | GOOS=linux GOARCH=amd64 GOAMD64=v1
+            linux/amd64/v3: x86_64-unknown-linux-musl x86-64-v3 | x86_64-linux-musl x86_64_v3 | GOOS=linux GOARCH=amd64 GOAMD64=v3
+            linux/arm64: aarch64-unknown-linux-musl | aarch64-linux-musl | GOOS=linux GOARCH=arm64 GOARM64=v8.0
+            linux/arm64/v9: aarch64-unknown-linux-musl | aarch64-linux-musl generic+v9a | GOOS=linux GOARCH=arm64 GOARM64=v9.0
+            linux/arm/v7: armv7-unknown-linux-musleabihf | arm-linux-musleabihf | GOOS=linux GOARCH=arm GOARM=7
+            linux/arm/v6: arm-unknown-linux-musleabihf | arm-linux-musleabihf arm1176jzf_s | GOOS=linux GOARCH=arm GOARM=6
+            linux/386: i686-unknown-linux-musl | x86-linux-musl | GOOS=linux GOARCH=386 GO386=sse2
+            darwin/arm64: aarch64-apple-darwin | aarch64-macos | GOOS=darwin GOARCH=arm64 GOARM64=v8.0
+            windows/amd64: x86_64-pc-windows-gnu | x86_64-windows-gnu | GOOS=windows GOARCH=amd64 GOAMD64=v1
+            windows/arm64: aarch64-pc-windows-gnullvm | aarch64-windows-gnu | GOOS=windows GOARCH=arm64 GOARM64=v8.0
+            plan9/386: - | - | GOOS=plan9 GOARCH=386 GO386=sse2
+            linux/wasm: - | - | -
+        "#]],
+        );
     }
 
     #[test]
     fn another_c_library() {
-        check(&["linux/arm/v7", "windows/amd64", "darwin/arm64"], Some(Libc::Gnu), &expect![""]);
-        check(&["linux/amd64", "windows/amd64"], Some(Libc::Msvc), &expect![""]);
+        check(
+            &["linux/arm/v7", "windows/amd64", "darwin/arm64"],
+            Some(Libc::Gnu),
+            &expect![[r#"
+            linux/arm/v7: armv7-unknown-linux-gnueabihf | arm-linux-gnueabihf | GOOS=linux GOARCH=arm GOARM=7
+            windows/amd64: x86_64-pc-windows-gnu | x86_64-windows-gnu | GOOS=windows GOARCH=amd64 GOAMD64=v1
+            darwin/arm64: aarch64-apple-darwin | aarch64-macos | GOOS=darwin GOARCH=arm64 GOARM64=v8.0
+        "#]],
+        );
+        check(
+            &["linux/amd64", "windows/amd64"],
+            Some(Libc::Msvc),
+            &expect![[r#"
+            linux/amd64: x86_64-unknown-linux-musl | x86_64-linux-musl | GOOS=linux GOARCH=amd64 GOAMD64=v1
+            windows/amd64: x86_64-pc-windows-msvc | x86_64-windows-msvc | GOOS=windows GOARCH=amd64 GOAMD64=v1
+        "#]],
+        );
     }
 
     /// `find` compares texts, so a row that is not in normal form would never be found.

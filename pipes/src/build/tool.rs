@@ -55,6 +55,8 @@ pub struct Recipe {
     pub env: BTreeMap<String, String>,
     /// The source files, when the table names none.
     pub reads: Vec<Read>,
+    /// Source files that count whatever the table names.
+    pub always_reads: Vec<Read>,
     /// The variables of the environment that matter.
     pub variables: &'static [&'static str],
     /// The programs that matter.

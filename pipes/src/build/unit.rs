@@ -126,8 +126,9 @@ impl<'a> Unit<'a> {
             binary: self.binary.clone(),
             output: OUTPUT.to_owned(),
         };
+        let wrong = self.problems.len();
         let argv = self.render_words(key, words, &names);
-        if argv.first().is_none_or(String::is_empty) {
+        if wrong == self.problems.len() && argv.first().is_none_or(String::is_empty) {
             self.problem(Problem::at_key(key, "no program is named"));
         }
         argv

@@ -73,6 +73,7 @@ impl Tool for Zig {
             recipe: unit.json(&Start { program, arguments, writes })?,
             env: unit.facts(),
             reads: vec![read_of(".", "")],
+            always_reads: Vec::new(),
             variables: &[],
             tools,
             resource: Resource::Cpu,
@@ -158,5 +159,117 @@ fn flags(unit: &mut Unit<'_>, default: &[&str]) -> Vec<String> {
     match unit.pick("flags", unit.settings.flags.as_ref(), |it| it.flags.as_ref()) {
         Some((key, flags)) => unit.words(&key, flags),
         None => default.iter().map(|flag| (*flag).to_owned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use forge_plugin::schemas::Exit;
+    use forge_plugin::testing::FakeHost;
+    use serde_json::json;
+
+    use crate::build::checks::{check_plan, check_run, run, write_output};
+
+    #[test]
+    fn c_for_every_machine() {
+        let table =
+            json!({ "tool": "zig", "platforms": ["linux/arm/v6", "darwin/arm64"], "c_sources": ["a.c", "b.c"] });
+        check_run(
+            &table,
+            &expect![[r#"
+            $ zig version
+            ROOT$ zig cc -target arm-linux-musleabihf '-mcpu=arm1176jzf_s' '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/arm/v6
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
+            made build_linux_arm_v6/hello
+            $ zig version
+            ROOT$ zig cc -target aarch64-macos '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=darwin/arm64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
+            made build_darwin_arm64/hello
+        "#]],
+        );
+    }
+
+    #[test]
+    fn one_zig_file() {
+        let table = json!({
+            "tool": "zig", "platforms": ["linux/amd64/v2"], "main": "src/main.zig", "libc": "gnu",
+            "program": "python3 -m ziglang", "flags": "-O ReleaseSmall",
+        });
+        check_run(
+            &table,
+            &expect![[r#"
+            ROOT$ python3 -m ziglang build-exe src/main.zig -target x86_64-linux-gnu '-mcpu=x86_64_v2' '-femit-bin=DIR/hello' -O ReleaseSmall
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/amd64/v2
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
+            made build_linux_amd64_v2/hello
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_build_script_installs_under_a_prefix() {
+        let host = FakeHost::new().on_exec(|command| {
+            let is_zig = command.argv[0] == "zig";
+            let prefix = command.argv.iter().find(|word| word.ends_with("/prefix"));
+            if let Some(prefix) = prefix.filter(|_| !is_zig) {
+                let mut installed = command.clone();
+                installed.env.insert("FORGE_OUTPUT".to_owned(), format!("{prefix}/bin/hello"));
+                write_output(&installed);
+            }
+            Exit { code: Some(i32::from(is_zig)), ..Exit::default() }
+        });
+        expect![[r#"
+            $ zig version
+            $ python3 -m ziglang version
+            ROOT$ python3 -m ziglang build '-Dtarget=riscv64-linux-musl' --prefix DIR/prefix '-Doptimize=ReleaseSafe'
+              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+              FORGE_OUTPUT=DIR/hello
+              FORGE_PLATFORM=linux/riscv64
+              FORGE_TAG=v1.2.3
+              FORGE_VERSION=1.2.3
+              SOURCE_DATE_EPOCH=1767323045
+              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
+            made build_linux_riscv64/hello
+        "#]]
+        .assert_eq(&run(&json!({ "tool": "zig", "platforms": ["linux/riscv64"] }), host));
+    }
+
+    #[test]
+    fn no_zig_and_no_such_platform() {
+        let host = FakeHost::new().on_exec(|_| Exit { code: Some(127), ..Exit::default() });
+        expect![[r#"
+            $ zig version
+            $ python3 -m ziglang version
+            failed: there is no zig; install `zig`, or the Python package `ziglang`, or say where it is with `program`
+        "#]]
+        .assert_eq(&run(&json!({ "tool": "zig", "platforms": ["linux/riscv64"] }), host));
+        check_plan(
+            &json!({ "tool": "zig", "platforms": ["plan9/386"], "c_sources": ["a.c"] }),
+            &expect![[r#"
+            platforms[0]: `zig` can't build for `plan9/386`; leave it out of `platforms`, or build it with another tool
+        "#]],
+        );
     }
 }
