@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Exit, Failure, Level, Resource};
+use forge_plugin::schemas::{Command, Exit, Failure, Level, Resource, Tool as Program};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,7 @@ impl Tool for Cargo {
             reads: vec![read_of(".", "")],
             always_reads: Vec::new(),
             variables: VARIABLES,
-            tools: vec![program(&[&cargo(unit.settings), "-vV"]), program(&["rustc", "-vV"])],
+            tools: tools(unit.settings),
             resource: Resource::Memory,
         })
     }
@@ -104,11 +104,8 @@ impl Tool for Cargo {
             machine.ensure_target(&start.target.triple, params, host)?;
         }
         let target_dir = target_dir(params, &start.target.triple, host);
-        let mut argv = start.argv.clone();
-        argv.extend(["--config".to_owned(), machine.rustflags(params, &start.target, host)]);
-        let mut command = params.command(&argv, host).env("CARGO_TARGET_DIR", target_dir.display().to_string());
-        command.env.remove("RUSTFLAGS");
-        let exit = host.exec(&command)?;
+        let command = params.command(&start.argv, host).env("CARGO_TARGET_DIR", target_dir.display().to_string());
+        let exit = host.exec(&machine.with_rustflags(command, &start.target, host))?;
         if !exit.is_success() {
             return Err(failure(&start, &exit));
         }
@@ -118,6 +115,16 @@ impl Tool for Cargo {
 
 fn cargo(settings: &Settings) -> String {
     settings.program.clone().unwrap_or_else(|| "cargo".to_owned())
+}
+
+fn tools(settings: &Settings) -> Vec<Program> {
+    let mut tools = vec![program(&[&cargo(settings), "-vV"]), program(&["rustc", "-vV"])];
+    match settings.cross_tool {
+        None => {}
+        Some(CrossTool::Zigbuild) => tools.push(program(&["cargo-zigbuild", "--version"])),
+        Some(CrossTool::Cross) => tools.push(program(&["cross", "--version"])),
+    }
+    tools
 }
 
 fn argv(unit: &mut Unit<'_>, target: &RustTarget) -> Vec<String> {
@@ -184,7 +191,16 @@ struct Machine {
     commit: String,
     /// Where cargo keeps the sources of dependencies; empty where it can't be asked.
     cargo_home: String,
+    /// The flags that the environment has for rustc, if it has any.
+    rustflags: Option<String>,
 }
+
+/// Prints the two.
+const ASK_SHELL: &str =
+    r#"printf '%s\n' "${CARGO_HOME:-$HOME/.cargo}" "${CARGO_ENCODED_RUSTFLAGS-${RUSTFLAGS-unset}}""#;
+
+/// What stands between the flags in `CARGO_ENCODED_RUSTFLAGS`.
+const ENCODED: char = '\x1f';
 
 impl Machine {
     fn ask(params: &Params, host: &dyn Host) -> Result<Machine, Failure> {
@@ -196,14 +212,15 @@ impl Machine {
         if !rustc.is_success() {
             return Err(Failure::tool(format!("`rustc` ended with {}", rustc.in_words())));
         }
-        // Cargo has no command that prints it. Where there is no such shell, paths of dependencies stay as they are.
-        let cargo_home = ask(&["sh", "-c", "echo \"${CARGO_HOME:-$HOME/.cargo}\""]);
-        let cargo_home = cargo_home.ok().filter(Exit::is_success).map_or(String::new(), |exit| exit.stdout);
+        // Cargo has no command that prints these. Where there is no such shell, it is left to its own ways.
+        let shell = ask(&["sh", "-c", ASK_SHELL]).ok().filter(Exit::is_success).unwrap_or_default();
+        let mut lines = shell.stdout.lines();
         let line = |start: &str| rustc.stdout.lines().find_map(|line| line.strip_prefix(start));
         Ok(Machine {
             sysroot: rustc.stdout.lines().last().unwrap_or_default().to_owned(),
             commit: line("commit-hash: ").unwrap_or_default().to_owned(),
-            cargo_home: cargo_home.trim().to_owned(),
+            cargo_home: lines.next().unwrap_or_default().to_owned(),
+            rustflags: lines.next().filter(|flags| *flags != "unset").map(str::to_owned),
         })
     }
 
@@ -224,28 +241,37 @@ impl Machine {
         }
     }
 
-    /// A setting of cargo, in its own syntax, that keeps the machine's paths out of the program. Set like this, it adds
-    /// to the flags that the project's own `.cargo/config.toml` has for the target, where a variable would displace them.
-    fn rustflags(&self, params: &Params, target: &RustTarget, host: &dyn Host) -> String {
-        let mut flags: Vec<String> = Vec::new();
-        let root = host.root().display().to_string();
-        // The component `rust-src` must make no difference: without it, the standard library is named like this. The last
-        // that fits counts.
-        let (library, official) = (format!("{}/lib/rustlib/src/rust", self.sysroot), format!("/rustc/{}", self.commit));
-        for (path, name) in
-            [(&root, "/src"), (&self.cargo_home, "/cargo"), (&self.sysroot, "/rust"), (&library, &official)]
-        {
-            if !path.is_empty() {
-                flags.push(format!("--remap-path-prefix={path}={name}"));
+    /// Adds flags that keep the machine's paths out of the program. Of the places where cargo looks for flags it takes the
+    /// first that has any: the environment, or else its configuration. So they go where the user's are.
+    fn with_rustflags(&self, mut command: Command, target: &RustTarget, host: &dyn Host) -> Command {
+        let own = self.own_flags(target, host);
+        match &self.rustflags {
+            Some(theirs) => {
+                let theirs = theirs.split([' ', ENCODED]).filter(|flag| !flag.is_empty()).map(str::to_owned);
+                let all: Vec<String> = theirs.chain(own).collect();
+                command.env("CARGO_ENCODED_RUSTFLAGS", all.join(&ENCODED.to_string()))
+            }
+            None => {
+                let quoted: Vec<String> = own.iter().map(|flag| quoted(flag)).collect();
+                let setting = format!("target.{}.rustflags=[{}]", target.triple, quoted.join(", "));
+                command.argv.extend(["--config".to_owned(), setting]);
+                command
             }
         }
+    }
+
+    fn own_flags(&self, target: &RustTarget, host: &dyn Host) -> Vec<String> {
+        let root = host.root().display().to_string();
+        // The component `rust-src` must make no difference: without it, the standard library is named like this.
+        let (library, official) = (format!("{}/lib/rustlib/src/rust", self.sysroot), format!("/rustc/{}", self.commit));
+        // Of those that fit, the last counts.
+        let paths = [(&*root, "/src"), (&self.cargo_home, "/cargo"), (&self.sysroot, "/rust"), (&*library, &*official)];
+        let known = paths.iter().filter(|(path, _)| !path.is_empty());
+        let mut flags: Vec<String> = known.map(|(path, name)| format!("--remap-path-prefix={path}={name}")).collect();
         if !target.cpu.is_empty() {
             flags.push(format!("-Ctarget-cpu={}", target.cpu));
         }
-        let own = params.env.get("RUSTFLAGS").map_or("", String::as_str);
-        flags.extend(own.split_whitespace().map(str::to_owned));
-        let quoted: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
-        format!("target.{}.rustflags=[{}]", target.triple, quoted.join(", "))
+        flags
     }
 }
 
@@ -297,7 +323,10 @@ mod tests {
         host.on_exec(move |command| {
             let stdout = match command.argv[0].as_str() {
                 "rustc" => format!("rustc 1.95.0\ncommit-hash: 5980\n{root}/toolchain\n"),
-                "sh" => "/home/me/.cargo\n".to_owned(),
+                "sh" => {
+                    let flags = command.env.get("RUSTFLAGS").map_or("unset", String::as_str);
+                    format!("/home/me/.cargo\n{flags}\n")
+                }
                 _ => String::new(),
             };
             write_executable(command);
@@ -305,7 +334,7 @@ mod tests {
         })
     }
 
-    fn write_executable(command: &forge_plugin::schemas::Command) {
+    fn write_executable(command: &Command) {
         let Some(target_dir) = command.env.get("CARGO_TARGET_DIR") else { return };
         let after = |flag: &str| {
             let at = command.argv.iter().position(|word| word == flag).unwrap();
@@ -352,7 +381,8 @@ mod tests {
     #[test]
     fn every_key() {
         expect![[r#"
-            ROOT$ cargo zigbuild --target aarch64-unknown-linux-musl --profile dist --bin hi --package cli --features c --no-default-features -v --config 'net.offline=true' --config 'target.aarch64-unknown-linux-musl.rustflags=["--remap-path-prefix=ROOT=/src", "--remap-path-prefix=/home/me/.cargo=/cargo", "--remap-path-prefix=ROOT/toolchain=/rust", "--remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980", "-Ctarget-feature=+crt-static"]'
+            ROOT$ cargo zigbuild --target aarch64-unknown-linux-musl --profile dist --bin hi --package cli --features c --no-default-features -v --config 'net.offline=true'
+              CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static | --remap-path-prefix=ROOT=/src | --remap-path-prefix=/home/me/.cargo=/cargo | --remap-path-prefix=ROOT/toolchain=/rust | --remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980
               CARGO_INCREMENTAL=0
               CARGO_TARGET_DIR=ROOT/.forge/cargo/build/aarch64-unknown-linux-musl
               FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
@@ -361,6 +391,7 @@ mod tests {
               FORGE_PLATFORM=linux/arm64
               FORGE_TAG=v1.2.3
               FORGE_VERSION=1.2.3
+              RUSTFLAGS=-Ctarget-feature=+crt-static
               SOURCE_DATE_EPOCH=1767323045
             made build_linux_arm64/hello
             ROOT$ rustup target add x86_64-pc-windows-gnu
@@ -373,7 +404,8 @@ mod tests {
               FORGE_VERSION=1.2.3
               RUSTFLAGS=-Ctarget-feature=+crt-static
               SOURCE_DATE_EPOCH=1767323045
-            ROOT$ cargo zigbuild --target x86_64-pc-windows-gnu --profile dist --bin hi --package cli --features a,b --no-default-features -v --config 'net.offline=true' --config 'target.x86_64-pc-windows-gnu.rustflags=["--remap-path-prefix=ROOT=/src", "--remap-path-prefix=/home/me/.cargo=/cargo", "--remap-path-prefix=ROOT/toolchain=/rust", "--remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980", "-Ctarget-feature=+crt-static"]'
+            ROOT$ cargo zigbuild --target x86_64-pc-windows-gnu --profile dist --bin hi --package cli --features a,b --no-default-features -v --config 'net.offline=true'
+              CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static | --remap-path-prefix=ROOT=/src | --remap-path-prefix=/home/me/.cargo=/cargo | --remap-path-prefix=ROOT/toolchain=/rust | --remap-path-prefix=ROOT/toolchain/lib/rustlib/src/rust=/rustc/5980
               CARGO_INCREMENTAL=0
               CARGO_TARGET_DIR=ROOT/.forge/cargo/build/x86_64-pc-windows-gnu
               FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
@@ -382,6 +414,7 @@ mod tests {
               FORGE_PLATFORM=windows/amd64
               FORGE_TAG=v1.2.3
               FORGE_VERSION=1.2.3
+              RUSTFLAGS=-Ctarget-feature=+crt-static
               SOURCE_DATE_EPOCH=1767323045
             made build_windows_amd64/hello.exe
         "#]].assert_eq(&told(&json!({

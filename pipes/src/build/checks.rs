@@ -97,7 +97,7 @@ fn show(command: &Command) -> String {
     let dir = command.dir.as_ref().map_or(String::new(), |dir| dir.display().to_string());
     let mut text = format!("{dir}$ {}\n", shell_words::join(&command.argv));
     for (name, value) in &command.env {
-        writeln!(text, "  {name}={value}").expect("text");
+        writeln!(text, "  {name}={}", value.replace('\x1f', " | ")).expect("text");
     }
     text
 }

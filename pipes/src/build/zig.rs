@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Command, Failure, Problem, Resource};
+use forge_plugin::schemas::{Command, Failure, Problem, Resource, Tool as Program};
 use serde::{Deserialize, Serialize};
 
 use super::targets::ZigTarget;
@@ -95,10 +95,10 @@ impl Tool for Zig {
     }
 }
 
-/// Both that may do the work: only while running can be seen which is there.
-fn tools(chosen: &[String]) -> Vec<forge_plugin::schemas::Tool> {
+/// Only while running can be seen which of two zigs is there, so one question asks for both.
+fn tools(chosen: &[String]) -> Vec<Program> {
     if chosen.is_empty() {
-        return vec![program(&["zig", "version"]), program(&["python3", "-m", "ziglang", "version"])];
+        return vec![program(&["sh", "-c", "zig version || python3 -m ziglang version || echo none"])];
     }
     let words: Vec<&str> = chosen.iter().map(String::as_str).chain(["version"]).collect();
     vec![program(&words)]
