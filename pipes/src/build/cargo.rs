@@ -476,7 +476,7 @@ mod tests {
             let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
             let step = crate::build::checks::plan(&table).unwrap().remove(0);
             let made = forge_plugin::testing::run_step::<crate::build::Build>(&step, &mut host).unwrap();
-            (made[0].digest.clone(), fs::read(&made[0].path).unwrap(), host.root().display().to_string())
+            (made[0].digest, fs::read(&made[0].path).unwrap(), host.root().display().to_string())
         };
         let ((first, program, root), (second, ..)) = (build(), build());
         assert_eq!(first, second);
