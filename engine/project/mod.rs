@@ -217,7 +217,9 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
     #[test]
     fn nothing() {
-        check("", expect![[r#"
+        check(
+            "",
+            expect![[r#"
             error: the file says nothing to do
              --> forge.toml:1:1
               |
@@ -226,8 +228,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write what to do: `[project]` with `name = "hello"`, then a table, such as `[[build]]` with `tool = "cargo"`
 
-        "#]]);
-        check("# only a comment\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "# only a comment\n",
+            expect![[r#"
             error: the file says nothing to do
              --> forge.toml:1:1
               |
@@ -236,8 +241,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write what to do: `[project]` with `name = "hello"`, then a table, such as `[[build]]` with `tool = "cargo"`
 
-        "#]]);
-        check("[[build]]\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "[[build]]\ntool = 'go'\n",
+            expect![[r#"
             error: the project has no name
              --> forge.toml:1:1
               |
@@ -246,12 +254,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: begin with `[project]` and `name = "…"`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn unknown_tables() {
-        check_tables("[[biuld]]\ntool = 'go'\n[prject]\n[[x.y]]\na = 1\nversion = 1\n", expect![[r#"
+        check_tables(
+            "[[biuld]]\ntool = 'go'\n[prject]\n[[x.y]]\na = 1\nversion = 1\n",
+            expect![[r#"
             error: unknown table `biuld`
              --> forge.toml:4:1
               |
@@ -276,8 +287,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the tables are `build`, `docker`
 
-        "#]]);
-        check("version = 1\n[project]\nname = 'x'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "version = 1\n[project]\nname = 'x'\n",
+            expect![[r#"
             error: unknown key `version`
              --> forge.toml:1:1
               |
@@ -286,8 +300,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the tables are `build`, `docker`
 
-        "#]]);
-        check_tables("[build]\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[build]\ntool = 'go'\n",
+            expect![[r#"
             error: `build` is a list of tables
              --> forge.toml:4:1
               |
@@ -296,8 +313,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `[[build]]`, once for each
 
-        "#]]);
-        check("build = 1\nproject = 2\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "build = 1\nproject = 2\n",
+            expect![[r#"
             error: `build` is a list of tables
              --> forge.toml:1:1
               |
@@ -314,8 +334,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `{ … }`: what the project is
 
-        "#]]);
-        check("[[project]]\nname = 'x'\n", expect![[r#"
+        "#]],
+        );
+        check(
+            "[[project]]\nname = 'x'\n",
+            expect![[r#"
             error: `project` is one table
              --> forge.toml:1:1
               |
@@ -324,7 +347,8 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `[project]`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -399,7 +423,9 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
             "#]],
         );
-        check("[project]\nname = '../x'\n[env]\nA = '{{ env.NOPE }}'", expect![[r#"
+        check(
+            "[project]\nname = '../x'\n[env]\nA = '{{ env.NOPE }}'",
+            expect![[r#"
             error: `project.name` can not be `../x`
              --> forge.toml:2:8
               |
@@ -416,12 +442,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: set it, here in `[env]` or outside, or write `env.NOPE | default("…")`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn keys_and_types() {
-        check_tables("[[build]]\ntool = 'go'\nplatfroms = []\nzzz = 1\n", expect![[r#"
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatfroms = []\nzzz = 1\n",
+            expect![[r#"
             error: unknown key `platfroms` of `build`
              --> forge.toml:6:1
               |
@@ -438,8 +467,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nplatforms = 'linux/amd64'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatforms = 'linux/amd64'\n",
+            expect![[r#"
             error: `platforms` wants a list of strings, this is a string
              --> forge.toml:6:13
               |
@@ -448,8 +480,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `['linux/amd64']`: the platforms to build for
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nplatforms = ['linux/amd64', 7]\nbinary = true\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nplatforms = ['linux/amd64', 7]\nbinary = true\n",
+            expect![[r#"
             error: `platforms[1]` wants a string, this is an integer
              --> forge.toml:6:29
               |
@@ -466,18 +501,24 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `"true"`: the name of the program
 
-        "#]]);
-        check_tables("[[build]]\nplatforms = []\n", expect![[r#"
-            error: missing key `tool` of `build`
-             --> forge.toml:4:1
-              |
-            4 | [[build]]
-              | ^^^^^^^^^
-              |
-              = help: add `tool = "…"`: what builds
+        "#]],
+        );
+        check_tables(
+            "[[build]]\nplatforms = []\n",
+            expect![[r#"
+                error: missing key `tool` of `build`
+                 --> forge.toml:4:1
+                  |
+                4 | [[build]]
+                  | ^^^^^^^^^
+                  |
+                  = help: add `tool = "cargo"`: what builds
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'og'\njobs = 300\n", expect![[r#"
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'og'\njobs = 300\n",
+            expect![[r#"
             error: `tool` can not be `og`
              --> forge.toml:5:8
               |
@@ -494,42 +535,48 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it wants an integer
 
-        "#]]);
-        check_tables("[[build]]\ntool = 7\njobs = '3'\ntags = 7\nenv = 'A=1'\n", expect![[r#"
-            error: `tool` wants a string, this is an integer
-             --> forge.toml:5:8
-              |
-            5 | tool = 7
-              |        ^
-              |
-              = help: write `"7"`: what builds
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 7\njobs = '3'\ntags = 7\nenv = 'A=1'\n",
+            expect![[r#"
+                error: `tool` wants a string, this is an integer
+                 --> forge.toml:5:8
+                  |
+                5 | tool = 7
+                  |        ^
+                  |
+                  = help: it is one of `cargo`, `go`, `zig`: what builds
 
-            error: `jobs` wants an integer, this is a string
-             --> forge.toml:6:8
-              |
-            6 | jobs = '3'
-              |        ^^^
-              |
-              = help: write `3`
+                error: `jobs` wants an integer, this is a string
+                 --> forge.toml:6:8
+                  |
+                6 | jobs = '3'
+                  |        ^^^
+                  |
+                  = help: write `3`
 
-            error: `tags` wants a string or a list of strings, this is an integer
-             --> forge.toml:7:8
-              |
-            7 | tags = 7
-              |        ^
-              |
-              = help: write `"7"`
+                error: `tags` wants a string or a list of strings, this is an integer
+                 --> forge.toml:7:8
+                  |
+                7 | tags = 7
+                  |        ^
+                  |
+                  = help: write `"7"`
 
-            error: `env` wants a table, this is a string
-             --> forge.toml:8:7
-              |
-            8 | env = 'A=1'
-              |       ^^^^^
-              |
-              = help: it is written `{ … }`
+                error: `env` wants a table, this is a string
+                 --> forge.toml:8:7
+                  |
+                8 | env = 'A=1'
+                  |       ^^^^^
+                  |
+                  = help: it is written `{ … }`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['a', 1]\nenv = { A = 1 }\n", expect![[r#"
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['a', 1]\nenv = { A = 1 }\n",
+            expect![[r#"
             error: `tags[1]` wants a string, this is an integer
              --> forge.toml:6:14
               |
@@ -546,8 +593,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: write `"1"`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nhooks = [{ rnu = ['x'] }, { run = 'x' }, 1]\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nhooks = [{ rnu = ['x'] }, { run = 'x' }, 1]\n",
+            expect![[r#"
             error: unknown key `rnu` of `build.hooks[0]`
              --> forge.toml:6:12
               |
@@ -572,8 +622,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `{ … }`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\njobs = 1.5\ntags = 2024-01-01\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\njobs = 1.5\ntags = 2024-01-01\n",
+            expect![[r#"
             error: `jobs` wants an integer, this is a float
              --> forge.toml:6:8
               |
@@ -582,22 +635,28 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: it is written `1`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\njobs = 99999999999999999999\n", expect![[r#"
-            error: `jobs` wants an integer, this is a string
-             --> forge.toml:6:8
-              |
-            6 | jobs = 99999999999999999999
-              |        ^^^^^^^^^^^^^^^^^^^^
-              |
-              = help: it is written `1`
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\njobs = 99999999999999999999\n",
+            expect![[r#"
+                error: `jobs` wants at most 255, this is 1e+20
+                 --> forge.toml:6:8
+                  |
+                6 | jobs = 99999999999999999999
+                  |        ^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = help: it wants an integer
 
-        "#]]);
+            "#]],
+        );
     }
 
     #[test]
     fn ids() {
-        check_tables("[[build]]\nid = 'a'\ntool = 'go'\n[[build]]\nid = 'a'\ntool = 'go'\n", expect![[r#"
+        check_tables(
+            "[[build]]\nid = 'a'\ntool = 'go'\n[[build]]\nid = 'a'\ntool = 'go'\n",
+            expect![[r#"
             error: two `build` tables have the id `a`
              --> forge.toml:8:6
               |
@@ -609,8 +668,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: give each its own: others name it by this
 
-        "#]]);
-        check_tables("[[build]]\nid = 'a b'\ntool = 'go'\n[[build]]\nid = 7\ntool = 'go'\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\nid = 'a b'\ntool = 'go'\n[[build]]\nid = 7\ntool = 'go'\n",
+            expect![[r#"
             error: `a b` can not be an id
              --> forge.toml:5:6
               |
@@ -627,12 +689,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: an id is made of letters, digits, `.`, `_` and `-`, as in `id = "image"`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn templates() {
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{{ verison }}-{{ os }}']\n", expect![[r#"
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{{ verison }}-{{ os }}']\n",
+            expect![[r#"
             error: unknown name `verison` in a template
              --> forge.toml:6:13
               |
@@ -649,8 +714,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nbinary = \"x-{{ version }}-{{ oss }}\"\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nbinary = \"x-{{ version }}-{{ oss }}\"\n",
+            expect![[r#"
             error: unknown name `oss` in a template
              --> forge.toml:6:30
               |
@@ -659,87 +727,100 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: did you mean `os`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
 
-        "#]]);
-        check_tables("[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n", expect![[r#"
-            error: unknown name `tol` in a template
-             --> forge.toml:5:12
-              |
-            5 | tool = '{{ tol }}'
-              |            ^^^
-              |
-              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n",
+            expect![[r#"
+                error: unknown name `tol` in a template
+                 --> forge.toml:5:12
+                  |
+                5 | tool = '{{ tol }}'
+                  |            ^^^
+                  |
+                  = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-            error: bad template: unexpected end of input, expected end of variable block
-             --> forge.toml:6:13
-              |
-            6 | tags = ['{{ version ']
-              |             ^^^^^^^
-              |
-              = help: close it with `}}`, as in `{{ version }}`
+                error: bad template: `{{` without its `}}`
+                 --> forge.toml:6:13
+                  |
+                6 | tags = ['{{ version ']
+                  |             ^^^^^^^
+                  |
+                  = help: close it, as in `{{ version }}`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n", expect![[r#"
-            error: bad template: unexpected end of block
-             --> forge.toml:6:16
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                ^^
-              |
-              = help: close it with `%}`
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n",
+            expect![[r#"
+                error: bad template: nothing where a condition should be
+                 --> forge.toml:6:16
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                ^^
+                  |
+                  = help: write it before `%}`, as in `{% if dirty %}`
 
-            error: bad template: filter uper is unknown
-             --> forge.toml:6:35
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                                   ^^^^
-              |
-              = help: this is what was computed: `uper`
+                error: bad template: unknown filter `uper`
+                 --> forge.toml:6:35
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                                   ^^^^
+                  |
+                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
 
-            error: bad template: unexpected end of variable block
-             --> forge.toml:6:49
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                                                 ^^
-              |
-              = help: close it with `}}`, as in `{{ version }}`
+                error: bad template: nothing where a value should be
+                 --> forge.toml:6:49
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                                                 ^^
+                  |
+                  = help: write a name before `}}`, as in `{{ version }}`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']\n", expect![[r#"
-            error: `env.HOEM` is not set
-             --> forge.toml:6:13
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |             ^^^^^^^^
-              |
-              = help: did you mean `HOME`? set it, here in `[env]` or outside, or write `env.HOEM | default("…")`
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']\n",
+            expect![[r#"
+                error: `env.HOEM` is not set
+                 --> forge.toml:6:13
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |             ^^^^^^^^
+                  |
+                  = help: did you mean `HOME`? set it, here in `[env]` or outside, or write `env.HOEM | default("…")`
 
-            error: `env.B` is not set
-             --> forge.toml:6:28
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |                            ^^^^^
-              |
-              = help: set it, here in `[env]` or outside, or write `env.B | default("…")`
+                error: `env.B` is not set
+                 --> forge.toml:6:28
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |                            ^^^^^
+                  |
+                  = help: set it, here in `[env]` or outside, or write `env.B | default("…")`
 
-            error: bad template: `version.x` is undefined
-             --> forge.toml:6:43
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |                                           ^^^^^^^^^
-              |
-              = help: this is what was computed: `version.x`
+                error: bad template: `version.x` is undefined
+                 --> forge.toml:6:43
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |                                           ^^^^^^^^^
+                  |
+                  = help: the mistake is in `version.x`
 
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n", expect![[r#"
-            error: bad template: filter uper is unknown
-             --> forge.toml:6:19
-              |
-            6 | binary = '{{ os | uper }}{{ env.NOPE }}'
-              |                   ^^^^
-              |
-              = help: this is what was computed: `uper`
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n",
+            expect![[r#"
+                error: bad template: unknown filter `uper`
+                 --> forge.toml:6:19
+                  |
+                6 | binary = '{{ os | uper }}{{ env.NOPE }}'
+                  |                   ^^^^
+                  |
+                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
 
-        "#]]);
+            "#]],
+        );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = [\"\\u0041{{ nam }}\"]\nbinary = '''\n\n{{ nam }}'''\n",
             expect![[r#"
@@ -764,13 +845,13 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\ntool = 'go'\ntags = ['{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}']\n",
             expect![[r#"
-                error: bad template: engine ran out of fuel
+                error: bad template: it computes for too long
                  --> forge.toml:6:10
                   |
                 6 | tags = ['{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}']
                   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = help: a template is for a name, not for a computation
+                  = help: a template is for a name
 
             "#]],
         );
@@ -799,7 +880,7 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
                 6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
                   |                                                                             ^^^^^
                   |
-                  = help: this is what was computed: `a / 0`
+                  = help: the mistake is in `a / 0`
 
             "#]],
         );
@@ -807,67 +888,67 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
 
     #[test]
     fn syntax() {
-        check_tables("[[build]\ntool = 'go'\n", expect![[r#"
-            error: unknown table `tool`
-             --> forge.toml:4:1
-              |
-            4 | [[build]
-              | ^^
-              |
-              = help: the tables are `build`, `docker`
+        check_tables(
+            "[[build]\ntool = 'go'\n",
+            expect![[r#"
+                error: not TOML: unclosed array table, expected `]`
+                 --> forge.toml:4:9
+                  |
+                4 | [[build]
+                  |         ^
+                  |
+                  = help: a table begins with `[NAME]` or `[[NAME]]`, on a line of its own
 
-            error: not TOML: unclosed array table, expected `]`
-             --> forge.toml:4:9
-              |
-            4 | [[build]
-              |         ^
-              |
-              = help: lists are written `["one", "two"]`
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n",
+            expect![[r#"
+                error: not TOML: string values must be quoted, expected literal string
+                 --> forge.toml:5:8
+                  |
+                5 | tool = 
+                  |        ^
+                  |
+                  = help: texts stand in double quotes: `name = "hello"`
 
-        "#]]);
-        check_tables("[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n", expect![[r#"
-            error: not TOML: string values must be quoted, expected literal string
-             --> forge.toml:5:8
-              |
-            5 | tool = 
-              |        ^
-              |
-              = help: texts stand in double quotes: `name = "hello"`
+                error: not TOML: missing comma between array elements, expected `,`
+                 --> forge.toml:6:18
+                  |
+                6 | platforms = ['a' 'b']
+                  |                  ^
+                  |
+                  = help: lists are written `["one", "two"]`
 
-            error: not TOML: missing comma between array elements, expected `,`
-             --> forge.toml:6:18
-              |
-            6 | platforms = ['a' 'b']
-              |                  ^
-              |
-              = help: lists are written `["one", "two"]`
+                error: not TOML: invalid basic string, expected `"`
+                 --> forge.toml:7:12
+                  |
+                7 | binary = "x
+                  |            ^
+                  |
+                  = help: texts stand in double quotes: `name = "hello"`
 
-            error: not TOML: invalid basic string, expected `"`
-             --> forge.toml:7:12
-              |
-            7 | binary = "x
-              |            ^
-              |
-              = help: texts stand in double quotes: `name = "hello"`
+                error: missing key `tool` of `docker`
+                 --> forge.toml:8:1
+                  |
+                8 | [[docker]]
+                  | ^^^^^^^^^^
+                  |
+                  = help: add `tool = "cargo"`: what builds
 
-            error: missing key `tool` of `docker`
-             --> forge.toml:8:1
-              |
-            8 | [[docker]]
-              | ^^^^^^^^^^
-              |
-              = help: add `tool = "…"`: what builds
+                error: unknown key `tol` of `docker`
+                 --> forge.toml:9:1
+                  |
+                9 | tol = 1
+                  | ^^^
+                  |
+                  = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
 
-            error: unknown key `tol` of `docker`
-             --> forge.toml:9:1
-              |
-            9 | tol = 1
-              | ^^^
-              |
-              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
-
-        "#]]);
-        check_tables("[[build]]\ntool = 'go'\ntool = 'go'\n[project]\n", expect![[r#"
+            "#]],
+        );
+        check_tables(
+            "[[build]]\ntool = 'go'\ntool = 'go'\n[project]\n",
+            expect![[r#"
             error: not TOML: duplicate key
              --> forge.toml:6:1
               |
@@ -884,8 +965,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: a key stands once in a table; for one more table write `[[NAME]]`
 
-        "#]]);
-        check_tables("[[build]]\ntool: go\n  platforms:\n    - a\n", expect![[r#"
+        "#]],
+        );
+        check_tables(
+            "[[build]]\ntool: go\n  platforms:\n    - a\n",
+            expect![[r#"
             error: not TOML: invalid unquoted key, expected letters, numbers, `-`, `_`
              --> forge.toml:5:5
               |
@@ -910,7 +994,8 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
               |
               = help: a line is `key = value`, `[table]` or `[[table]]`
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -920,7 +1005,7 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
             render(&load(&good[..end]).1, Colour::Plain);
         }
         for (at, old) in good.char_indices() {
-            for new in ["", "\"", "'", "[", "]", "{", "}", "=", ".", "\n", "\\", "é", "\0", "%", "#", "-", "9"] {
+            for new in ["", "\"", "[", "}", "=", "\n", "é", "%"] {
                 let text = format!("{}{new}{}", &good[..at], &good[at + old.len_utf8()..]);
                 render(&load(&text).1, Colour::Plain);
             }
@@ -937,17 +1022,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
                 "[[build]]\nid = \"b{index}\"\ntool = \"go\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\nbinary = \"{{{{ name }}}}-{{{{ os }}}}\"\ntags = [\"{{{{ version }}}}\", \"latest\"]\n\n"
             );
         }
-        let start = std::time::Instant::now();
-        let (document, _) = Document::parse(Source::new("forge.toml", text.as_str()));
-        eprintln!("parse {:?}", start.elapsed());
-        drop(document);
         let (project, diagnostics) = load(&text);
-        eprintln!("all {:?}", start.elapsed());
         assert_eq!((project.tables.len(), diagnostics.len()), (10_000, 0));
         let (_, diagnostics) = load(&text.replace("tool", "tol"));
         assert_eq!(diagnostics.len(), 20_000);
-        let start = std::time::Instant::now();
-        render(&diagnostics, Colour::Plain);
-        eprintln!("render {:?}", start.elapsed());
+        let rendered = render(&diagnostics, Colour::Plain);
+        assert_eq!(rendered.matches("missing key `tool`").count(), 50);
     }
 }
