@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use forge_schemas::kind::Kind;
 use forge_schemas::{
     Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Facts, Failure, HttpRequest, HttpResponse, Level,
-    Offer, Output, Platform, Problem, SourceText, Step, TableName,
+    Offer, Output, Platform, Problem, Run, SourceText, Step, TableName,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ pub fn plan_table<P: Pipe>(
 /// step that takes what is not there, or leaves out what it declared, fails.
 pub fn run_step<P: Pipe>(step: &Step, host: &mut FakeHost) -> Result<Vec<Artifact>, Failure> {
     let params = settings::of_step::<P>(step)?;
-    host.begin(P::NAME, step)?;
+    host.begin(&TableName::new(P::NAME, "test"), step)?;
     let before = host.record().emitted.len();
     P::run(&params, step, &*host)?;
     let made = host.record().emitted[before..].to_vec();
@@ -246,23 +246,28 @@ impl FakeHost {
         self.artifacts.iter().map(Artifact::offer).collect()
     }
 
+    /// Gets ready for a step: picks the artifacts that it takes, and empties its directory. Answers what the engine would
+    /// send over the line. [`run_step`] does this by itself.
+    pub fn begin(&mut self, table: &TableName, step: &Step) -> Result<Run, Failure> {
+        let find = |name: &String| self.artifacts.iter().rfind(|it| it.name == *name).cloned();
+        let missing = |name: &String| Failure::bug(format!("the step takes `{name}`, which is not there"));
+        self.inputs =
+            step.takes.iter().map(|name| find(name).ok_or_else(|| missing(name))).collect::<Result<_, _>>()?;
+        self.table = table.clone();
+        self.step = step.clone();
+        fs::remove_dir_all(&self.dir)
+            .and_then(|()| fs::create_dir(&self.dir))
+            .map_err(|error| Failure::file("empty", &self.dir, &error))?;
+        let (facts, root, dir) = (self.facts.clone(), self.root.clone(), self.dir.clone());
+        let host = forge_schemas::Host { facts, root, dir };
+        Ok(Run { table: table.clone(), step: step.clone(), inputs: self.inputs.clone(), host })
+    }
+
     fn put(&self, content: &[u8]) -> Blob {
         let digest = Digest::of(content);
         let path = self.stored(digest);
         write(&path, content);
         Blob { digest, size: content.len() as u64, path }
-    }
-
-    fn begin(&mut self, pipe: &str, step: &Step) -> Result<(), Failure> {
-        let find = |name: &String| self.artifacts.iter().rfind(|it| it.name == *name).cloned();
-        let missing = |name: &String| Failure::bug(format!("the step takes `{name}`, which is not there"));
-        self.inputs =
-            step.takes.iter().map(|name| find(name).ok_or_else(|| missing(name))).collect::<Result<_, _>>()?;
-        self.table = TableName::new(pipe, "test");
-        self.step = step.clone();
-        fs::remove_dir_all(&self.dir)
-            .and_then(|()| fs::create_dir(&self.dir))
-            .map_err(|error| Failure::file("empty", &self.dir, &error))
     }
 
     fn declared(&self, name: &str) -> Result<&Output, Failure> {

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, c_int, c_void};
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::ptr;
 use std::sync::Mutex;
@@ -54,10 +55,15 @@ fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    if path.is_dir() {
+    let unreadable = |error: io::Error| LoadError::new(format!("can't be read: {error}"));
+    let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+    if kind.is_dir() {
         return Err(LoadError::new("it is a directory").help("name the library in it"));
     }
-    let bytes = fs::read(path).map_err(|error| LoadError::new(format!("can't be read: {error}")))?;
+    if !kind.is_file() {
+        return Err(LoadError::new("it is not a file").help("name a library"));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
     match bytes.is_empty() {
         true => Err(LoadError::new("the file is empty").help("install the plugin again")),
         false => Ok(bytes),
@@ -92,6 +98,7 @@ fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let newer = || (MAJOR + 1..10).find(|major| symbol(&library, *major).is_some());
     let result = entry.ok_or_else(|| no_entry(newer()));
     std::mem::forget(library);
+    copy.keep();
     result
 }
 
