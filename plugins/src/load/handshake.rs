@@ -15,7 +15,7 @@ use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::services::Nothing;
-use super::{Open, Plugin, calls};
+use super::{Open, Plugin, calls, elf};
 use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
@@ -45,6 +45,7 @@ fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
     let (manifest, raw) = manifest::find(&bytes)?;
     manifest::judge(&manifest)?;
     check_build(&manifest, build)?;
+    check_whole(&bytes)?;
     let table = check_table(map(&bytes)?())?;
     if manifest_of(table)? != raw {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
@@ -79,6 +80,13 @@ fn check_build(manifest: &Manifest, build: Option<&str>) -> Result<(), LoadError
                 .stale())
         }
         _ => Ok(()),
+    }
+}
+
+fn check_whole(bytes: &[u8]) -> Result<(), LoadError> {
+    match elf::cut_short(bytes) {
+        Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
+        None => Ok(()),
     }
 }
 
