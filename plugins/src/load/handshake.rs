@@ -1,7 +1,8 @@
 //! From a file to a plugin that answers, step by step; each step can refuse, with its own words.
 //! Does not know pipes beyond their names.
 
-use std::ffi::{OsStr, c_int, c_void};
+use std::error::Error as _;
+use std::ffi::{c_int, c_void};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -93,12 +94,10 @@ fn check_whole(bytes: &[u8]) -> Result<(), LoadError> {
 /// Maps a copy of the bytes for ever, and finds the entry.
 fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let copy = Copy::of(bytes).map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
-    let name: &OsStr = copy.path().as_os_str();
-    let shorten = |error: libloading::Error| error.to_string().replace(&format!("{}: ", copy.path().display()), "");
     // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
     // is to be trusted; more cannot be known.
-    let library = unsafe { Library::open(Some(name), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|error| LoadError::new(format!("the system can't load it: {}", shorten(error))))?;
+    let library = unsafe { Library::open(Some(copy.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, copy.path()))))?;
     let entry = symbol(&library, MAJOR).map(|symbol| {
         // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
         unsafe { std::mem::transmute::<*mut c_void, Entry>(symbol) }
@@ -108,6 +107,12 @@ fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     std::mem::forget(library);
     copy.keep();
     result
+}
+
+/// What the system says, without the name of the copy, which means nothing to anyone.
+fn reason(error: &libloading::Error, copy: &Path) -> String {
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    text.replace(&format!("{}: ", copy.display()), "")
 }
 
 fn symbol(library: &Library, major: u16) -> Option<*mut c_void> {

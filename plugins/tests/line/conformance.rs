@@ -70,7 +70,7 @@ fn check(settings: &Value, expect: &expect_test::Expect) {
     let linked = transcript(&Plugin::linked(echo::forge_plugin).unwrap(), settings).replace("line/../echo", "echo");
     let loaded = transcript(&Plugin::open(&echo::library()).unwrap(), settings);
     assert_eq!(linked, loaded);
-    expect.assert_eq(&linked);
+    expect.assert_eq(&linked.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[test]
@@ -154,12 +154,12 @@ fn failures() {
     check(
         &json!({ "text": "x", "act": "undeclared" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: []
-        step: {"act":"undeclared","text":"x"}
-        run: Err(Failure { class: Bug, message: "bug in plugin `echo` 0.1.0: the step makes `other`, which it did not declare", causes: [], help: None })
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"undeclared","text":"x"}
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: the step makes `other`, which it did not declare", causes: [], help: None })
+            notes: {}
+        "#]],
     );
 }
 
@@ -168,29 +168,29 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: []
-        step: {"act":"panic","text":"x"}
-        run: Err(Failure { class: Bug, message: "bug in plugin `echo` 0.1.0: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:111:27"], help: None })
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"panic","text":"x"}
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:111:27"], help: None })
+            notes: {}
+        "#]],
     );
     check(
         &json!({ "text": "x", "act": "panic_twice" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: []
-        step: {"act":"panic_twice","text":"x"}
-        run: Err(Failure { class: Bug, message: "bug in plugin `echo` 0.1.0: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:112:32"], help: None })
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"panic_twice","text":"x"}
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:112:32"], help: None })
+            notes: {}
+        "#]],
     );
     check(
         &json!({ "text": "x", "act": "panic_planning" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: Failure { class: Bug, message: "bug in plugin `echo` 0.1.0: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:81:13"], help: None }
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:81:13"], help: None }
+        "#]],
     );
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the line from both ends: real libraries, in Rust and in C, loaded into this process.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, all of it")]
+
 mod c;
 mod conformance;
 #[path = "../echo/lib.rs"]
