@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use expect_test::expect;
 use forge_plugin::Plugin;
 use forge_plugin::schemas::kind::Binary;
-use forge_plugin::schemas::{Exit, HttpResponse, Plan, PlanReply, TableName, Takes};
+use forge_plugin::schemas::{Exit, FailureClass, HttpResponse, Plan, PlanReply, Step, TableName, Takes};
 use forge_plugin::testing::{FakeHost, FakeRenderer, sample_facts};
 use serde_json::{Value, json};
 
@@ -63,20 +63,23 @@ fn host() -> FakeHost {
         .on_http(|_| HttpResponse { status: 204, ..HttpResponse::default() })
 }
 
+/// The plugin, linked in and loaded.
+fn both() -> [Plugin; 2] {
+    [Plugin::linked(echo::forge_plugin).unwrap(), Plugin::open(&echo::library()).unwrap()]
+}
+
 /// The same from both; then as expected.
 #[track_caller]
 fn check(settings: &Value, expect: &expect_test::Expect) {
     // Both are compiled from one file, under two names.
-    let linked = transcript(&Plugin::linked(echo::forge_plugin).unwrap(), settings).replace("line/../echo", "echo");
-    let loaded = transcript(&Plugin::open(&echo::library()).unwrap(), settings);
+    let [linked, loaded] = both().map(|plugin| transcript(&plugin, settings).replace("line/../echo", "echo"));
     assert_eq!(linked, loaded);
     expect.assert_eq(&linked.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[test]
 fn describes_itself_the_same() {
-    let linked = Plugin::linked(echo::forge_plugin).unwrap();
-    let loaded = Plugin::open(&echo::library()).unwrap();
+    let [linked, loaded] = both();
     assert_eq!(linked.info(), loaded.info());
     assert_eq!((linked.path(), linked.digest()), (None, None));
     assert_eq!(loaded.build(), Some(forge_plugin::BUILD_ID));
@@ -192,6 +195,38 @@ fn panics() {
             plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:81:13"], help: None }
         "#]],
     );
+}
+
+#[test]
+fn a_panic_of_the_host_is_an_answer_to_the_pipe() {
+    let step = Step { params: json!({ "text": "x", "act": "everything" }), ..Step::default() };
+    for plugin in both() {
+        let mut host = FakeHost::new().on_exec(|_| panic!("no more processes"));
+        let run = host.begin(&TableName::new("echo", "test"), &step).unwrap();
+        let failure = plugin.run(&run, &host).unwrap_err();
+        let expect = format!("bug in plugin `echo` {}: forge itself panicked: no more processes", plugin.version());
+        assert_eq!((failure.class, failure.message), (FailureClass::Bug, expect));
+    }
+}
+
+#[test]
+fn many_threads_at_once() {
+    for plugin in both() {
+        let ask = |text: String| {
+            let facts = sample_facts();
+            let settings = json!({ "text": text.clone() + " {{ arch }}", "act": "fail" });
+            let (table, offers) = (TableName::new("echo", "test"), host().offers());
+            let plan = Plan { table, settings, facts: facts.clone(), offers, sources: Vec::new() };
+            let reply = plugin.plan(&plan, &FakeRenderer::new(&facts)).unwrap();
+            assert_eq!(reply.steps[0].params["text"], text + " arm64");
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let ask = &ask;
+                scope.spawn(move || (0..50).for_each(|turn| ask(format!("{thread} {turn}"))));
+            }
+        });
+    }
 }
 
 #[test]
