@@ -253,3 +253,188 @@ fn longest_paths(plan: &Plan, weight: impl Fn(&Task) -> u64) -> Vec<u64> {
     }
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::plan::fake::planned;
+
+    const TABLES: &str = r#"
+[[x]]
+id = "a"
+[[x]]
+id = "b"
+exclusive = "key"
+[[x]]
+id = "c"
+exclusive = "key"
+[[y]]
+id = "d"
+takes = [{ tables = ["a"] }]
+[[z]]
+id = "e"
+takes = [{ tables = ["d"] }]
+effect = "publish"
+[[z]]
+id = "f"
+takes = [{ tables = ["a"] }]
+effect = "publish"
+"#;
+
+    // Words are `go` (start what there is room for), `done a`, `fail a`, `fresh a`, `stop`; a line each of what happens.
+    fn check(cpu: usize, words: &[&str], expect: Expect) {
+        let (plan, diagnostics) = planned(TABLES, &[]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let name = |id: TaskId| plan.task(id).table.id.clone();
+        let names = |ids: Vec<TaskId>| ids.into_iter().map(name).collect::<Vec<_>>().join(" ");
+        let find = |wanted: &str| plan.ids().find(|id| name(*id) == wanted).unwrap();
+        let mut schedule = Schedule::new(&plan, Limits { cpu, memory: 1, network: 1 }, |_| 1);
+        let mut lines = String::new();
+        for word in words {
+            let told = match word.split_once(' ') {
+                Some(("done" | "fresh", id)) => {
+                    schedule.done(find(id));
+                    String::new()
+                }
+                Some(("fail", id)) => names(schedule.fail(find(id))),
+                _ if *word == "stop" => names(schedule.stop()),
+                _ => {
+                    for id in schedule.unchecked() {
+                        schedule.due(id);
+                    }
+                    names(std::iter::from_fn(|| schedule.start()).collect())
+                }
+            };
+            lines += &format!("{word}: {told}\n");
+        }
+        let over = if schedule.is_over() { "over" } else { "not over" };
+        expect.assert_eq(&format!("{lines}{over}\n"));
+    }
+
+    #[test]
+    fn the_longest_path_first_and_names_held_by_one() {
+        check(
+            1,
+            &["go", "done a", "go", "done d", "go", "done b", "go", "done c", "go", "done e", "go"],
+            expect![[r#"
+            go: a b
+            done a: 
+            go: d
+            done d: 
+            go: 
+            done b: 
+            go: c
+            done c: 
+            go: e
+            done e: 
+            go: f
+            not over
+        "#]],
+        );
+        check(
+            8,
+            &["go", "done b", "go", "done a", "go", "done d", "done c", "go"],
+            expect![[r#"
+            go: a b
+            done b: 
+            go: c
+            done a: 
+            go: d
+            done d: 
+            done c: 
+            go: e f
+            not over
+        "#]],
+        );
+    }
+
+    #[test]
+    fn publish_waits_for_all_the_rest() {
+        check(
+            8,
+            &["go", "done a", "done b", "go", "done d", "go", "done c", "go", "done e", "done f"],
+            expect![[r#"
+            go: a b
+            done a: 
+            done b: 
+            go: d c
+            done d: 
+            go: 
+            done c: 
+            go: e f
+            done e: 
+            done f: 
+            over
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_failure_skips_what_needs_it_and_all_that_publishes() {
+        check(
+            8,
+            &["go", "fail a", "go", "done b", "go", "done c"],
+            expect![[r#"
+            go: a b
+            fail a: d e f
+            go: 
+            done b: 
+            go: c
+            done c: 
+            over
+        "#]],
+        );
+        check(
+            8,
+            &["go", "fail b", "done a", "go", "done c", "done d"],
+            expect![[r#"
+            go: a b
+            fail b: e f
+            done a: 
+            go: d c
+            done c: 
+            done d: 
+            over
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_failed_publication_leaves_the_others() {
+        check(
+            1,
+            &["go", "done a", "go", "done d", "go", "done b", "go", "done c", "go", "fail e", "go"],
+            expect![[r#"
+            go: a b
+            done a: 
+            go: d
+            done d: 
+            go: 
+            done b: 
+            go: c
+            done c: 
+            go: e
+            fail e: 
+            go: f
+            not over
+        "#]],
+        );
+    }
+
+    #[test]
+    fn nothing_starts_after_a_stop() {
+        check(
+            1,
+            &["go", "stop", "done a", "go"],
+            expect![[r#"
+            go: a b
+            stop: c d e f
+            done a: 
+            go: 
+            not over
+        "#]],
+        );
+    }
+}

@@ -9,6 +9,11 @@ mod order;
 mod render;
 mod target;
 
+#[cfg(test)]
+pub mod fake;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use forge_schemas::{Artifact, Effect, Offer, Output, Platform, Step, TableName};

@@ -127,7 +127,16 @@ mod tests {
         let (document, _) = Document::parse(source.clone());
         let places = document.entries[0].places.clone();
         let name = TableName::new("docker", "image");
-        (Table { name, settings: Value::Null, soundness: crate::project::Soundness::Sound, header: places.key, places }, source)
+        (
+            Table {
+                name,
+                settings: Value::Null,
+                soundness: crate::project::Soundness::Sound,
+                header: places.key,
+                places,
+            },
+            source,
+        )
     }
 
     fn check(path: &str, expect: &str) {

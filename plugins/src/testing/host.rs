@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forge_schemas::kind::Kind;
 use forge_schemas::{
-    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, HttpRequest,
-    HttpResponse, Level, Offer, Output, Platform, Run, Step, TableName,
+    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, HttpRequest, HttpResponse,
+    Level, Offer, Output, Platform, Run, Step, TableName,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
