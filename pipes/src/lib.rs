@@ -1,4 +1,7 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
-forge_plugin::export! { name: "forge-pipes", pipes: [] }
+mod build;
+pub mod oci;
+
+forge_plugin::export! { name: "forge-pipes", pipes: [build::Build] }

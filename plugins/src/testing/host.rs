@@ -10,13 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forge_schemas::kind::Kind;
 use forge_schemas::{
-    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Facts, Failure, FailureClass, HttpRequest,
-    HttpResponse, Level, Offer, Output, Platform, Run, Step, TableName,
+    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, HttpRequest, HttpResponse,
+    Level, Offer, Output, Platform, Run, Step, TableName,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use super::sample_facts;
 use crate::Host;
 
 /// A host in memory. `with_…` and `on_…` set it up; what a step did to it stands in [`FakeHost::record`].
@@ -24,7 +23,6 @@ pub struct FakeHost {
     scratch: TempDir,
     root: PathBuf,
     dir: PathBuf,
-    facts: Facts,
     step: Step,
     table: TableName,
     /// Everything there is, given or emitted; `inputs` are those that the step takes.
@@ -69,7 +67,6 @@ impl FakeHost {
             scratch,
             root,
             dir,
-            facts: sample_facts(),
             step: Step::default(),
             table: TableName::new("", ""),
             artifacts: Vec::new(),
@@ -79,13 +76,6 @@ impl FakeHost {
             record: Mutex::default(),
             cancelled: AtomicBool::new(false),
         }
-    }
-
-    /// The same, with these facts.
-    #[must_use]
-    pub fn with_facts(mut self, facts: Facts) -> FakeHost {
-        self.facts = facts;
-        self
     }
 
     /// The same, with a file in the source tree. `path` is relative to the project file.
@@ -171,8 +161,7 @@ impl FakeHost {
         fs::remove_dir_all(&self.dir)
             .and_then(|()| fs::create_dir(&self.dir))
             .map_err(|error| Failure::file("empty", &self.dir, &error))?;
-        let (facts, root, dir) = (self.facts.clone(), self.root.clone(), self.dir.clone());
-        let host = forge_schemas::Host { facts, root, dir };
+        let host = forge_schemas::Host { root: self.root.clone(), dir: self.dir.clone() };
         Ok(Run { table: table.clone(), step: step.clone(), inputs: self.inputs.clone(), host })
     }
 
@@ -231,10 +220,6 @@ impl FakeHost {
 impl Host for FakeHost {
     fn inputs(&self) -> &[Artifact] {
         &self.inputs
-    }
-
-    fn facts(&self) -> &Facts {
-        &self.facts
     }
 
     fn root(&self) -> &Path {

@@ -116,7 +116,7 @@ impl Pipe for Echo {
 }
 
 fn everything(text: &str, step: &Step, host: &dyn Host) -> Result<(), Failure> {
-    host.log(Level::Info, &format!("{} {}", host.facts().version, host.inputs().len()));
+    host.log(Level::Info, &format!("{} of {}", host.inputs().len(), step.takes.len()));
     for done in 0..1000 {
         host.progress(done, 1000, "speaking");
     }
