@@ -141,5 +141,5 @@ fn emit(name: &str, text: &str, host: &dyn Host) -> Result<(), Failure> {
     Ok(())
 }
 
-forge_plugin::export! { name: "echo", pipes: [Echo] }
+forge_plugin::export! { name: "echo", build: Some(forge_plugin::BUILD_ID), pipes: [Echo] }
 forge_plugin::entry!(forge_plugin);
