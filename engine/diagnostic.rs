@@ -106,14 +106,14 @@ fn directory_in_words(directory: &std::path::Path) -> String {
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
     let lower = word.to_lowercase();
-    let mut near: Vec<(usize, &str)> = names
+    let mut near: Vec<(usize, usize, &str)> = names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= limit)
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name.len().abs_diff(word.len()), name))
+        .filter(|(distance, ..)| *distance <= limit)
         .collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(3).map(|(_, name)| name).collect()
+    near.into_iter().take(3).map(|(.., name)| name).collect()
 }
 
 /// Help for an unknown `word`: the nearest names, then all `names` there are, which `they` introduces (`known keys are`).
@@ -146,18 +146,97 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>, between: &str) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+    use std::path::Path;
 
-    fn check(word: &str, expect: &str) {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::report::diagnostics::{Colour, render};
+
+    /// A file of these bytes, or none, or a directory.
+    fn check_read(name: &str, content: Option<&[u8]>, expect: Expect) {
+        let directory = tempfile::tempdir().unwrap();
+        if let Some(content) = content {
+            fs::write(directory.path().join("forge.toml"), content).unwrap();
+        }
+        let unreadable = Source::read(directory.path(), Path::new(name)).unwrap_err();
+        let rendered = render(&[unreadable.into()], Colour::Plain);
+        expect.assert_eq(&rendered.replace(&directory.path().display().to_string(), "/DIR"));
+    }
+
+    #[test]
+    fn what_can_not_be_read() {
+        check_read(
+            "forge.toml",
+            None,
+            expect![[r#"
+            error: `forge.toml` does not exist
+             |
+             = help: it was looked for in `/DIR`
+
+        "#]],
+        );
+        check_read(
+            ".",
+            None,
+            expect![[r#"
+            error: `.` is a directory
+             |
+             = help: name the file in it: `./FILE`
+
+        "#]],
+        );
+        check_read(
+            "forge.toml",
+            Some(b"[project]\nname = \"h\xe9llo\" # \xff\n"),
+            expect![[r#"
+            error: `forge.toml` is not UTF-8: byte 19 is 0xe9
+             --> forge.toml:2:10
+              |
+            2 | name = "h�llo" # �
+              |          ^
+              |
+              = help: save the file as UTF-8
+
+        "#]],
+        );
+        check_read(
+            "forge.toml",
+            Some(b"\xff\xfea\0"),
+            expect![[r#"
+            error: `forge.toml` is not UTF-8: byte 0 is 0xff
+             --> forge.toml:1:1
+              |
+            1 | ��a␀
+              | ^
+              |
+              = help: save the file as UTF-8
+
+        "#]],
+        );
+        check_read(
+            "forge.toml/x",
+            Some(b""),
+            expect![[r#"
+            error: `forge.toml/x` can not be read: Not a directory (os error 20)
+             |
+             = help: look at the file's owner and permissions
+
+        "#]],
+        );
+    }
+
+    fn check_nearest(word: &str, expect: &str) {
         assert_eq!(did_you_mean(word, "known are", ["image", "images", "tags", "platforms"]), expect);
     }
 
     #[test]
     fn nearest_names_first() {
-        check("imagse", "did you mean `images` or `image`? known are `image`, `images`, `platforms`, `tags`");
-        check("tag", "did you mean `tags`? known are `image`, `images`, `platforms`, `tags`");
-        check("Tags", "did you mean `tags`? known are `image`, `images`, `platforms`, `tags`");
-        check("zzz", "known are `image`, `images`, `platforms`, `tags`");
-        check("", "known are `image`, `images`, `platforms`, `tags`");
+        check_nearest("imagse", "did you mean `images` or `image`? known are `image`, `images`, `platforms`, `tags`");
+        check_nearest("tag", "did you mean `tags`? known are `image`, `images`, `platforms`, `tags`");
+        check_nearest("Tags", "did you mean `tags`? known are `image`, `images`, `platforms`, `tags`");
+        check_nearest("zzz", "known are `image`, `images`, `platforms`, `tags`");
+        check_nearest("", "known are `image`, `images`, `platforms`, `tags`");
     }
 }

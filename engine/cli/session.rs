@@ -124,11 +124,11 @@ fn directory(arguments: &Arguments) -> Result<PathBuf, u8> {
 fn facts(root: &Path, name: &str, mode: Mode) -> (Facts, Vec<Diagnostic>) {
     let repository = git::read(root);
     match mode {
-        Mode::Release => git::release(name, &repository),
-        Mode::Snapshot => (git::snapshot(name, &repository), Vec::new()),
-        Mode::Look => match git::release(name, &repository) {
-            (facts, mistakes) if mistakes.iter().all(|it| !it.is_error()) => (facts, mistakes),
-            _ => (git::snapshot(name, &repository), Vec::new()),
+        Mode::Release => git::facts(name, &repository, git::Mode::Release),
+        Mode::Snapshot => git::facts(name, &repository, git::Mode::Snapshot),
+        Mode::Look => match git::facts(name, &repository, git::Mode::Release) {
+            (facts, mistakes) if !mistakes.iter().any(Diagnostic::is_error) => (facts, mistakes),
+            _ => git::facts(name, &repository, git::Mode::Snapshot),
         },
     }
 }

@@ -109,3 +109,103 @@ pub fn diagnostic(
     };
     Diagnostic { help: problem.help, ..diagnostic }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use forge_schemas::TableName;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::project::Document;
+    use crate::report::diagnostics::{Colour, render};
+
+    const TEXT: &str = "[[docker]]\nplatforms = ['a', { os = 'b' }]\nlabels.'org.x' = 'c'\nlabels.y = 'd'\n";
+
+    fn table() -> (Table, Arc<Source>) {
+        let source = Source::new("forge.toml", TEXT);
+        let (document, _) = Document::parse(source.clone());
+        let places = document.entries[0].places.clone();
+        let name = TableName::new("docker", "image");
+        (Table { name, settings: Value::Null, soundness: crate::project::Soundness::Sound, header: places.key, places }, source)
+    }
+
+    fn check(path: &str, expect: &str) {
+        let (table, source) = table();
+        assert_eq!(source.at(table.places.find(path).value), expect, "{path}");
+    }
+
+    #[test]
+    fn what_stands_at_a_path_or_nearest_to_it() {
+        check("", "[[docker]]");
+        check("nothing", "[[docker]]");
+        check("platforms", "['a', { os = 'b' }]");
+        check("platforms[0]", "'a'");
+        check("platforms[1].os", "'b'");
+        check("platforms[1].arch", "{ os = 'b' }");
+        check("platforms[7]", "['a', { os = 'b' }]");
+        check("platforms[x", "['a', { os = 'b' }]");
+        check("labels.org.x", "'c'");
+        check("labels.\"org.x\"", "'c'");
+        check("labels.y", "'d'");
+        check("..[", "[[docker]]");
+    }
+
+    fn check_problem(problem: Problem, expect: Expect) {
+        let (table, source) = table();
+        let dockerfile = Source::new("Dockerfile", "FROM scratch\nRUN true\n");
+        let sources = HashMap::from([("Dockerfile".to_owned(), dockerfile)]);
+        let diagnostic = diagnostic(problem, &table, &source, &sources);
+        expect.assert_eq(&render(&[diagnostic], Colour::Plain));
+    }
+
+    #[test]
+    fn what_a_pipe_says() {
+        check_problem(
+            Problem::at_key("labels.y", "`d` is no label").help("write `e`"),
+            expect![[r#"
+            error: `d` is no label
+             --> forge.toml:4:12
+              |
+            4 | labels.y = 'd'
+              |            ^^^
+              |
+              = help: write `e`
+
+        "#]],
+        );
+        check_problem(
+            Problem::at_file("Dockerfile", 13..21, "RUN needs another engine"),
+            expect![[r#"
+            error: RUN needs another engine
+             --> Dockerfile:2:1
+              |
+            2 | RUN true
+              | ^^^^^^^^
+
+        "#]],
+        );
+        check_problem(
+            Problem::at_file("Dockerfile", 13..2100, "past the end"),
+            expect![[r#"
+            error: past the end
+             --> Dockerfile:2:1
+              |
+            2 | RUN true
+              | ^^^^^^^^
+
+        "#]],
+        );
+        check_problem(
+            Problem::at_file("Other", 1..2, "not read"),
+            expect![[r#"
+            error: Other: not read
+             --> forge.toml:1:1
+              |
+            1 | [[docker]]
+              | ^^^^^^^^^^
+
+        "#]],
+        );
+    }
+}

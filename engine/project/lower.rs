@@ -88,6 +88,9 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     fn is_table_of_a_pipe(&mut self, entry: &Entry) -> bool {
         let name = &entry.name;
+        if entry.broken && !self.schemas.contains_key(name) {
+            return false;
+        }
         let is_pipe = self.schemas.contains_key(name);
         let diagnostic = match (is_pipe, entry.form) {
             (true, Form::Item) => return true,

@@ -526,15 +526,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\nplatforms = []\n",
             expect![[r#"
-            error: missing key `tool` of `build`
-             --> forge.toml:4:1
-              |
-            4 | [[build]]
-              | ^^^^^^^^^
-              |
-              = help: add `tool = "…"`: what builds
+                error: missing key `tool` of `build`
+                 --> forge.toml:4:1
+                  |
+                4 | [[build]]
+                  | ^^^^^^^^^
+                  |
+                  = help: add `tool = "cargo"`: what builds
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'og'\njobs = 300\n",
@@ -560,39 +560,39 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\ntool = 7\njobs = '3'\ntags = 7\nenv = 'A=1'\n",
             expect![[r#"
-            error: `tool` wants a string, this is an integer
-             --> forge.toml:5:8
-              |
-            5 | tool = 7
-              |        ^
-              |
-              = help: write `"7"`: what builds
+                error: `tool` wants a string, this is an integer
+                 --> forge.toml:5:8
+                  |
+                5 | tool = 7
+                  |        ^
+                  |
+                  = help: it is one of `cargo`, `go`, `zig`: what builds
 
-            error: `jobs` wants an integer, this is a string
-             --> forge.toml:6:8
-              |
-            6 | jobs = '3'
-              |        ^^^
-              |
-              = help: write `3`
+                error: `jobs` wants an integer, this is a string
+                 --> forge.toml:6:8
+                  |
+                6 | jobs = '3'
+                  |        ^^^
+                  |
+                  = help: write `3`
 
-            error: `tags` wants a string or a list of strings, this is an integer
-             --> forge.toml:7:8
-              |
-            7 | tags = 7
-              |        ^
-              |
-              = help: write `"7"`
+                error: `tags` wants a string or a list of strings, this is an integer
+                 --> forge.toml:7:8
+                  |
+                7 | tags = 7
+                  |        ^
+                  |
+                  = help: write `"7"`
 
-            error: `env` wants a table, this is a string
-             --> forge.toml:8:7
-              |
-            8 | env = 'A=1'
-              |       ^^^^^
-              |
-              = help: it is written `{ … }`
+                error: `env` wants a table, this is a string
+                 --> forge.toml:8:7
+                  |
+                8 | env = 'A=1'
+                  |       ^^^^^
+                  |
+                  = help: it is written `{ … }`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = ['a', 1]\nenv = { A = 1 }\n",
@@ -660,15 +660,15 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\ntool = 'go'\njobs = 99999999999999999999\n",
             expect![[r#"
-            error: `jobs` wants an integer, this is a string
-             --> forge.toml:6:8
-              |
-            6 | jobs = 99999999999999999999
-              |        ^^^^^^^^^^^^^^^^^^^^
-              |
-              = help: it is written `1`
+                error: `jobs` wants at most 255, this is 1e+20
+                 --> forge.toml:6:8
+                  |
+                6 | jobs = 99999999999999999999
+                  |        ^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = help: it wants an integer
 
-        "#]],
+            "#]],
         );
     }
 
@@ -752,94 +752,94 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n",
             expect![[r#"
-            error: unknown name `tol` in a template
-             --> forge.toml:5:12
-              |
-            5 | tool = '{{ tol }}'
-              |            ^^^
-              |
-              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+                error: unknown name `tol` in a template
+                 --> forge.toml:5:12
+                  |
+                5 | tool = '{{ tol }}'
+                  |            ^^^
+                  |
+                  = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-            error: bad template: unexpected end of input, expected end of variable block
-             --> forge.toml:6:13
-              |
-            6 | tags = ['{{ version ']
-              |             ^^^^^^^
-              |
-              = help: close it with `}}`, as in `{{ version }}`
+                error: bad template: `{{` without its `}}`
+                 --> forge.toml:6:13
+                  |
+                6 | tags = ['{{ version ']
+                  |             ^^^^^^^
+                  |
+                  = help: close it, as in `{{ version }}`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n",
             expect![[r#"
-            error: bad template: unexpected end of block
-             --> forge.toml:6:16
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                ^^
-              |
-              = help: close it with `%}`
+                error: bad template: nothing where a condition should be
+                 --> forge.toml:6:16
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                ^^
+                  |
+                  = help: write it before `%}`, as in `{% if dirty %}`
 
-            error: bad template: filter uper is unknown
-             --> forge.toml:6:35
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                                   ^^^^
-              |
-              = help: this is what was computed: `uper`
+                error: bad template: unknown filter `uper`
+                 --> forge.toml:6:35
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                                   ^^^^
+                  |
+                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
 
-            error: bad template: unexpected end of variable block
-             --> forge.toml:6:49
-              |
-            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-              |                                                 ^^
-              |
-              = help: close it with `}}`, as in `{{ version }}`
+                error: bad template: nothing where a value should be
+                 --> forge.toml:6:49
+                  |
+                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+                  |                                                 ^^
+                  |
+                  = help: write a name before `}}`, as in `{{ version }}`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']\n",
             expect![[r#"
-            error: `env.HOEM` is not set
-             --> forge.toml:6:13
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |             ^^^^^^^^
-              |
-              = help: did you mean `HOME`? set it, here in `[env]` or outside, or write `env.HOEM | default("…")`
+                error: `env.HOEM` is not set
+                 --> forge.toml:6:13
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |             ^^^^^^^^
+                  |
+                  = help: did you mean `HOME`? set it, here in `[env]` or outside, or write `env.HOEM | default("…")`
 
-            error: `env.B` is not set
-             --> forge.toml:6:28
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |                            ^^^^^
-              |
-              = help: set it, here in `[env]` or outside, or write `env.B | default("…")`
+                error: `env.B` is not set
+                 --> forge.toml:6:28
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |                            ^^^^^
+                  |
+                  = help: set it, here in `[env]` or outside, or write `env.B | default("…")`
 
-            error: bad template: `version.x` is undefined
-             --> forge.toml:6:43
-              |
-            6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
-              |                                           ^^^^^^^^^
-              |
-              = help: this is what was computed: `version.x`
+                error: bad template: `version.x` is undefined
+                 --> forge.toml:6:43
+                  |
+                6 | tags = ['{{ env.HOEM }}/{{ env.B }}', '{{ version.x }}']
+                  |                                           ^^^^^^^^^
+                  |
+                  = help: the mistake is in `version.x`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n",
             expect![[r#"
-            error: bad template: filter uper is unknown
-             --> forge.toml:6:19
-              |
-            6 | binary = '{{ os | uper }}{{ env.NOPE }}'
-              |                   ^^^^
-              |
-              = help: this is what was computed: `uper`
+                error: bad template: unknown filter `uper`
+                 --> forge.toml:6:19
+                  |
+                6 | binary = '{{ os | uper }}{{ env.NOPE }}'
+                  |                   ^^^^
+                  |
+                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\ntags = [\"\\u0041{{ nam }}\"]\nbinary = '''\n\n{{ nam }}'''\n",
@@ -865,13 +865,13 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]]\ntool = 'go'\ntags = ['{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}']\n",
             expect![[r#"
-                error: bad template: engine ran out of fuel
+                error: bad template: it computes for too long
                  --> forge.toml:6:10
                   |
                 6 | tags = ['{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}']
                   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = help: a template is for a name, not for a computation
+                  = help: a template is for a name
 
             "#]],
         );
@@ -900,7 +900,7 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
                 6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
                   |                                                                             ^^^^^
                   |
-                  = help: this is what was computed: `a / 0`
+                  = help: the mistake is in `a / 0`
 
             "#]],
         );
@@ -911,68 +911,60 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
         check_tables(
             "[[build]\ntool = 'go'\n",
             expect![[r#"
-            error: unknown table `tool`
-             --> forge.toml:4:1
-              |
-            4 | [[build]
-              | ^^
-              |
-              = help: the tables are `build`, `docker`
+                error: not TOML: unclosed array table, expected `]`
+                 --> forge.toml:4:9
+                  |
+                4 | [[build]
+                  |         ^
+                  |
+                  = help: a table begins with `[NAME]` or `[[NAME]]`, on a line of its own
 
-            error: not TOML: unclosed array table, expected `]`
-             --> forge.toml:4:9
-              |
-            4 | [[build]
-              |         ^
-              |
-              = help: lists are written `["one", "two"]`
-
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n",
             expect![[r#"
-            error: not TOML: string values must be quoted, expected literal string
-             --> forge.toml:5:8
-              |
-            5 | tool = 
-              |        ^
-              |
-              = help: texts stand in double quotes: `name = "hello"`
+                error: not TOML: string values must be quoted, expected literal string
+                 --> forge.toml:5:8
+                  |
+                5 | tool = 
+                  |        ^
+                  |
+                  = help: texts stand in double quotes: `name = "hello"`
 
-            error: not TOML: missing comma between array elements, expected `,`
-             --> forge.toml:6:18
-              |
-            6 | platforms = ['a' 'b']
-              |                  ^
-              |
-              = help: lists are written `["one", "two"]`
+                error: not TOML: missing comma between array elements, expected `,`
+                 --> forge.toml:6:18
+                  |
+                6 | platforms = ['a' 'b']
+                  |                  ^
+                  |
+                  = help: lists are written `["one", "two"]`
 
-            error: not TOML: invalid basic string, expected `"`
-             --> forge.toml:7:12
-              |
-            7 | binary = "x
-              |            ^
-              |
-              = help: texts stand in double quotes: `name = "hello"`
+                error: not TOML: invalid basic string, expected `"`
+                 --> forge.toml:7:12
+                  |
+                7 | binary = "x
+                  |            ^
+                  |
+                  = help: texts stand in double quotes: `name = "hello"`
 
-            error: missing key `tool` of `docker`
-             --> forge.toml:8:1
-              |
-            8 | [[docker]]
-              | ^^^^^^^^^^
-              |
-              = help: add `tool = "…"`: what builds
+                error: missing key `tool` of `docker`
+                 --> forge.toml:8:1
+                  |
+                8 | [[docker]]
+                  | ^^^^^^^^^^
+                  |
+                  = help: add `tool = "cargo"`: what builds
 
-            error: unknown key `tol` of `docker`
-             --> forge.toml:9:1
-              |
-            9 | tol = 1
-              | ^^^
-              |
-              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
+                error: unknown key `tol` of `docker`
+                 --> forge.toml:9:1
+                  |
+                9 | tol = 1
+                  | ^^^
+                  |
+                  = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
 
-        "#]],
+            "#]],
         );
         check_tables(
             "[[build]]\ntool = 'go'\ntool = 'go'\n[project]\n",
@@ -1033,7 +1025,7 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
             render(&load(&good[..end]).1, Colour::Plain);
         }
         for (at, old) in good.char_indices() {
-            for new in ["", "\"", "'", "[", "]", "{", "}", "=", ".", "\n", "\\", "é", "\0", "%", "#", "-", "9"] {
+            for new in ["", "\"", "[", "}", "=", "\n", "é", "%"] {
                 let text = format!("{}{new}{}", &good[..at], &good[at + old.len_utf8()..]);
                 render(&load(&text).1, Colour::Plain);
             }
@@ -1050,17 +1042,11 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
                 "[[build]]\nid = \"b{index}\"\ntool = \"go\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\nbinary = \"{{{{ name }}}}-{{{{ os }}}}\"\ntags = [\"{{{{ version }}}}\", \"latest\"]\n\n"
             );
         }
-        let start = std::time::Instant::now();
-        let (document, _) = Document::parse(Source::new("forge.toml", text.as_str()));
-        eprintln!("parse {:?}", start.elapsed());
-        drop(document);
         let (project, diagnostics) = load(&text);
-        eprintln!("all {:?}", start.elapsed());
         assert_eq!((project.tables.len(), diagnostics.len()), (10_000, 0));
         let (_, diagnostics) = load(&text.replace("tool", "tol"));
         assert_eq!(diagnostics.len(), 20_000);
-        let start = std::time::Instant::now();
-        render(&diagnostics, Colour::Plain);
-        eprintln!("render {:?}", start.elapsed());
+        let rendered = render(&diagnostics, Colour::Plain);
+        assert_eq!(rendered.matches("missing key `tool`").count(), 50);
     }
 }

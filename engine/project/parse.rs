@@ -106,6 +106,7 @@ fn syntax_error(source: &Arc<Source>, span: Span, message: &str) -> Diagnostic {
 fn syntax_help(message: &str) -> &'static str {
     match message {
         it if it.contains("duplicate key") => "a key stands once in a table; for one more table write `[[NAME]]`",
+        it if it.contains("table") => "a table begins with `[NAME]` or `[[NAME]]`, on a line of its own",
         it if it.contains("string") => "texts stand in double quotes: `name = \"hello\"`",
         it if it.contains("array") => "lists are written `[\"one\", \"two\"]`",
         _ => "a line is `key = value`, `[table]` or `[[table]]`",
@@ -188,8 +189,10 @@ fn convert_leaf(leaf: &DeValue<'_>) -> Value {
 }
 
 fn convert_integer(integer: &DeInteger<'_>) -> Value {
-    match i64::from_str_radix(integer.as_str(), integer.radix()) {
-        Ok(number) => Value::from(number),
-        Err(_) => Value::String(integer.to_string()),
+    let (digits, radix) = (integer.as_str(), integer.radix());
+    if let Ok(number) = i64::from_str_radix(digits, radix) {
+        return Value::from(number);
     }
+    let number = i128::from_str_radix(digits, radix).map_or(f64::INFINITY, |number| number as f64);
+    Number::from_f64(number).map_or_else(|| Value::String(integer.to_string()), Value::Number)
 }

@@ -148,7 +148,9 @@ impl Schema {
         let path_of_key = join(path, key);
         let schemas = self.at(&path_of_key);
         let wanted = self.wanted(&schemas);
-        let help = format!("add `{key} = {}`{}", wanted.example(), description(&schemas));
+        let choices = words::choices(&schemas);
+        let example = choices.first().map_or_else(|| wanted.example(), |word| format!("\"{word}\""));
+        let help = format!("add `{key} = {example}`{}", description(&schemas));
         Found::at_key(settings, path).says(message, Some(help))
     }
 
@@ -158,8 +160,12 @@ impl Schema {
         let message = format!("{} wants {wanted}, this is {}", self.subject(path), is_what(value));
         let found = Found::at_value(settings, path);
         let typed = settings.source.at(found.span);
-        let help = wanted.instead_of(value, typed).map(|instead| format!("write `{instead}`"));
-        let help = help.unwrap_or_else(|| format!("it is written `{}`", wanted.example()));
+        let choices = words::choices(&schemas);
+        let help = match wanted.instead_of(value, typed) {
+            _ if !choices.is_empty() => did_you_mean("", "it is one of", choices),
+            Some(instead) => format!("write `{instead}`"),
+            None => format!("it is written `{}`", wanted.example()),
+        };
         found.says(message, Some(format!("{help}{}", description(&schemas))))
     }
 

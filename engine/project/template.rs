@@ -205,26 +205,41 @@ fn is_always(error: &Error) -> bool {
 
 fn syntax(text: &str, error: &Error) -> Mistake {
     let detail = error.detail().unwrap_or("it can not be read");
-    Mistake {
-        place: range(text, error),
-        message: format!("bad template: {detail}"),
-        help: Some(match detail {
-            it if it.contains("expected end of variable block") => {
-                "close it with `}}`, as in `{{ version }}`".to_owned()
-            }
-            it if it.contains("expected end of block") => "close it with `%}`".to_owned(),
-            _ => "a template is written `{{ version }}`; for braces as they stand write `{{ \"{{\" }}`".to_owned(),
-        }),
-    }
+    let (what, help) = match detail {
+        it if it.contains("end of input, expected end of variable block") => {
+            ("`{{` without its `}}`".to_owned(), "close it, as in `{{ version }}`")
+        }
+        it if it.contains("end of input, expected end of block") => {
+            ("`{%` without its `%}`".to_owned(), "close it, as in `{% if dirty %}`")
+        }
+        it if it.contains("unexpected end of variable block") => {
+            ("nothing where a value should be".to_owned(), "write a name before `}}`, as in `{{ version }}`")
+        }
+        it if it.contains("unexpected end of block") => {
+            ("nothing where a condition should be".to_owned(), "write it before `%}`, as in `{% if dirty %}`")
+        }
+        it if it.contains("end of input") => {
+            (it.to_owned(), "what `{% if … %}` or `{% for … %}` begins, `{% endif %}` or `{% endfor %}` ends")
+        }
+        it => (it.to_owned(), "a template is written `{{ version }}`; for braces as they stand write `{{ \"{{\" }}`"),
+    };
+    Mistake { place: range(text, error), message: format!("bad template: {what}"), help: Some(help.to_owned()) }
 }
 
+/// Filters that a name may need. There are more; the engine does not list them.
+const FILTERS: &[&str] =
+    &["default", "first", "int", "join", "last", "length", "lower", "replace", "split", "title", "trim", "upper"];
+
 fn failed(text: &str, error: &Error) -> Mistake {
-    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let place = range(text, error);
-    let help = match error.kind() {
-        ErrorKind::OutOfFuel => "a template is for a name, not for a computation".to_owned(),
-        ErrorKind::TemplateNotFound => "a template stands alone: it includes no other".to_owned(),
-        _ => format!("this is what was computed: `{}`", text[place.clone()].trim()),
+    let typed = text[place.clone()].trim();
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let (what, help) = match error.kind() {
+        ErrorKind::OutOfFuel => ("it computes for too long".to_owned(), "a template is for a name".to_owned()),
+        ErrorKind::UnknownFilter => {
+            (format!("unknown filter `{typed}`"), did_you_mean(typed, "filters are", FILTERS.iter().copied()))
+        }
+        _ => (what, format!("the mistake is in `{typed}`")),
     };
     Mistake { place, message: format!("bad template: {what}"), help: Some(help) }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::source::{Source, Span};
@@ -24,8 +24,11 @@ const SHOWN: usize = 100;
 const NEAR: usize = 8;
 /// Longer lines are cut, in characters.
 const WIDTH: usize = 140;
-/// Bytes to each side of a label that are looked at: a line of a megabyte is not laid out to be cut.
-const WINDOW: usize = 512;
+
+/// An excerpt of more bytes is cut around its first label: to lay out a line of a megabyte takes half a second.
+const LAID_OUT: usize = 8192;
+/// How many bytes of it stay on each side.
+const WINDOW: usize = 256;
 
 /// All of `diagnostics`, by source and place, with an empty line after each.
 pub fn render(diagnostics: &[Diagnostic], colour: Colour) -> String {
@@ -83,7 +86,8 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     for excerpt in &excerpts {
         group = group.element(excerpt.snippet());
     }
-    renderer.render(&[help(group, diagnostic)])
+    let rendered = renderer.render(&[help(group, diagnostic)]);
+    excerpts.iter().fold(rendered, |rendered, excerpt| excerpt.right_column(rendered))
 }
 
 fn help<'a>(group: Group<'a>, diagnostic: &Diagnostic) -> Group<'a> {
@@ -93,11 +97,14 @@ fn help<'a>(group: Group<'a>, diagnostic: &Diagnostic) -> Group<'a> {
     }
 }
 
+/// A place, what is to be said of it, and whether it has the caret.
+type Annotated = (Span, String, AnnotationKind);
+
 /// Some lines of a source, and the labels in them.
 struct Excerpt {
     source: Arc<Source>,
     lines: Span,
-    labels: Vec<(Span, String, AnnotationKind)>,
+    labels: Vec<Annotated>,
 }
 
 /// The labels, those near to each other together, the first one's place first.
@@ -135,22 +142,43 @@ impl Excerpt {
             && line(span.start) <= line(self.lines.end) + NEAR
     }
 
-    fn add(&mut self, label: (Span, String, AnnotationKind)) {
+    fn add(&mut self, label: Annotated) {
         let lines = self.source.lines_around(label.0);
         self.lines = Span::new(self.lines.start.min(lines.start), self.lines.end.max(lines.end));
         self.labels.push(label);
     }
 
-    fn snippet(&self) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-        let annotations = self.labels.iter().map(|(span, text, kind)| {
-            let range = span.start - self.lines.start..span.end - self.lines.start;
+    /// The lines with all labels; or of what is too long the part around the first label.
+    fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
+        let (shown, labels) = match self.window() {
+            Some(window) => (window, &self.labels[..1]),
+            None => (self.lines, self.labels.as_slice()),
+        };
+        let annotations = labels.iter().map(move |(span, text, kind)| {
             let text = (!text.is_empty()).then(|| normalize_untrusted_str(text));
-            kind.span(range).label(text)
+            kind.span(span.start - shown.start..span.end.min(shown.end) - shown.start).label(text)
         });
-        Snippet::source(self.source.at(self.lines))
-            .line_start(self.source.position(self.lines.start).line)
+        Snippet::source(self.source.at(shown))
+            .line_start(self.source.position(shown.start).line)
             .path(self.source.path.display().to_string())
             .annotations(annotations)
+    }
+
+    fn window(&self) -> Option<Span> {
+        let (label, ..) = self.labels.first().filter(|_| self.lines.end - self.lines.start > LAID_OUT)?;
+        let line = self.source.lines_around(*label);
+        let start = label.start.saturating_sub(WINDOW).max(line.start);
+        let end = label.end.saturating_add(WINDOW).min(line.end).min(label.start + LAID_OUT);
+        Some(self.source.within(Span::new(start, end)))
+    }
+
+    /// A column of the window, said in `rendered`, becomes that of the line.
+    fn right_column(&self, rendered: String) -> String {
+        let (Some(window), Some((label, ..))) = (self.window(), self.labels.first()) else { return rendered };
+        let position = self.source.position(label.start);
+        let place = format!("{}:{}:", self.source.path.display(), position.line);
+        let column = self.source.at(Span::new(window.start, label.start)).chars().count() + 1;
+        rendered.replacen(&format!("{place}{column}\n"), &format!("{place}{}\n", position.column), 1)
     }
 }
 
@@ -280,15 +308,15 @@ mod tests {
             "\ta = 1\r\n\tb = 2\r\n",
             &[("b", "")],
             expect![[r#"
-            error: unknown key `tagz`
-             --> forge.toml:2:2
-              |
-            2 |     b = 2␍
-              |     ^
-              |
-              = help: did you mean `tags`?
+                error: unknown key `tagz`
+                 --> forge.toml:2:2
+                  |
+                2 |     b = 2
+                  |     ^
+                  |
+                  = help: did you mean `tags`?
 
-        "#]],
+            "#]],
         );
     }
 
@@ -309,6 +337,99 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn many_stand_in_the_order_of_the_text_and_the_last_line_counts_them() {
+        let forge = Source::new("forge.toml", "a\nb\n");
+        let docker = Source::new("Dockerfile", "c\n");
+        let diagnostics = [
+            Diagnostic::error("third").at(&forge, Span::new(2, 3)),
+            Diagnostic::error("second").at(&forge, Span::new(0, 1)),
+            Diagnostic::error("first").at(&docker, Span::new(0, 1)),
+            Diagnostic::error("no place"),
+            Diagnostic::warning("a warning"),
+        ];
+        let render_short = |diagnostics: &[Diagnostic]| {
+            let text = render(diagnostics, Colour::Plain);
+            text.lines().filter(|line| line.contains(": ")).collect::<Vec<_>>().join("\n")
+        };
+        expect![[r#"
+            warning: a warning
+            error: no place
+            error: first
+            error: second
+            error: third"#]]
+        .assert_eq(&render_short(&diagnostics));
+        expect!["error: 4 mistakes in Dockerfile and forge.toml; nothing was built"].assert_eq(&summary(
+            &diagnostics,
+            "nothing was built",
+            Colour::Plain,
+        ));
+        expect!["error: 1 mistake in forge.toml; nothing was built"].assert_eq(&summary(
+            &diagnostics[..1],
+            "nothing was built",
+            Colour::Plain,
+        ));
+        expect!["error: 101 mistakes in forge.toml, of which 100 are shown; nothing was built"].assert_eq(&summary(
+            &vec![diagnostics[0].clone(); 101],
+            "nothing was built",
+            Colour::Plain,
+        ));
+    }
+
+    #[test]
+    fn a_line_of_a_megabyte() {
+        let text = format!("a = [{}\"here\"]", "\"x\", ".repeat(200_000));
+        let source = Source::new("forge.toml", text);
+        let end = source.text.len();
+        let at_the_end = Diagnostic::error("long").label(&source, Span::new(end - 7, end - 1), "here").help("cut it");
+        expect![[r#"
+            error: long
+             --> forge.toml:1:1000006
+              |
+            1 | ...x", "x", "x", "x", "x", "x", "x", "x", "x", "x", "x", "x", "here"]
+              |                                                               ^^^^^^ here
+              |
+              = help: cut it
+
+        "#]]
+        .assert_eq(&render(&[at_the_end], Colour::Plain));
+        let all_of_it = Diagnostic::error("long").at(&source, Span::new(4, end));
+        expect![[r#"
+            error: long
+             --> forge.toml:1:5
+              |
+            1 | a = ["x", "x", "x", "x", "x", "x", "x", "x", "x",...x", "x", "x", "x", "x", "x", "x", "x", "x", "
+              |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        "#]]
+        .assert_eq(&render(&[all_of_it], Colour::Plain));
+    }
+
+    #[test]
+    fn two_places_of_which_one_has_a_long_line() {
+        let text = format!("x = 1\na = [{}'y']\nz = 1\n", "'é', ".repeat(4000));
+        check(&text, &[("z", "here"), ("'y'", "there"), ("x", "and there")], expect![[r#"
+            error: unknown key `tagz`
+             --> forge.toml:3:1
+              |
+            3 | z = 1
+              | ^ here
+              |
+              = help: did you mean `tags`?
+
+        "#]]);
+        check(&text, &[("'y'", "here"), ("z", "")], expect![[r#"
+            error: unknown key `tagz`
+             --> forge.toml:2:20006
+              |
+            2 | ... 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'é', 'y']
+              |                                                                 ^^^ here
+              |
+              = help: did you mean `tags`?
+
+        "#]]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What people and programs hear of a run: sinks for events, and diagnostics with their carets.
 //! Reads events and diagnostics alone; knows no plan and no store.
 
-mod diagnostics;
+pub mod diagnostics;
 mod json;
 mod terminal;
 mod words;
