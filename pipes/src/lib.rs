@@ -4,4 +4,4 @@
 mod build;
 pub mod oci;
 
-forge_plugin::export! { name: "forge-pipes", pipes: [build::Build] }
+forge_plugin::export! { name: "forge-pipes", build: Some(forge_plugin::BUILD_ID), pipes: [build::Build] }

@@ -161,8 +161,7 @@ impl FakeHost {
         fs::remove_dir_all(&self.dir)
             .and_then(|()| fs::create_dir(&self.dir))
             .map_err(|error| Failure::file("empty", &self.dir, &error))?;
-        let (root, dir) = (self.root.clone(), self.dir.clone());
-        let host = forge_schemas::Host { root, dir };
+        let host = forge_schemas::Host { root: self.root.clone(), dir: self.dir.clone() };
         Ok(Run { table: table.clone(), step: step.clone(), inputs: self.inputs.clone(), host })
     }
 

@@ -116,7 +116,7 @@ impl Pipe for Echo {
 }
 
 fn everything(text: &str, step: &Step, host: &dyn Host) -> Result<(), Failure> {
-    host.log(Level::Info, &format!("{} inputs", host.inputs().len()));
+    host.log(Level::Info, &format!("{} of {}", host.inputs().len(), step.takes.len()));
     for done in 0..1000 {
         host.progress(done, 1000, "speaking");
     }
@@ -141,5 +141,5 @@ fn emit(name: &str, text: &str, host: &dyn Host) -> Result<(), Failure> {
     Ok(())
 }
 
-forge_plugin::export! { name: "echo", pipes: [Echo] }
+forge_plugin::export! { name: "echo", build: Some(forge_plugin::BUILD_ID), pipes: [Echo] }
 forge_plugin::entry!(forge_plugin);
