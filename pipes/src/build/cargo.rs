@@ -309,10 +309,12 @@ mod tests {
     use std::fs;
 
     use expect_test::expect;
-    use forge_plugin::testing::{FakeHost, really_run};
+    use forge_plugin::schemas::Step;
+    use forge_plugin::testing::{FakeHost, really_run, run_step};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::build::Build;
     use crate::build::checks::{check_plan, run};
 
     /// A toolchain whose cargo writes what it is asked for, and which has no target but one.
@@ -469,19 +471,24 @@ mod tests {
     }
 
     #[test]
-    fn a_real_program_twice_from_two_directories() {
-        let build = || {
+    fn a_real_program_is_the_same_from_everywhere() {
+        let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
+        let step = crate::build::checks::plan(&table).unwrap().remove(0);
+        let host = || {
             let host = FakeHost::new().on_exec(really_run).with_source("Cargo.toml", MANIFEST);
-            let mut host = host.with_source("Cargo.lock", LOCK).with_source("src/main.rs", MAIN);
-            let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
-            let step = crate::build::checks::plan(&table).unwrap().remove(0);
-            let made = forge_plugin::testing::run_step::<crate::build::Build>(&step, &mut host).unwrap();
-            (made[0].digest, fs::read(&made[0].path).unwrap(), host.root().display().to_string())
+            host.with_source("Cargo.lock", LOCK).with_source("src/main.rs", MAIN)
         };
-        let ((first, program, root), (second, ..)) = (build(), build());
-        assert_eq!(first, second);
-        assert!(!String::from_utf8_lossy(&program).contains(&root));
-        assert!(String::from_utf8_lossy(&program).contains("version 1.2.3 for linux/amd64"));
+        let build = |host: &mut FakeHost, step: &Step| run_step::<Build>(step, host).unwrap().remove(0);
+
+        let mut here = host();
+        let program = build(&mut here, &step);
+        assert_eq!(build(&mut host(), &step).digest, program.digest, "in another directory");
+        let mut again = step.clone();
+        again.makes[0].name = "again".to_owned();
+        assert_eq!(build(&mut here, &again).digest, program.digest, "with what the first left behind");
+        let text = String::from_utf8_lossy(&fs::read(&program.path).unwrap()).into_owned();
+        assert!(text.contains("version 1.2.3 for linux/amd64"));
+        assert!(!text.contains(&here.root().display().to_string()));
     }
 
     const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
