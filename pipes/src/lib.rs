@@ -2,5 +2,6 @@
 //! Does not know the engine.
 
 mod build;
+pub mod oci;
 
 forge_plugin::export! { name: "forge-pipes", pipes: [build::Build] }
