@@ -208,17 +208,21 @@ impl Machine {
             let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
             host.exec(&params.command(&argv, host))
         };
-        let rustc = ask(&["rustc", "-vV", "--print", "sysroot"])?;
-        if !rustc.is_success() {
-            return Err(Failure::tool(format!("`rustc` ended with {}", rustc.in_words())));
-        }
+        let rustc = |option: &[&str]| {
+            let exit = ask(&[&["rustc"], option].concat())?;
+            match exit.is_success() {
+                true => Ok(exit.stdout),
+                false => Err(Failure::tool(format!("`rustc` ended with {}", exit.in_words()))),
+            }
+        };
+        let (sysroot, version) = (rustc(&["--print", "sysroot"])?, rustc(&["-vV"])?);
         // Cargo has no command that prints these. Where there is no such shell, it is left to its own ways.
         let shell = ask(&["sh", "-c", ASK_SHELL]).ok().filter(Exit::is_success).unwrap_or_default();
         let mut lines = shell.stdout.lines();
-        let line = |start: &str| rustc.stdout.lines().find_map(|line| line.strip_prefix(start));
+        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
         Ok(Machine {
-            sysroot: rustc.stdout.lines().last().unwrap_or_default().to_owned(),
-            commit: line("commit-hash: ").unwrap_or_default().to_owned(),
+            sysroot: sysroot.trim().to_owned(),
+            commit: commit.unwrap_or_default().to_owned(),
             cargo_home: lines.next().unwrap_or_default().to_owned(),
             rustflags: lines.next().filter(|flags| *flags != "unset").map(str::to_owned),
         })
@@ -324,7 +328,8 @@ mod tests {
         let root = host.root().display().to_string();
         host.on_exec(move |command| {
             let stdout = match command.argv[0].as_str() {
-                "rustc" => format!("rustc 1.95.0\ncommit-hash: 5980\n{root}/toolchain\n"),
+                "rustc" if command.argv[1] == "-vV" => "rustc 1.95.0\ncommit-hash: 5980\n".to_owned(),
+                "rustc" => format!("{root}/toolchain\n"),
                 "sh" => {
                     let flags = command.env.get("RUSTFLAGS").map_or("unset", String::as_str);
                     format!("/home/me/.cargo\n{flags}\n")
@@ -482,6 +487,8 @@ mod tests {
 
         let mut here = host();
         let program = build(&mut here, &step);
+        let commands = here.record().commands.clone();
+        assert!(commands.iter().all(|command| command.argv[0] != "rustup"), "its own target is always there");
         assert_eq!(build(&mut host(), &step).digest, program.digest, "in another directory");
         let mut again = step.clone();
         again.makes[0].name = "again".to_owned();
