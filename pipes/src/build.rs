@@ -39,6 +39,7 @@ pub struct Build;
 
 /// Builds a program, once for each platform. Paths are relative to the project file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// What builds it.
     pub tool: ToolName,
@@ -144,6 +145,7 @@ pub struct Settings {
 
 /// Some platforms: those that fit every key given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// The operating system.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +161,7 @@ pub struct Pattern {
 /// Commands around the build, each a text that is split as a shell would, or a list of words. There is no shell.
 /// `{{ output }}` is the path of the program, which commands that run after may change.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Hooks {
     /// Before the tool runs, for each platform.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -171,7 +173,7 @@ pub struct Hooks {
 
 /// What is different on some platforms. A key takes the place of the table's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Override {
     /// The operating system that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]

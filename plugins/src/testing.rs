@@ -28,9 +28,11 @@ pub fn plan_table<P: Pipe>(
     offers: &[Offer],
     sources: &[SourceText],
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    let typed = settings::of_table::<P>(settings)?;
-    let id = settings.get("id").and_then(Value::as_str).unwrap_or(P::NAME);
-    let table = TableName::new(P::NAME, id);
+    let mut settings = settings.clone();
+    // As in the engine, the id is the table's, and no key of the settings.
+    let id = settings.as_object_mut().and_then(|keys| keys.remove("id"));
+    let table = TableName::new(P::NAME, id.as_ref().and_then(Value::as_str).unwrap_or(P::NAME));
+    let typed = settings::of_table::<P>(&settings)?;
     let renderer = FakeRenderer::new(facts);
     let steps = P::plan(&typed, &Given { table: &table, facts, offers, sources, renderer: &renderer })?;
     let kinds = P::makes();

@@ -208,17 +208,21 @@ impl Machine {
             let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
             host.exec(&params.command(&argv, host))
         };
-        let rustc = ask(&["rustc", "-vV", "--print", "sysroot"])?;
-        if !rustc.is_success() {
-            return Err(Failure::tool(format!("`rustc` ended with {}", rustc.in_words())));
-        }
+        let rustc = |option: &[&str]| {
+            let exit = ask(&[&["rustc"], option].concat())?;
+            match exit.is_success() {
+                true => Ok(exit.stdout),
+                false => Err(Failure::tool(format!("`rustc` ended with {}", exit.in_words()))),
+            }
+        };
+        let (sysroot, version) = (rustc(&["--print", "sysroot"])?, rustc(&["-vV"])?);
         // Cargo has no command that prints these. Where there is no such shell, it is left to its own ways.
         let shell = ask(&["sh", "-c", ASK_SHELL]).ok().filter(Exit::is_success).unwrap_or_default();
         let mut lines = shell.stdout.lines();
-        let line = |start: &str| rustc.stdout.lines().find_map(|line| line.strip_prefix(start));
+        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
         Ok(Machine {
-            sysroot: rustc.stdout.lines().last().unwrap_or_default().to_owned(),
-            commit: line("commit-hash: ").unwrap_or_default().to_owned(),
+            sysroot: sysroot.trim().to_owned(),
+            commit: commit.unwrap_or_default().to_owned(),
             cargo_home: lines.next().unwrap_or_default().to_owned(),
             rustflags: lines.next().filter(|flags| *flags != "unset").map(str::to_owned),
         })
@@ -309,10 +313,12 @@ mod tests {
     use std::fs;
 
     use expect_test::expect;
-    use forge_plugin::testing::{FakeHost, really_run};
+    use forge_plugin::schemas::Step;
+    use forge_plugin::testing::{FakeHost, really_run, run_step};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::build::Build;
     use crate::build::checks::{check_plan, run};
 
     /// A toolchain whose cargo writes what it is asked for, and which has no target but one.
@@ -322,7 +328,8 @@ mod tests {
         let root = host.root().display().to_string();
         host.on_exec(move |command| {
             let stdout = match command.argv[0].as_str() {
-                "rustc" => format!("rustc 1.95.0\ncommit-hash: 5980\n{root}/toolchain\n"),
+                "rustc" if command.argv[1] == "-vV" => "rustc 1.95.0\ncommit-hash: 5980\n".to_owned(),
+                "rustc" => format!("{root}/toolchain\n"),
                 "sh" => {
                     let flags = command.env.get("RUSTFLAGS").map_or("unset", String::as_str);
                     format!("/home/me/.cargo\n{flags}\n")
@@ -469,19 +476,26 @@ mod tests {
     }
 
     #[test]
-    fn a_real_program_twice_from_two_directories() {
-        let build = || {
+    fn a_real_program_is_the_same_from_everywhere() {
+        let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
+        let step = crate::build::checks::plan(&table).unwrap().remove(0);
+        let host = || {
             let host = FakeHost::new().on_exec(really_run).with_source("Cargo.toml", MANIFEST);
-            let mut host = host.with_source("Cargo.lock", LOCK).with_source("src/main.rs", MAIN);
-            let table = json!({ "tool": "cargo", "platforms": ["linux/amd64"], "libc": "gnu" });
-            let step = crate::build::checks::plan(&table).unwrap().remove(0);
-            let made = forge_plugin::testing::run_step::<crate::build::Build>(&step, &mut host).unwrap();
-            (made[0].digest, fs::read(&made[0].path).unwrap(), host.root().display().to_string())
+            host.with_source("Cargo.lock", LOCK).with_source("src/main.rs", MAIN)
         };
-        let ((first, program, root), (second, ..)) = (build(), build());
-        assert_eq!(first, second);
-        assert!(!String::from_utf8_lossy(&program).contains(&root));
-        assert!(String::from_utf8_lossy(&program).contains("version 1.2.3 for linux/amd64"));
+        let build = |host: &mut FakeHost, step: &Step| run_step::<Build>(step, host).unwrap().remove(0);
+
+        let mut here = host();
+        let program = build(&mut here, &step);
+        let commands = here.record().commands.clone();
+        assert!(commands.iter().all(|command| command.argv[0] != "rustup"), "its own target is always there");
+        assert_eq!(build(&mut host(), &step).digest, program.digest, "in another directory");
+        let mut again = step.clone();
+        again.makes[0].name = "again".to_owned();
+        assert_eq!(build(&mut here, &again).digest, program.digest, "with what the first left behind");
+        let text = String::from_utf8_lossy(&fs::read(&program.path).unwrap()).into_owned();
+        assert!(text.contains("version 1.2.3 for linux/amd64"));
+        assert!(!text.contains(&here.root().display().to_string()));
     }
 
     const MANIFEST: &str = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
