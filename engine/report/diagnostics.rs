@@ -410,7 +410,10 @@ mod tests {
     #[test]
     fn two_places_of_which_one_has_a_long_line() {
         let text = format!("x = 1\na = [{}'y']\nz = 1\n", "'é', ".repeat(4000));
-        check(&text, &[("z", "here"), ("'y'", "there"), ("x", "and there")], expect![[r#"
+        check(
+            &text,
+            &[("z", "here"), ("'y'", "there"), ("x", "and there")],
+            expect![[r#"
             error: unknown key `tagz`
              --> forge.toml:3:1
               |
@@ -419,8 +422,12 @@ mod tests {
               |
               = help: did you mean `tags`?
 
-        "#]]);
-        check(&text, &[("'y'", "here"), ("z", "")], expect![[r#"
+        "#]],
+        );
+        check(
+            &text,
+            &[("'y'", "here"), ("z", "")],
+            expect![[r#"
             error: unknown key `tagz`
              --> forge.toml:2:20006
               |
@@ -429,7 +436,8 @@ mod tests {
               |
               = help: did you mean `tags`?
 
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
