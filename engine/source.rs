@@ -97,7 +97,7 @@ impl Source {
 
     /// Where byte `offset` is; the end of the text for what lies behind it.
     pub fn position(&self, offset: usize) -> Position {
-        let offset = self.text.floor_char_boundary(offset);
+        let offset = boundary_before(&self.text, offset);
         let line = self.line_of(offset);
         let column = self.text[self.line_starts()[line]..offset].chars().count() + 1;
         Position { line: line + 1, column }
@@ -122,8 +122,7 @@ impl Source {
 
     /// `span`, cut to what the text has, and never in the middle of a character.
     pub fn within(&self, span: Span) -> Span {
-        let start = self.text.floor_char_boundary(span.start);
-        Span::new(start, self.text.ceil_char_boundary(span.end).max(start))
+        within(&self.text, span)
     }
 
     /// The line of a byte, from 0.
@@ -160,6 +159,17 @@ impl From<Range<usize>> for Span {
     fn from(range: Range<usize>) -> Span {
         Span::new(range.start, range.end)
     }
+}
+
+/// `span`, cut to what `text` has, and never in the middle of a character.
+pub fn within(text: &str, span: Span) -> Span {
+    let start = boundary_before(text, span.start);
+    let end = (span.end.min(text.len())..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    Span::new(start, end.max(start))
+}
+
+fn boundary_before(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn cause(file: &Path, error: &io::Error) -> Cause {

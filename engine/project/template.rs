@@ -13,6 +13,7 @@ use minijinja::{Error, ErrorKind, Template, UndefinedBehavior, Value};
 
 use super::Environment;
 use crate::diagnostic::{did_you_mean, list, nearest};
+use crate::source::within;
 
 /// What a template may cost: enough for every honest one, and the end of a loop without one.
 const FUEL: u64 = 200_000;
@@ -59,34 +60,38 @@ impl Renderer {
 
     /// What `text` becomes with the facts alone.
     pub(super) fn resolve(&self, text: &str) -> Result<String, Vec<Mistake>> {
-        self.resolve_with(text, &BTreeMap::new())
+        self.resolve_with(text, &Arc::default())
     }
 
     /// All that can be told of `text` before the values of `names` are known.
     pub(super) fn check(&self, text: &str, names: &[&str]) -> Vec<Mistake> {
-        let names = names.iter().map(|name| ((*name).to_owned(), Value::from(*name))).collect();
+        let names = Arc::new(names.iter().map(|name| ((*name).to_owned(), Value::from(*name))).collect());
         let template = match self.compile(text, &names) {
             Ok(template) => template,
             Err(mistakes) => return mistakes,
         };
         // The names stand for themselves here, so what depends on their values is told later, with these.
-        match self.render(&template, text, &names) {
+        match self.evaluate(&template, text, &names) {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes.into_iter().filter(|found| found.always).map(|found| found.mistake).collect(),
         }
     }
 
-    fn resolve_with(&self, text: &str, names: &BTreeMap<String, Value>) -> Result<String, Vec<Mistake>> {
+    fn resolve_with(&self, text: &str, names: &Arc<BTreeMap<String, Value>>) -> Result<String, Vec<Mistake>> {
         if !is_template(text) {
             return Ok(text.to_owned());
         }
         let template = self.compile(text, names)?;
-        self.render(&template, text, names)
+        self.evaluate(&template, text, names)
             .map_err(|mistakes| mistakes.into_iter().map(|found| found.mistake).collect())
     }
 
     /// Parses `text`; every name in it must be one that there is.
-    fn compile<'t>(&self, text: &'t str, names: &BTreeMap<String, Value>) -> Result<Template<'_, 't>, Vec<Mistake>> {
+    fn compile<'t>(
+        &self,
+        text: &'t str,
+        names: &Arc<BTreeMap<String, Value>>,
+    ) -> Result<Template<'_, 't>, Vec<Mistake>> {
         let engine: &minijinja::Environment<'t> = &self.engine;
         let template = engine.template_from_str(text).map_err(|error| vec![syntax(text, &error)])?;
         let mut unknown: Vec<String> = template
@@ -103,11 +108,11 @@ impl Renderer {
     }
 
     /// A variable that is not set is noted and passed over, so that all of them are told at once.
-    fn render(
+    fn evaluate(
         &self,
         template: &Template<'_, '_>,
         text: &str,
-        names: &BTreeMap<String, Value>,
+        names: &Arc<BTreeMap<String, Value>>,
     ) -> Result<String, Vec<Found>> {
         let mut unset: BTreeSet<String> = BTreeSet::new();
         let mut found = Vec::new();
@@ -116,9 +121,11 @@ impl Renderer {
             match template.render(Value::from_dyn_object(scope.clone())) {
                 Ok(rendered) if found.is_empty() => return Ok(rendered),
                 Ok(_) => return Err(found),
-                Err(error) => match scope.last_unset().filter(|_| error.kind() == ErrorKind::UndefinedError) {
+                Err(error) => match scope.last_unset().filter(|name| is_because_of(&error, name)) {
                     Some(name) if unset.len() < UNSET_AT_ONCE && unset.insert(name.clone()) => {
-                        found.push(Found { mistake: self.unset(text, &name, &error), always: true });
+                        // Behind a condition it is not always asked for.
+                        let always = !text.contains("{%");
+                        found.push(Found { mistake: self.unset(text, &name, &error), always });
                     }
                     _ => {
                         found.push(Found { mistake: failed(text, &error), always: is_always(&error) });
@@ -129,7 +136,7 @@ impl Renderer {
         }
     }
 
-    fn unknown_name(&self, text: &str, name: &str, names: &BTreeMap<String, Value>) -> Mistake {
+    fn unknown_name(&self, text: &str, name: &str, names: &Arc<BTreeMap<String, Value>>) -> Mistake {
         let known = self.facts.keys().chain(names.keys()).map(String::as_str).chain(["env"]);
         Mistake {
             place: find_name(text, name).unwrap_or(0..text.len()),
@@ -155,7 +162,7 @@ impl Renderer {
 impl forge_plugin::Renderer for Renderer {
     fn render(&self, template: &str, names: &serde_json::Value) -> Result<String, String> {
         let names = names.as_object().into_iter().flatten();
-        let names = names.map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
+        let names = Arc::new(names.map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect());
         self.resolve_with(template, &names).map_err(|mistakes| in_one_line(&mistakes))
     }
 }
@@ -193,6 +200,13 @@ fn flat(facts: &Facts) -> BTreeMap<String, Value> {
 struct Found {
     mistake: Mistake,
     always: bool,
+}
+
+/// Whether it is `env.NAME` that is undefined, as the engine tells it.
+fn is_because_of(error: &Error, name: &str) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    let is_told = detail.contains(&format!("`env.{name}`")) || detail.contains(&format!("`env['{name}']`"));
+    error.kind() == ErrorKind::UndefinedError && is_told
 }
 
 fn is_always(error: &Error) -> bool {
@@ -247,7 +261,7 @@ fn failed(text: &str, error: &Error) -> Mistake {
 /// Where in `text` the error is: what the engine says, or the error's line.
 fn range(text: &str, error: &Error) -> Range<usize> {
     match error.range() {
-        Some(range) => text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end.max(range.start)),
+        Some(range) => within(text, range.into()).range(),
         None => 0..text.len(),
     }
 }
@@ -280,7 +294,7 @@ fn find_in_block(block: &str, name: &str) -> Option<usize> {
 #[derive(Debug)]
 struct Scope {
     facts: Arc<BTreeMap<String, Value>>,
-    names: BTreeMap<String, Value>,
+    names: Arc<BTreeMap<String, Value>>,
     asked: Arc<Asked>,
 }
 
@@ -294,7 +308,7 @@ struct Asked {
 }
 
 impl Scope {
-    fn new(renderer: &Renderer, names: &BTreeMap<String, Value>, passed: &BTreeSet<String>) -> Scope {
+    fn new(renderer: &Renderer, names: &Arc<BTreeMap<String, Value>>, passed: &BTreeSet<String>) -> Scope {
         let asked =
             Asked { variables: renderer.variables.clone(), passed: passed.clone(), last_unset: Mutex::default() };
         Scope { facts: renderer.facts.clone(), names: names.clone(), asked: Arc::new(asked) }
@@ -348,5 +362,64 @@ impl Variables {
 
     fn names(&self) -> impl Iterator<Item = &str> {
         self.own.keys().chain(self.process.keys()).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forge_plugin::Renderer as _;
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(template: &str, expect: Result<&str, &str>) {
+        let facts = Facts { version: "1.2.3".to_owned(), tag: "v1.2.3".to_owned(), ..facts() };
+        let own = BTreeMap::from([("A".to_owned(), "a".to_owned())]);
+        let process = Environment::from([("B".to_owned(), "b".to_owned())]);
+        let renderer = Renderer::new(&facts, &own, &process);
+        let actual = renderer.render(template, &json!({ "os": "linux", "n": 3, "list": ["x", "y"] }));
+        assert_eq!(actual.as_deref().map_err(String::as_str), expect);
+    }
+
+    fn facts() -> Facts {
+        let text = r#"{"name":"hello","version":"","major":1,"minor":2,"patch":3,"prerelease":"","tag":"","commit":"",
+            "short_commit":"","commit_time":"","commit_timestamp":0,"branch":"","dirty":true,"snapshot":false}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_a_pipe_is_given() {
+        check("no braces } at all", Ok("no braces } at all"));
+        check("{{ name }}-{{ version }}_{{ os }}\n", Ok("hello-1.2.3_linux\n"));
+        check("{{ major }}.{{ n }}{% if dirty %}+{% endif %}{{ list | join('/') }}", Ok("1.3+x/y"));
+        check("{{ env.A }}{{ env.B }}{{ env.C | default('c') }}{{ env['B'] }}", Ok("abcb"));
+        check("{% for it in list %}{{ it }}{{ loop.index }}{% endfor %}", Ok("x1y2"));
+        check("{{ \"{{\" }} {{ '<&>' }}", Ok("{{ <&>"));
+        check("{% set os = 'x' %}{{ os }}", Ok("x"));
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        check(
+            "{{ env.A | default('x') }}{{ env.C | default('x') }}{{ version.x }}",
+            Err("bad template: `version.x` is undefined; the mistake is in `version.x`"),
+        );
+        check(
+            "{{ env['C' ~ 'D'] }}",
+            Err("`env.CD` is not set; set it, here in `[env]` or outside, or write `env.CD | default(\"…\")`"),
+        );
+        check("{{ version | replace('a') }}", Err("bad template: missing argument; the mistake is in `replace('a')`"));
+    }
+
+    #[test]
+    fn where_a_name_stands() {
+        let check = |text: &str, name: &str, expect: Option<usize>| {
+            assert_eq!(find_name(text, name).map(|range| range.start), expect, "{text}");
+        };
+        check("os {{ 'os' ~ os }}", "os", Some(13));
+        check("{{ env.os }}{% if os %}", "os", Some(18));
+        check("{{ host }}{{ os_x }}", "os", None);
+        check("{{ é }}{{ env.A_B }}{{ env.A }}", "env.A", Some(24));
+        check("{{", "os", None);
     }
 }
