@@ -2,6 +2,7 @@
 //! Does not know the engine.
 
 mod build;
+mod docker;
 pub mod oci;
 
-forge_plugin::export! { name: "forge-pipes", build: Some(forge_plugin::BUILD_ID), pipes: [build::Build] }
+forge_plugin::export! { name: "forge-pipes", pipes: [build::Build, docker::Docker] }
