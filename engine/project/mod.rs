@@ -1,6 +1,7 @@
 //! Text to project: `Document` is what was typed, `Head` what the engine's own tables say, `Project` what all of it means.
 //! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
 
+mod blocks;
 mod head;
 pub mod keypath;
 mod lower;

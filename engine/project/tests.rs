@@ -1007,3 +1007,24 @@ fn ten_thousand_tables() {
     let rendered = render(&diagnostics, Colour::Plain);
     assert_eq!(rendered.matches("missing key `tool`").count(), 50);
 }
+
+#[test]
+fn what_is_nested_too_deep_is_a_mistake() {
+    let deep = 20_000;
+    for text in [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}", "{a=".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]", "a.".repeat(deep)),
+        format!("[[build]]\ntags = '{}'", "{{ (".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {} }}}}'", "(".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {}1 }}}}'", "1+".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {}1 }}}}'", "not ".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ name{} }}}}'", "|upper".repeat(deep)),
+        format!("[[build]]\ntags = '{}'", "{% if name %}".repeat(deep)),
+    ] {
+        let (_, diagnostics) = load(&text);
+        assert!(!diagnostics.is_empty());
+        render(&diagnostics, Colour::Plain);
+    }
+}
