@@ -121,7 +121,8 @@ impl Schema {
     }
 
     fn unknown_key(&self, settings: &Settings<'_>, path: &[Step], key: &str) -> Found {
-        let known = self.keys_at(path);
+        // In another variant of the table the key may be known.
+        let known = self.keys_at(path).into_iter().filter(|known| *known != key);
         let message = match self.name(path).as_str() {
             "" => format!("unknown key `{key}`"),
             of => format!("unknown key `{key}` of `{of}`"),
@@ -178,25 +179,33 @@ impl Schema {
         context: &[Vec<ValidationError<'static>>],
         found: &mut Vec<Found>,
     ) {
-        let words = words::choices(&self.at(path));
-        if let (Some(word), false) = (value.as_str(), words.is_empty()) {
-            let message = format!("{} can not be `{word}`", self.subject(path));
-            let help = did_you_mean(word, "it is one of", words);
-            return found.push(Found::at_value(settings, path).says(message, Some(help)));
+        if let (Some(word), false) = (value.as_str(), words::choices(&self.at(path)).is_empty()) {
+            return found.push(self.no_choice(settings, path, word));
         }
-        if let Some(table) = value.as_object() {
+        if let Some(table) = value.as_object().filter(|_| context.iter().flatten().any(is_unknown_key)) {
             let known = self.keys_at(path);
             let unknown: Vec<&String> = table.keys().filter(|key| !known.contains(&key.as_str())).collect();
             if !unknown.is_empty() && !known.is_empty() {
                 return found.extend(unknown.into_iter().map(|key| self.unknown_key(settings, path, key)));
             }
         }
+        if let Some(tag) = tag_of_all(context, path.len()) {
+            let word = tag.last().and_then(|step| value.get(step.as_key()?)).map(words::literal).unwrap_or_default();
+            return found.push(self.no_choice(settings, &tag, &word));
+        }
         let of_this_form =
             |errors: &&Vec<ValidationError<'static>>| !errors.iter().any(|error| is_of_another_form(error, path.len()));
-        match context.iter().filter(of_this_form).min_by_key(|errors| errors.len()) {
+        let likely = |errors: &&Vec<ValidationError<'static>>| (tag(errors, path.len()).is_some(), errors.len());
+        match context.iter().filter(of_this_form).min_by_key(likely) {
             Some(errors) => errors.iter().for_each(|error| self.tell(settings, error, found)),
             None => found.push(self.wrong_type(settings, path, value)),
         }
+    }
+
+    fn no_choice(&self, settings: &Settings<'_>, path: &[Step], word: &str) -> Found {
+        let message = format!("{} can not be `{word}`", self.subject(path));
+        let help = did_you_mean(word, "it is one of", words::choices(&self.at(path)));
+        Found::at_value(settings, path).says(message, Some(help))
     }
 
     /// What to do about a value that is wrong: what it may be, and what it is for.
@@ -283,6 +292,22 @@ fn enter<'s>(schema: &'s Value, step: &Step) -> Option<&'s Value> {
     }
 }
 
+/// The key that tells the variants of a table apart, when it fits none of them.
+fn tag_of_all(context: &[Vec<ValidationError<'static>>], depth: usize) -> Option<Vec<Step>> {
+    let first = tag(context.first()?, depth)?;
+    context.iter().all(|errors| tag(errors, depth).is_some_and(|tag| tag == first)).then_some(first)
+}
+
+/// The key that says that another variant is meant.
+fn tag(errors: &[ValidationError<'static>], depth: usize) -> Option<Vec<Step>> {
+    let tags = errors.iter().filter(|error| matches!(error.kind(), Kind::Constant { .. }));
+    tags.map(|error| steps(error.instance_path())).find(|path| path.len() == depth + 1)
+}
+
+fn is_unknown_key(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), Kind::AdditionalProperties { .. } | Kind::UnevaluatedProperties { .. })
+}
+
 /// An alternative for another form of value: it says nothing of this one.
 fn is_of_another_form(error: &ValidationError<'_>, depth: usize) -> bool {
     matches!(error.kind(), Kind::Type { .. }) && error.instance_path().segments().count() == depth
@@ -362,6 +387,13 @@ fn dotted(path: &[Step]) -> String {
 }
 
 impl Step {
+    fn as_key(&self) -> Option<&str> {
+        match self {
+            Step::Key(key) => Some(key),
+            Step::Item(_) => None,
+        }
+    }
+
     fn as_segment(&self) -> Segment<'_> {
         match self {
             Step::Key(key) => Segment::Key(key),
