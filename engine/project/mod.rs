@@ -2,6 +2,7 @@
 //! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
 
 mod blocks;
+mod file_schema;
 mod head;
 pub mod keypath;
 mod lower;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use crate::source::{Source, Span};
 
+pub use file_schema::file_schema;
 pub use head::{Head, Plugin, ProjectTable, Registry, RunLimits, Secret};
 pub use keypath::{Inside, Places};
 pub use lower::lower;

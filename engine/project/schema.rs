@@ -114,7 +114,7 @@ impl Schema {
                 found.push(place.says(message, Some(self.help(&path, error.kind(), error.instance()))));
             }
             kind => {
-                let message = format!("{} {}", self.subject(&path), wrong_value(kind, value));
+                let message = format!("{} {}", self.subject(&path), words::wrong_value(kind, value));
                 found.push(Found::at_value(settings, &path).says(message, Some(self.help(&path, kind, value))));
             }
         }
@@ -151,7 +151,7 @@ impl Schema {
         let wanted = self.wanted(&schemas);
         let choices = words::choices(&schemas);
         let example = choices.first().map_or_else(|| wanted.example(), |word| format!("\"{word}\""));
-        let help = format!("add `{key} = {example}`{}", description(&schemas));
+        let help = format!("add `{key} = {example}`{}", words::description(&schemas));
         Found::at_key(settings, path).says(message, Some(help))
     }
 
@@ -167,7 +167,7 @@ impl Schema {
             Some(instead) => format!("write `{instead}`"),
             None => format!("it is written `{}`", wanted.example()),
         };
-        found.says(message, Some(format!("{help}{}", description(&schemas))))
+        found.says(message, Some(format!("{help}{}", words::description(&schemas))))
     }
 
     /// Of alternatives that all fail, what is wrong by the one that was most likely meant.
@@ -211,7 +211,7 @@ impl Schema {
     /// What to do about a value that is wrong: what it may be, and what it is for.
     fn help(&self, path: &[Step], kind: &Kind, value: &Value) -> String {
         let schemas = self.at(path);
-        let description = description(&schemas);
+        let description = words::description(&schemas);
         match kind {
             Kind::Pattern { pattern } => format!("it must match `{pattern}`{description}"),
             Kind::Enum { options } => {
@@ -311,52 +311,6 @@ fn is_unknown_key(error: &ValidationError<'_>) -> bool {
 /// An alternative for another form of value: it says nothing of this one.
 fn is_of_another_form(error: &ValidationError<'_>, depth: usize) -> bool {
     matches!(error.kind(), Kind::Type { .. }) && error.instance_path().segments().count() == depth
-}
-
-/// What is wrong with a value of the right type.
-fn wrong_value(kind: &Kind, value: &Value) -> String {
-    let this = words::literal(value);
-    match kind {
-        Kind::Enum { .. } | Kind::Constant { .. } | Kind::Pattern { .. } => format!("can not be `{this}`"),
-        Kind::Minimum { limit } => format!("wants at least {limit}, this is {this}"),
-        Kind::ExclusiveMinimum { limit } => format!("wants more than {limit}, this is {this}"),
-        Kind::Maximum { limit } => format!("wants at most {limit}, this is {this}"),
-        Kind::ExclusiveMaximum { limit } => format!("wants less than {limit}, this is {this}"),
-        Kind::MinLength { limit: 1 } | Kind::MinItems { limit: 1 } | Kind::MinProperties { limit: 1 } => {
-            "must not be empty".to_owned()
-        }
-        Kind::MinLength { limit } => format!("wants {limit} characters at least"),
-        Kind::MaxLength { limit } => format!("wants {limit} characters at most"),
-        Kind::MinItems { limit } => format!("wants {limit} items at least"),
-        Kind::MaxItems { limit } => format!("wants {limit} items at most"),
-        Kind::MinProperties { limit } => format!("wants {limit} keys at least"),
-        Kind::MaxProperties { limit } => format!("wants {limit} keys at most"),
-        Kind::UniqueItems => "has one item twice".to_owned(),
-        Kind::OneOfMultipleValid { .. } => "can be read in two ways".to_owned(),
-        Kind::FalseSchema | Kind::Not { .. } => "can not stand here".to_owned(),
-        other => format!("is not what it must be (`{}`)", other.keyword()),
-    }
-}
-
-/// The first sentence of what the schema says for people, after a colon.
-fn description(schemas: &[&Value]) -> String {
-    let texts = schemas.iter().filter_map(|schema| schema.get("description")?.as_str());
-    match texts.map(first_sentence).find(|text| !text.is_empty()) {
-        Some(text) => format!(": {text}"),
-        None => String::new(),
-    }
-}
-
-fn first_sentence(text: &str) -> String {
-    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-    let sentence = paragraph.split_once(". ").map_or(paragraph.as_str(), |(first, _)| first).trim_end_matches('.');
-    let mut letters = sentence.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            format!("{}{}", first.to_lowercase(), &sentence[first.len_utf8()..])
-        }
-        _ => sentence.to_owned(),
-    }
 }
 
 fn steps(location: &Location) -> Vec<Step> {

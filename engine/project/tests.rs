@@ -677,6 +677,10 @@ fn tables_of_several_variants() {
 
     "#]],
     );
+}
+
+#[test]
+fn keys_of_one_variant() {
     check_tables(
         "[[publish]]\nto = 'layout'\npath = 1\n",
         expect![[r#"
@@ -1154,4 +1158,21 @@ fn what_is_nested_too_deep_is_a_mistake() {
         assert!(!diagnostics.is_empty());
         render(&diagnostics, Colour::Plain);
     }
+}
+
+#[test]
+fn the_schema_of_the_file_says_the_same() {
+    let pipes = [pipe::<Build>("build"), pipe::<Publish>("publish")];
+    let schema = file_schema(&pipes.each_ref());
+    let validator = jsonschema::options().offline().build(&schema).unwrap();
+    let check = |text: &str, expect: &[&str]| {
+        let file: Value = toml::from_str(text).unwrap();
+        let actual: Vec<String> = validator.iter_errors(&file).map(|error| error.instance_path().to_string()).collect();
+        assert_eq!(actual, expect, "{text}");
+    };
+    check(HELLO, &[]);
+    check(&format!("{HELLO}[[build]]\nid = 'a'\ntool = 'go'\n[[publish]]\nid = 'b'\nto = 'layout'\npath = 'x'"), &[]);
+    check(&format!("{HELLO}[[build]]\nid = 7\ntool = 'og'"), &["/build/0/id", "/build/0/tool"]);
+    check(&format!("{HELLO}[[biuld]]\ntool = 'go'"), &[""]);
+    check(&format!("{HELLO}[[publish]]\nto = 'layout'\npath = 'x'\nretries = 1"), &["/publish/0"]);
 }
