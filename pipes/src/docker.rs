@@ -3,12 +3,14 @@
 
 mod assemble;
 mod base;
+#[cfg(test)]
+mod checks;
 mod context;
 mod copying;
 pub mod dockerfile;
 mod healthcheck;
 mod keys;
-mod nearest;
+pub(crate) mod nearest;
 mod recipe;
 mod references;
 mod sources;

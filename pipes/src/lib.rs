@@ -2,4 +2,5 @@
 //! Does not know the engine: a pipe sees its own table and its host.
 
 pub mod docker;
+pub mod docker_manifest;
 pub mod oci;
