@@ -417,13 +417,17 @@ mod tests {
 
     #[test]
     fn lists() {
-        check(json!({ "image": "test", "annotations": { "a": "b" } }), two([Family::Oci; 2]), expect![[r#"
+        check(
+            json!({ "image": "test", "annotations": { "a": "b" } }),
+            two([Family::Oci; 2]),
+            expect![[r#"
             docker_manifest.index.json ["ghcr.io/acme/hello:1.2.3"] ["ghcr.io/acme/base"]
             "application/vnd.oci.image.index.v1+json" {"a":"b"}
               "application/vnd.oci.image.manifest.v1+json" {"architecture":"amd64","os":"linux"}
               "application/vnd.oci.image.manifest.v1+json" {"architecture":"arm","os":"linux","variant":"v6"}
             4 blobs
-        "#]]);
+        "#]],
+        );
         check(
             json!({ "images": ["b.image.json", "ghcr.io/acme/hello:1.2.3-amd64"] }),
             two([Family::Docker; 2]),
@@ -446,30 +450,46 @@ mod tests {
                 4 blobs
             "#]],
         );
-        check(json!({ "image": "test", "tags": ["stable"] }), two([Family::Oci; 2]), expect![[r#"
+        check(
+            json!({ "image": "test", "tags": ["stable"] }),
+            two([Family::Oci; 2]),
+            expect![[r#"
             docker_manifest.index.json ["ghcr.io/acme/hello:stable"] ["ghcr.io/acme/base"]
             "application/vnd.oci.image.index.v1+json" null
               "application/vnd.oci.image.manifest.v1+json" {"architecture":"amd64","os":"linux"}
               "application/vnd.oci.image.manifest.v1+json" {"architecture":"arm","os":"linux","variant":"v6"}
             4 blobs
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn mistakes() {
         let plain = || two([Family::Oci; 2]);
-        check(json!({}), plain(), expect![[r#"
+        check(
+            json!({}),
+            plain(),
+            expect![[r#"
             Key(""): no images are named
                 name a `docker` table, as in `image = "image"`
-        "#]]);
-        check(json!({ "images": [] }), plain(), expect![[r#"
+        "#]],
+        );
+        check(
+            json!({ "images": [] }),
+            plain(),
+            expect![[r#"
             Key("images"): no images
                 name a `docker` table, as in `image = "image"`
-        "#]]);
-        check(json!({ "image": "test", "images": ["test"] }), plain(), expect![[r#"
+        "#]],
+        );
+        check(
+            json!({ "image": "test", "images": ["test"] }),
+            plain(),
+            expect![[r#"
             Key("images"): `images` stands beside `image`
                 name all images in `images`
-        "#]]);
+        "#]],
+        );
         check(
             json!({ "images": ["tset", "c.image.json", "ghcr.io/acme/hello:1.2.3-amd46", "ghcr.io/acme/Hello"] }),
             plain(),
@@ -485,33 +505,57 @@ mod tests {
             "#]],
         );
         let twice = with_image(plain(), "c.image.json", "linux/amd64", Family::Oci, "ghcr.io/acme/hello:other");
-        check(json!({ "image": "test" }), twice, expect![[r#"
+        check(
+            json!({ "image": "test" }),
+            twice,
+            expect![[r#"
             Key("image"): `a.image.json` of `image:test` and `c.image.json` of `image:test` are both for `linux/amd64`
                 a list has one image a platform; leave one out, or make two lists
-        "#]]);
-        check(json!({ "image": "test", "names": ["A"], "tags": ["1+1"] }), plain(), expect![[r#"
-            Key("names[0]"): `library/A` is not a repository: it has capital letters in `A`
-                write `library/a`
-        "#]]);
-        check(json!({ "image": "test", "names": ["a"], "tags": ["1+1"] }), plain(), expect![[r#"
+        "#]],
+        );
+        check(
+            json!({ "image": "test", "names": ["A"], "tags": ["1+1"] }),
+            plain(),
+            expect![[r#"
+                Key("names[0]"): `A` is not a repository: it has capital letters
+                    write `a`
+            "#]],
+        );
+        check(
+            json!({ "image": "test", "names": ["a"], "tags": ["1+1"] }),
+            plain(),
+            expect![[r#"
             Key("tags[0]"): `1+1` is not a tag: `+` may not stand in it
                 a tag is made of letters, digits, `_`, `.` and `-`, and starts with none of the last two
-        "#]]);
-        check(json!({ "image": "test", "names": [] }), plain(), expect![[r#"
+        "#]],
+        );
+        check(
+            json!({ "image": "test", "names": [] }),
+            plain(),
+            expect![[r#"
             Key("names"): no names
                 at least one must be there, and not be empty
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn forms_are_not_mixed() {
-        check(json!({ "image": "test" }), two([Family::Oci, Family::Docker]), expect![[r#"
+        check(
+            json!({ "image": "test" }),
+            two([Family::Oci, Family::Docker]),
+            expect![[r#"
             `b.image.json` and `a.image.json` are manifests of different forms: OCI's and Docker's
                 registries refuse such lists; take bases of one form
-        "#]]);
-        check(json!({ "image": "test", "annotations": { "a": "b" } }), two([Family::Docker; 2]), expect![[r#"
+        "#]],
+        );
+        check(
+            json!({ "image": "test", "annotations": { "a": "b" } }),
+            two([Family::Docker; 2]),
+            expect![[r#"
             the list has annotations, and `a.image.json` is a Docker manifest
                 Docker's manifest lists have no annotations; leave them out, or take a base with an OCI manifest
-        "#]]);
+        "#]],
+        );
     }
 }

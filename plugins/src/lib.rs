@@ -8,6 +8,8 @@ pub mod abi;
 #[doc(hidden)]
 pub mod export;
 mod guest;
+#[cfg(feature = "load")]
+mod load;
 #[doc(hidden)]
 pub mod manifest;
 mod panics;
@@ -19,6 +21,8 @@ mod template;
 pub mod testing;
 
 pub use forge_schemas as schemas;
+#[cfg(feature = "load")]
+pub use load::{LoadError, Plugin, Plugins};
 pub use pipe::{Given, Host, Pipe, Renderer, Wants, kind};
 pub use template::{NAMES_KEY, Names, PlatformNames, Template, is_template};
 
