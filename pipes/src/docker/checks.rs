@@ -526,6 +526,30 @@ fn mistakes_in_a_dockerfile() {
     );
 }
 
+/// Every text is a Dockerfile or has problems, each at bytes of the text.
+fn check_total(text: &str, host: &FakeHost) {
+    let problems = plan(&json!({ "dockerfile": "D" }), Some(text), host).err().unwrap_or_default();
+    for problem in problems {
+        if let Place::File { start, end, .. } = problem.place {
+            assert!(text.get(start..end).is_some(), "{start}..{end} of {text:?}");
+        }
+    }
+}
+
+#[test]
+fn any_text_is_read_or_refused() {
+    let text = "\u{feff}# escape=`\nARG A=\"b c\" `\n  D\nFROM --platform=$TARGETPLATFORM scratch AS x\nCOPY [\"a\", \"/b é\"]\n\
+        ENV A=${B:-c} D='e'\nHEALTHCHECK --interval=1s CMD a\nEXPOSE 1-2/udp\nLABEL a=\"b\" `\n # c\n d=e\nCOPY <<E /x\ny\nE\nCMD [\"a\"]\n";
+    let host = host();
+    for (at, char) in text.char_indices() {
+        check_total(&text[..at], &host);
+        check_total(&format!("{}{}", &text[..at], &text[at + char.len_utf8()..]), &host);
+        for odd in ["\"", "'", "$", "${", "\\", "`", "\n", "[", "<<", "é", "\0", " "] {
+            check_total(&format!("{}{odd}{}", &text[..at], &text[at..]), &host);
+        }
+    }
+}
+
 #[test]
 fn what_a_table_takes() {
     let wants = takes_table::<Docker>(&with_defaults(json!({ "ids": ["hello"], "dockerfile": "D" }))).unwrap();
