@@ -27,7 +27,7 @@ use forge_plugin::schemas::{
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use serde::{Deserialize, Serialize};
 
-use self::base::{Base, BaseImage, Fetch};
+use self::base::{Base, BaseImage, BaseManifest, Fetch};
 use self::context::Context;
 use self::recipe::{BaseOf, Change, Copy, Instruction, Recipe, Source};
 use self::settings::Settings;
@@ -40,6 +40,8 @@ pub struct Docker;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Params {
+    /// Asks which base a name means.
+    Resolve(Fetch),
     /// Fetches a base.
     Base(Fetch),
     /// Makes an image.
@@ -53,7 +55,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -83,6 +85,7 @@ impl Pipe for Docker {
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
         match params {
+            Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
         }
@@ -222,10 +225,11 @@ struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// The step that fetches its base, where there is one, and the step that makes it.
+    /// The steps that find and fetch its base, where there is one, and the step that makes it.
     fn steps(self) -> Vec<Step> {
-        let base = base_step(self.given, self.platform, &self.making);
-        let on = if base.is_some() { BaseOf::FirstInput } else { BaseOf::Scratch };
+        let mut steps = base_steps(self.given, self.platform, &self.making);
+        let base: Vec<String> = steps.last().map(made).into_iter().flatten().collect();
+        let on = if base.is_empty() { BaseOf::Scratch } else { BaseOf::FirstInput };
         let mounts = self.mounts();
         let Planned { given, platform, key, making, references, annotations, labels } = self;
         let mut instructions = vec![label(default_labels(given))];
@@ -241,18 +245,17 @@ impl Planned<'_> {
             references: references.iter().map(ToString::to_string).collect(),
         };
         let detail = Image { references: recipe.references.clone(), media_type: None, mounts };
-        let takes = base.iter().flat_map(|it| &it.makes).map(|it| it.name.clone()).chain(inputs(&recipe)).collect();
-        let image = Step {
+        steps.push(Step {
             name: platform.to_string(),
             platform: Some(platform.clone()),
-            takes,
+            takes: base.into_iter().chain(inputs(&recipe)).collect(),
             makes: vec![output(given, platform, "image", &detail)],
             reads: making.reads,
             params: json(&Params::Image(recipe)),
             place: Place::Key(key.to_owned()),
             ..Step::default()
-        };
-        base.into_iter().chain([image]).collect()
+        });
+        steps
     }
 
     /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
@@ -287,24 +290,46 @@ fn by_dockerfile(
     }
 }
 
-fn base_step(given: &Given<'_>, platform: &Platform, making: &Making) -> Option<Step> {
+/// None for scratch. What a name in a registry means is asked in every run, unless it is a digest.
+fn base_steps(given: &Given<'_>, platform: &Platform, making: &Making) -> Vec<Step> {
     let Making { base, base_text: text, base_place: place, .. } = making;
-    let (mounts, reads, resource) = match base {
-        Base::Scratch => return None,
-        Base::Registry(reference) => (vec![reference.name()], Vec::new(), Resource::Network),
-        Base::Layout { dir, .. } => (Vec::new(), vec![Read { path: dir.clone(), place: place.clone() }], Resource::Cpu),
-    };
-    Some(Step {
-        name: format!("base/{platform}"),
-        platform: Some(platform.clone()),
-        makes: vec![output(given, platform, "base", &BaseImage { name: text.clone(), mounts })],
-        memory: if base.is_fixed() { Memory::Content } else { Memory::Never },
-        reads,
-        resource,
-        params: json(&Params::Base(Fetch { base: text.clone(), platform: platform.clone() })),
-        place: place.clone(),
-        ..Step::default()
-    })
+    let fetch = Fetch { base: text.clone(), platform: platform.clone() };
+    let step = Step { platform: Some(platform.clone()), place: place.clone(), ..Step::default() };
+    let name = format!("base/{platform}");
+    match base {
+        Base::Scratch => Vec::new(),
+        Base::Layout { dir, .. } => vec![Step {
+            name,
+            makes: vec![output(given, platform, "base", &BaseImage { name: text.clone(), mounts: Vec::new() })],
+            reads: vec![Read { path: dir.clone(), place: place.clone() }],
+            params: json(&Params::Base(fetch)),
+            ..step
+        }],
+        Base::Registry(reference) => {
+            let resolve = Step {
+                name: format!("base/{platform}/manifest"),
+                makes: vec![output(given, platform, "base_manifest", &BaseManifest { name: text.clone() })],
+                memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
+                resource: Resource::Network,
+                params: json(&Params::Resolve(fetch.clone())),
+                ..step.clone()
+            };
+            let detail = BaseImage { name: text.clone(), mounts: vec![reference.name()] };
+            let base = Step {
+                name,
+                takes: made(&resolve).collect(),
+                makes: vec![output(given, platform, "base", &detail)],
+                resource: Resource::Network,
+                params: json(&Params::Base(fetch)),
+                ..step
+            };
+            vec![resolve, base]
+        }
+    }
+}
+
+fn made(step: &Step) -> impl Iterator<Item = String> {
+    step.makes.iter().map(|output| output.name.clone())
 }
 
 fn output<K: Kind>(given: &Given<'_>, platform: &Platform, what: &str, detail: &K) -> Output {

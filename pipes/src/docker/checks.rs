@@ -341,7 +341,9 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http.clone()),
         expect![[r#"
-            base/linux/amd64 takes [] Never
+            base/linux/amd64/manifest takes [] Never
+              base_manifest image_linux_amd64.base_manifest.json {"name":"ghcr.io/acme/base:1"}
+            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] Content
               base_image image_linux_amd64.base.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1"}
             linux/amd64 takes ["image_linux_amd64.base.json", "hello_linux_amd64/hello"] Content
               image image_linux_amd64.image.json {"media_type":"application/vnd.docker.distribution.manifest.v2+json","mounts":["ghcr.io/acme/base"],"references":["ghcr.io/acme/hello:1.2.3"]}
@@ -372,8 +374,8 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http.clone()),
         expect![[r#"
-            base/linux/amd64 takes [] Never
-              failed: the registry does not give `ghcr.io/acme/base`: status 404 [] Some("is the name of the base right, and its tag?")
+            base/linux/amd64/manifest takes [] Never
+              failed: the registry does not give `ghcr.io/acme/base:2`: status 404 [] Some("is the name of the base right, and its tag?")
         "#]],
     );
     check_images(
@@ -381,7 +383,7 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http),
         expect![[r#"
-            base/linux/arm64 takes [] Never
+            base/linux/arm64/manifest takes [] Never
               failed: `ghcr.io/acme/base:1` can't be the base ["it has no image for `linux/arm64`, only for `linux/amd64`"] None
         "#]],
     );
