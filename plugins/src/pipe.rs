@@ -62,8 +62,8 @@ pub struct Given<'a> {
     pub renderer: &'a dyn Renderer,
 }
 
-/// Renders a template with the facts and further names.
-pub trait Renderer {
+/// Renders a template with the facts and further names. Any thread of a pipe may ask, several at once.
+pub trait Renderer: Sync {
     /// The text, or what is wrong with the template.
     fn render(&self, template: &str, names: &Value) -> Result<String, String>;
 }

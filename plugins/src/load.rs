@@ -1,0 +1,189 @@
+//! The engine's side of the line: opens a library, or takes one that is linked in, and calls it.
+//! Does not know what the pipes do, nor which of them the project file names.
+
+mod calls;
+mod copy;
+mod error;
+mod handshake;
+mod manifest;
+mod registry;
+mod services;
+
+use std::ffi::c_void;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use forge_schemas::{
+    Describe, Digest, Failure, FailureClass, Hello, Plan, PlanReply, PluginInfo, Run, Takes, TakesReply,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::abi::{self, CallId, Entry, PluginV1, Status, Str};
+use crate::refusal::Refusal;
+use crate::{Host, Renderer};
+use calls::Ended;
+use services::{Nothing, Planning, Running, Services};
+
+pub use error::LoadError;
+pub use registry::Plugins;
+
+/// A plugin that has been found good, is initialized, and answers calls from any thread, several at once. Its library
+/// stays mapped for as long as the process lives.
+pub struct Plugin {
+    name: String,
+    version: String,
+    abi: String,
+    digest: Option<Digest>,
+    path: Option<PathBuf>,
+    info: PluginInfo,
+    open: Open,
+}
+
+/// The C side of a plugin between `init` and `fini`.
+struct Open {
+    table: &'static PluginV1,
+    state: *mut c_void,
+    /// Held during a call where the plugin wants one at a time.
+    one_at_a_time: Option<Mutex<()>>,
+}
+
+// SAFETY: the state belongs to the plugin, which must take calls from any thread, several at once (rule T2), or says
+// `SERIAL`, and then gets one at a time.
+unsafe impl Send for Open {}
+// SAFETY: as above.
+unsafe impl Sync for Open {}
+
+impl Plugin {
+    /// Opens a library. It is read once, hashed and judged by its manifest before any of it is mapped; what is mapped
+    /// is what was hashed, whatever happens to the file (`docs` of the line: handshake).
+    pub fn open(path: &Path) -> Result<Plugin, LoadError> {
+        handshake::open(path, None)
+    }
+
+    /// Opens a library that must be of this build: one that comes with forge. Another one [is
+    /// stale](LoadError::is_stale).
+    pub fn open_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
+        handshake::open(path, Some(build))
+    }
+
+    /// Takes a plugin that is linked in.
+    pub fn linked(entry: Entry) -> Result<Plugin, LoadError> {
+        handshake::linked(entry)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The version of the line that it was made for: `1.0`.
+    pub fn abi(&self) -> &str {
+        &self.abi
+    }
+
+    /// The sha256 of its file. None for what is linked in: the executable's own.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Its file. None for what is linked in.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What it was built from, where it says so.
+    pub fn build(&self) -> Option<&str> {
+        self.info.build.as_deref()
+    }
+
+    /// What it says of itself and its pipes.
+    pub fn info(&self) -> &PluginInfo {
+        &self.info
+    }
+
+    /// Which artifacts a table takes. Pure.
+    pub fn takes(&self, takes: &Takes) -> Result<TakesReply, Failure> {
+        self.ask("takes", takes, &Nothing)
+    }
+
+    /// The steps of a table. Pure; templates are rendered by `renderer`.
+    pub fn plan(&self, plan: &Plan, renderer: &dyn Renderer) -> Result<PlanReply, Failure> {
+        self.ask("plan", plan, &Planning(renderer))
+    }
+
+    /// Does a step, which acts through `host`. Returns when no thread of the plugin uses the host any more. To be
+    /// called on a plain thread, never on one of a pool or a runtime (rule T1).
+    pub fn run(&self, run: &Run, host: &dyn Host) -> Result<(), Failure> {
+        self.ask::<serde::de::IgnoredAny>("run", run, &Running(host)).map(drop)
+    }
+
+    fn ask<A: DeserializeOwned>(
+        &self,
+        method: &str,
+        request: &impl Serialize,
+        services: &dyn Services,
+    ) -> Result<A, Failure> {
+        let who = format!("plugin `{}` {}", self.name, self.version);
+        self.open.ask(method, request, services).map_err(|refusal| named(&who, refusal.failure))
+    }
+}
+
+impl Open {
+    /// One message and its answer.
+    fn ask<A: DeserializeOwned>(
+        &self,
+        method: &str,
+        request: &impl Serialize,
+        services: &dyn Services,
+    ) -> Result<A, Refusal> {
+        let request = serde_json::to_vec(request)
+            .map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))?;
+        let body = self.call(method, &request, services).body()?;
+        serde_json::from_slice(&body).map_err(|error| Refusal::protocol(&format!("the answer to `{method}`"), error))
+    }
+
+    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Ended {
+        let _turn = self.one_at_a_time.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        calls::run(services, |call: CallId| match self.table.call {
+            // SAFETY: the handshake has checked the table; method and request live until the call has returned.
+            Some(function) => unsafe { function(self.state, call, Str::of(method.as_bytes()), Str::of(request)) },
+            None => Status::UNIMPLEMENTED,
+        })
+    }
+
+    fn describe(&self) -> Result<PluginInfo, Refusal> {
+        let services = services::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let abi = format!("{}.{}", abi::MAJOR, abi::MINOR);
+        let host = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), abi, services };
+        self.ask("describe", &Describe { host }, &Nothing)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(fini) = self.table.fini {
+            // SAFETY: `init` has succeeded, and whoever drops us holds the only reference: no call is in flight.
+            unsafe { fini(self.state) };
+        }
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A bug is named after its plugin, so that the user knows whom to tell.
+fn named(who: &str, mut failure: Failure) -> Failure {
+    if failure.class == FailureClass::Bug {
+        failure.message = format!("bug in {who}: {}", failure.message);
+    }
+    failure
+}

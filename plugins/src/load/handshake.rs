@@ -1,0 +1,204 @@
+//! From a file to a plugin that answers, step by step; each step can refuse, with its own words.
+//! Does not know pipes beyond their names.
+
+use std::ffi::{OsStr, c_int, c_void};
+use std::fs;
+use std::path::Path;
+use std::ptr;
+use std::sync::Mutex;
+
+use forge_schemas::{Digest, PluginInfo};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+
+use super::copy::Copy;
+use super::error::LoadError;
+use super::manifest::{self, Manifest};
+use super::services::Nothing;
+use super::{Open, Plugin, calls};
+use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
+use crate::refusal::Refusal;
+
+const ENTRY: &str = "forge_plugin_entry_v";
+/// What to say of a plugin that breaks the line's rules.
+const TELL: &str = "tell the plugin's author";
+
+/// Keeps a library mapped whatever happens; the C library's own number.
+#[cfg(target_os = "macos")]
+const RTLD_NODELETE: c_int = 0x80;
+#[cfg(not(target_os = "macos"))]
+const RTLD_NODELETE: c_int = 0x1000;
+
+pub(super) fn open(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
+    open_file(path, build).map_err(|error| error.of(path))
+}
+
+pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
+    let table = check_table(entry())?;
+    let (manifest, _) = manifest::find(manifest_of(table)?)?;
+    manifest::judge(&manifest)?;
+    start(table, manifest)
+}
+
+fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
+    let bytes = read(path)?;
+    let (manifest, raw) = manifest::find(&bytes)?;
+    manifest::judge(&manifest)?;
+    check_build(&manifest, build)?;
+    let table = check_table(map(&bytes)?())?;
+    if manifest_of(table)? != raw {
+        return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
+    }
+    let plugin = start(table, manifest)?;
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Plugin { digest: Some(Digest::of(&bytes)), path: Some(path), ..plugin })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    if path.is_dir() {
+        return Err(LoadError::new("it is a directory").help("name the library in it"));
+    }
+    let bytes = fs::read(path).map_err(|error| LoadError::new(format!("can't be read: {error}")))?;
+    match bytes.is_empty() {
+        true => Err(LoadError::new("the file is empty").help("install the plugin again")),
+        false => Ok(bytes),
+    }
+}
+
+fn check_build(manifest: &Manifest, build: Option<&str>) -> Result<(), LoadError> {
+    let theirs = manifest.build.as_deref().unwrap_or("unknown");
+    match build {
+        Some(ours) if ours != theirs => {
+            Err(LoadError::new(format!("it is of another build than this forge (build {theirs}, not {ours})"))
+                .help("run `cargo build` in forge's source tree, or install forge and its pipes together")
+                .stale())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Maps a copy of the bytes for ever, and finds the entry.
+fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
+    let copy = Copy::of(bytes).map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
+    let name: &OsStr = copy.path().as_os_str();
+    let shorten = |error: libloading::Error| error.to_string().replace(&format!("{}: ", copy.path().display()), "");
+    // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
+    // is to be trusted; more cannot be known.
+    let library = unsafe { Library::open(Some(name), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::new(format!("the system can't load it: {}", shorten(error))))?;
+    let entry = symbol(&library, MAJOR).map(|symbol| {
+        // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
+        unsafe { std::mem::transmute::<*mut c_void, Entry>(symbol) }
+    });
+    let newer = || (MAJOR + 1..10).find(|major| symbol(&library, *major).is_some());
+    let result = entry.ok_or_else(|| no_entry(newer()));
+    std::mem::forget(library);
+    result
+}
+
+fn symbol(library: &Library, major: u16) -> Option<*mut c_void> {
+    // SAFETY: only its address is asked for.
+    let symbol = unsafe { library.get::<*mut c_void>(format!("{ENTRY}{major}").as_str()) }.ok()?;
+    Some(symbol.as_raw_ptr()).filter(|address| !address.is_null())
+}
+
+fn no_entry(newer: Option<u16>) -> LoadError {
+    match newer {
+        Some(major) => {
+            LoadError::new(format!("it has an entry for plugin ABI {major} only, this forge speaks {MAJOR}"))
+                .help(format!("update forge, or install a build of the plugin for ABI {MAJOR}"))
+        }
+        None => LoadError::new(format!("it does not export `{ENTRY}{MAJOR}`")).help(TELL),
+    }
+}
+
+/// Checks a table without reading more of it than is there.
+fn check_table(table: *const PluginV1) -> Result<&'static PluginV1, LoadError> {
+    let wrong = |what: String| Err(LoadError::new(what).help(TELL));
+    if table.is_null() || !table.is_aligned() {
+        return wrong("its entry hands out no table".to_owned());
+    }
+    // SAFETY: the first eight bytes are the same in every version of the line.
+    let (size, major) = unsafe { ((*table).struct_size, (*table).abi_major) };
+    if major != MAJOR {
+        return wrong(format!("its table is of plugin ABI {major}, this forge speaks {MAJOR}.{MINOR}"));
+    }
+    if (size as usize) < size_of::<PluginV1>() {
+        return wrong(format!("its table has {size} bytes, and must have {}", size_of::<PluginV1>()));
+    }
+    // SAFETY: it is as large as the struct that we know, and constant as long as the process lives (M5).
+    let table = unsafe { &*table };
+    if table.min_host_minor > MINOR {
+        return Err(LoadError::new(format!(
+            "it needs plugin ABI {MAJOR}.{}, this forge speaks {MAJOR}.{MINOR}",
+            table.min_host_minor
+        ))
+        .help("update forge"));
+    }
+    if table.flags & MUST_UNDERSTAND != 0 {
+        let flags = table.flags & MUST_UNDERSTAND;
+        return Err(
+            LoadError::new(format!("it asks for what this forge can't do (flags {flags:#x})")).help("update forge")
+        );
+    }
+    if table.init.is_none() || table.call.is_none() || table.fini.is_none() {
+        return wrong("a function of its table is missing".to_owned());
+    }
+    Ok(table)
+}
+
+fn manifest_of(table: &'static PluginV1) -> Result<&'static [u8], LoadError> {
+    // SAFETY: the manifest is a constant of the plugin (M5).
+    let bytes = unsafe { table.manifest.bytes() };
+    bytes.ok_or_else(|| LoadError::new("its table has no manifest").help(TELL))
+}
+
+/// `init`, `describe`, and whether all that was said fits together.
+fn start(table: &'static PluginV1, manifest: Manifest) -> Result<Plugin, LoadError> {
+    let Some(init) = table.init else {
+        return Err(LoadError::new("a function of its table is missing").help(TELL));
+    };
+    let state = initialize(init).map_err(|refusal| refused("init", &refusal))?;
+    let one_at_a_time = (table.flags & SERIAL != 0).then(|| Mutex::new(()));
+    let open = Open { table, state, one_at_a_time };
+    let info = open.describe().map_err(|refusal| refused("describe", &refusal))?;
+    check_info(&manifest, &info)?;
+    let Manifest { name, version, abi, .. } = manifest;
+    Ok(Plugin { name, version, abi, digest: None, path: None, info, open })
+}
+
+fn initialize(init: Init) -> Result<*mut c_void, Refusal> {
+    let mut state = ptr::null_mut();
+    let ended = calls::run(&Nothing, |call| {
+        // SAFETY: the host is a constant; there is room for the state.
+        unsafe { init(&raw const calls::HOST, call, &raw mut state) }
+    });
+    ended.body().map(|_| state)
+}
+
+fn refused(method: &str, refusal: &Refusal) -> LoadError {
+    let text = &refusal.failure.message;
+    match refusal.status {
+        Status::INCOMPATIBLE => {
+            LoadError::new(format!("it refuses this forge: {text}")).help("update forge or the plugin")
+        }
+        _ => LoadError::new(format!("its `{method}` failed: {text}")).help(TELL),
+    }
+}
+
+fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
+    let described: Vec<&str> = info.pipes.iter().map(|pipe| pipe.name.as_str()).collect();
+    let differs = |what: &str, manifest: &str, described: &str| {
+        Err(LoadError::new(format!("its manifest says {what} `{manifest}`, and it describes itself as `{described}`"))
+            .help(TELL))
+    };
+    if manifest.name != info.name {
+        return differs("name", &manifest.name, &info.name);
+    }
+    if manifest.version != info.version {
+        return differs("version", &manifest.version, &info.version);
+    }
+    if manifest.pipes != described {
+        return differs("pipes", &manifest.pipes.join(", "), &described.join(", "));
+    }
+    Ok(())
+}

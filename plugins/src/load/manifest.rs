@@ -1,0 +1,138 @@
+//! Finds the manifest in the bytes of a library, and judges by it whether the library may be mapped.
+//! Does not know object formats: the marker is found in ELF, Mach-O and PE alike.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::error::LoadError;
+use crate::abi::{self, MAJOR, MAX_MANIFEST, MINOR};
+use crate::manifest::MARKER;
+
+/// What a library says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// The version of the line that it was made for: `1.0`.
+    pub(super) abi: String,
+    pub(super) platform: String,
+    #[serde(default)]
+    pub(super) build: Option<String>,
+    #[serde(default)]
+    pub(super) pipes: Vec<String>,
+}
+
+/// The manifest in `bytes`, and its bytes from the marker on. More than one that differ, or none, is an error. A marker
+/// without an object behind it is none: a debug build has the bare marker too.
+pub(super) fn find(bytes: &[u8]) -> Result<(Manifest, &[u8]), LoadError> {
+    let mut found = BTreeMap::new();
+    let mut broken = None;
+    let mut from = 0;
+    while let Some(at) = search(&bytes[from..], MARKER.as_bytes()) {
+        let start = from + at;
+        from = start + MARKER.len();
+        match parse(&bytes[from..]) {
+            Some(Ok((manifest, size))) => drop(found.insert(&bytes[start..from + size], manifest)),
+            Some(Err(error)) => broken = Some(error),
+            None => {}
+        }
+    }
+    match (found.len(), broken) {
+        (1, _) => found.pop_first().map(|(raw, manifest)| (manifest, raw)).ok_or_else(no_plugin),
+        (0, Some(error)) => Err(LoadError::new(format!("its manifest can't be read: {error}"))),
+        (0, None) => Err(no_plugin()),
+        (several, _) => Err(LoadError::new(format!("it holds {several} different manifests"))
+            .help("link one plugin into a library, not several")),
+    }
+}
+
+/// Whether the manifest allows to go on.
+pub(super) fn judge(manifest: &Manifest) -> Result<(), LoadError> {
+    let Manifest { name, version, abi, platform, .. } = manifest;
+    if abi.split_once('.').map_or(abi.as_str(), |(major, _)| major).parse() != Ok(MAJOR) {
+        return Err(LoadError::new(format!(
+            "plugin `{name}` {version} needs plugin ABI {abi}, this forge speaks {MAJOR}.{MINOR}"
+        ))
+        .help(format!("update forge, or install a build of the plugin for ABI {MAJOR}")));
+    }
+    let ours = abi::platform();
+    if *platform != ours {
+        return Err(LoadError::new(format!(
+            "plugin `{name}` {version} is built for {platform}, this forge runs on {ours}"
+        ))
+        .help(format!("install the build of the plugin for {ours}")));
+    }
+    Ok(())
+}
+
+fn no_plugin() -> LoadError {
+    LoadError::new("there is no plugin manifest in it").help("is it a forge plugin, and whole?")
+}
+
+/// The object after a marker and a line end, and how many bytes both have. None where something else stands there.
+fn parse(bytes: &[u8]) -> Option<Result<(Manifest, usize), serde_json::Error>> {
+    let json = bytes.strip_prefix(b"\n").filter(|json| json.starts_with(b"{"))?;
+    let json = &json[..json.len().min(MAX_MANIFEST)];
+    let mut stream = serde_json::Deserializer::from_slice(json).into_iter();
+    let manifest = stream.next()?;
+    Some(manifest.map(|manifest| (manifest, 1 + stream.byte_offset())))
+}
+
+/// Where `needle` first stands in `bytes` (Horspool: most steps skip its whole length).
+fn search(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    let last = needle.len() - 1;
+    let mut skips = [needle.len(); 256];
+    for (at, byte) in needle[..last].iter().enumerate() {
+        skips[usize::from(*byte)] = last - at;
+    }
+    let mut at = 0;
+    while let Some(window) = bytes.get(at..at + needle.len()) {
+        if window == needle {
+            return Some(at);
+        }
+        at += skips[usize::from(window[last])];
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELLO: &str = r#"{"name":"hello","version":"1.0.0","abi":"1.0","platform":"p","pipes":["a"]}"#;
+
+    fn check(text: &str, expect: Result<&str, &str>) {
+        let found = find(text.as_bytes()).map(|(manifest, raw)| {
+            assert!(raw.starts_with(MARKER.as_bytes()) && raw.ends_with(b"}"));
+            manifest.name
+        });
+        assert_eq!(found.map_err(|error| error.to_string()), expect.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    #[test]
+    fn one_marker_with_an_object() {
+        let none = "there is no plugin manifest in it: is it a forge plugin, and whole?";
+        check("", Err(none));
+        check("FORGE-PLUGIN-MANIFEST", Err(none));
+        check(&format!("{MARKER}\nsomething else"), Err(none));
+        check(&format!("xx{MARKER}\n{HELLO}xx"), Ok("hello"));
+        check(&format!("{MARKER}\n{HELLO}{MARKER}{MARKER}\n{HELLO}"), Ok("hello"));
+        check(
+            &format!("{MARKER}\n{HELLO}{MARKER}\n{}", HELLO.replace("hello", "other")),
+            Err("it holds 2 different manifests: link one plugin into a library, not several"),
+        );
+        check(
+            &format!("{MARKER}\n{}", &HELLO[..30]),
+            Err("its manifest can't be read: EOF while parsing an object at line 1 column 30"),
+        );
+    }
+
+    #[test]
+    fn search_finds_what_is_there() {
+        for (bytes, expect) in [("abcabd", Some(3)), ("abd", Some(0)), ("ab", None), ("", None), ("aabab abd", Some(6))]
+        {
+            assert_eq!(search(bytes.as_bytes(), b"abd"), expect, "{bytes}");
+        }
+    }
+}
