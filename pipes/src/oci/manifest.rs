@@ -93,6 +93,7 @@ pub struct Index {
 
 /// What lies behind a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are never many of them")]
 pub enum Document {
     /// One image.
     Manifest(Manifest),

@@ -1,5 +1,11 @@
 //! The formats of the Open Container Initiative, and Docker's older ones beside them.
 //! Does not know tables, steps or registries' answers: text and bytes in, text and bytes out.
 
+pub mod choice;
+pub mod config;
+pub mod gzip;
+pub mod layer;
+pub mod layout;
 pub mod manifest;
 pub mod reference;
+pub mod rootfs;

@@ -1,0 +1,220 @@
+//! What an image stands on: nothing, an image in a registry, or one in an OCI layout on disk.
+//! Does not know the image that will stand on it.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use forge_plugin::Host;
+use forge_plugin::schemas::kind::Image;
+use forge_plugin::schemas::{Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
+use serde::{Deserialize, Serialize};
+
+use crate::oci::choice::{compatible, image_for};
+use crate::oci::config::Config;
+use crate::oci::layout::Layout;
+use crate::oci::manifest::{ACCEPT, Descriptor, Manifest};
+use crate::oci::reference::Reference;
+
+/// What an image stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// Nothing.
+    Scratch,
+    /// An image in a registry.
+    Registry(Reference),
+    /// An image in an OCI layout, in a directory of the project; with a name, that one.
+    Layout {
+        /// Relative to the project file.
+        dir: String,
+        /// Its name in the layout.
+        name: Option<String>,
+    },
+}
+
+/// What the step that fetches a base must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// As the user named it.
+    pub base: String,
+    /// For which platform.
+    pub platform: Platform,
+}
+
+/// Why a text names no base: a phrase, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadBase {
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead, where that is known.
+    pub help: Option<String>,
+}
+
+impl Base {
+    /// From `scratch`, `oci:DIR`, `oci:DIR:NAME`, or an image reference.
+    pub fn parse(text: &str) -> Result<Base, BadBase> {
+        if text == "scratch" {
+            return Ok(Base::Scratch);
+        }
+        let Some(rest) = text.strip_prefix("oci:") else {
+            return match text.parse::<Reference>() {
+                Ok(reference) => Ok(Base::Registry(reference)),
+                Err(bad) => Err(BadBase { message: bad.to_string(), help: bad.help }),
+            };
+        };
+        let (dir, name) = match rest.split_once(':') {
+            Some((dir, name)) => (dir, Some(name.to_owned())),
+            None => (rest, None),
+        };
+        let inside = Path::new(dir).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
+        match inside && !dir.is_empty() {
+            true => Ok(Base::Layout { dir: dir.to_owned(), name }),
+            false => Err(BadBase {
+                message: format!("`{dir}` is not a directory in the project"),
+                help: Some("write its path relative to the project file".to_owned()),
+            }),
+        }
+    }
+
+    /// Whether the same name can't come to mean something else.
+    pub fn is_fixed(&self) -> bool {
+        match self {
+            Base::Scratch | Base::Layout { .. } => true,
+            Base::Registry(reference) => reference.digest().is_some(),
+        }
+    }
+}
+
+/// Fetches a base and emits it as an image of its own, under the name that the step declares.
+pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    let base = Base::parse(&fetch.base).map_err(|bad| Failure::bug(bad.message))?;
+    let (manifest, bytes, mounts) = match &base {
+        Base::Scratch => return Err(Failure::bug("nothing is to be fetched for `scratch`")),
+        Base::Registry(reference) => from_registry(reference, fetch, host)?,
+        Base::Layout { dir, name } => from_layout(dir, name.as_deref(), fetch, host)?,
+    };
+    check_platform(fetch, &manifest, host)?;
+    let path = host.dir().join("manifest.json");
+    fs::write(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))?;
+    let mut blobs: Vec<EmitBlob> = Vec::new();
+    for descriptor in parts(&manifest) {
+        let blob = EmitBlob::File(file_of(host, descriptor.digest));
+        if !blobs.contains(&blob) {
+            blobs.push(blob);
+        }
+    }
+    let detail = Image { references: Vec::new(), media_type: Some(manifest.family().manifest().to_owned()), mounts };
+    let detail = serde_json::to_value(detail).map_err(|error| Failure::bug(error.to_string()))?;
+    host.emit(&Emit { name: name.to_owned(), path, blobs, detail })?;
+    Ok(())
+}
+
+type Found = (Manifest, Vec<u8>, Vec<String>);
+
+fn from_registry(reference: &Reference, fetch: &Fetch, host: &dyn Host) -> Result<Found, Failure> {
+    let first = manifest_bytes(reference, &reference.target(), reference.digest(), host)?;
+    let read = |descriptor: &Descriptor| {
+        let target = descriptor.digest.to_string();
+        manifest_bytes(reference, &target, Some(descriptor.digest), host).map_err(Problem::Failure)
+    };
+    let (manifest, bytes) = image_for(&fetch.platform, first, read).map_err(|problem| problem.of(&fetch.base))?;
+    for descriptor in parts(&manifest) {
+        fetch_blob(reference, descriptor, host)?;
+    }
+    Ok((manifest, bytes, vec![reference.name()]))
+}
+
+fn manifest_bytes(
+    reference: &Reference,
+    target: &str,
+    digest: Option<Digest>,
+    host: &dyn Host,
+) -> Result<Vec<u8>, Failure> {
+    let url = format!("{}/manifests/{target}", reference.api());
+    let path = host.dir().join("document.json");
+    let request = HttpRequest { to_file: Some(path.clone()), digest, ..HttpRequest::new(Method::Get, url) };
+    let answer = host.http(&request.header("Accept", ACCEPT))?;
+    if !answer.is_success() {
+        return Err(refused(&format!("`{}`", reference.name()), answer.status));
+    }
+    fs::read(&path).map_err(|error| Failure::file("read", &path, &error))
+}
+
+fn fetch_blob(reference: &Reference, descriptor: &Descriptor, host: &dyn Host) -> Result<(), Failure> {
+    let path = file_of(host, descriptor.digest);
+    if path.exists() {
+        return Ok(());
+    }
+    host.progress(0, descriptor.size, &format!("fetch {}", descriptor.digest.short()));
+    let url = format!("{}/blobs/{}", reference.api(), descriptor.digest);
+    let digest = Some(descriptor.digest);
+    let request = HttpRequest { to_file: Some(path), digest, ..HttpRequest::new(Method::Get, url) };
+    match host.http(&request)? {
+        answer if answer.is_success() => Ok(()),
+        answer => Err(refused(&format!("`{}` of `{}`", descriptor.digest, reference.name()), answer.status)),
+    }
+}
+
+fn refused(what: &str, status: u16) -> Failure {
+    let message = format!("the registry does not give {what}: status {status}");
+    match status {
+        404 => Failure::new(FailureClass::Refused, message).help("is the name of the base right, and its tag?"),
+        401 | 403 => Failure::new(FailureClass::Refused, message)
+            .help("the base may be private, or not exist: log in to the registry, or set `registries`"),
+        500.. | 429 => Failure::new(FailureClass::Network, message),
+        _ => Failure::new(FailureClass::Refused, message),
+    }
+}
+
+fn from_layout(dir: &str, name: Option<&str>, fetch: &Fetch, host: &dyn Host) -> Result<Found, Failure> {
+    let dir = host.root().join(dir);
+    let layout = Layout::new(&dir);
+    let found = layout.image(name, &fetch.platform);
+    let (manifest, bytes) = found.map_err(|message| Problem::Text(message).of(&fetch.base))?;
+    for descriptor in parts(&manifest) {
+        let from = layout.blob(descriptor.digest);
+        fs::copy(&from, file_of(host, descriptor.digest)).map_err(|error| Failure::file("copy", &from, &error))?;
+    }
+    Ok((manifest, bytes, Vec::new()))
+}
+
+fn check_platform(fetch: &Fetch, manifest: &Manifest, host: &dyn Host) -> Result<(), Failure> {
+    let path = file_of(host, manifest.config.digest);
+    let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let config = Config::parse(&bytes).map_err(|message| Problem::Text(message).of(&fetch.base))?;
+    match config.platform() {
+        Some(platform) if compatible(&fetch.platform).contains(&platform) => Ok(()),
+        Some(platform) => {
+            Err(Problem::Text(format!("it is for `{platform}`, not for `{}`", fetch.platform)).of(&fetch.base))
+        }
+        None => Err(Problem::Text("its config names no platform that forge knows".to_owned()).of(&fetch.base)),
+    }
+}
+
+fn parts(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    std::iter::once(&manifest.config).chain(&manifest.layers)
+}
+
+fn file_of(host: &dyn Host, digest: Digest) -> PathBuf {
+    host.dir().join(digest.hex())
+}
+
+/// What went wrong between the documents of a base: with them, or on the way to them.
+enum Problem {
+    Text(String),
+    Failure(Failure),
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Problem {
+        Problem::Text(text)
+    }
+}
+
+impl Problem {
+    fn of(self, base: &str) -> Failure {
+        match self {
+            Problem::Text(text) => Failure::input(format!("`{base}` can't be the base")).cause(text),
+            Problem::Failure(failure) => failure,
+        }
+    }
+}

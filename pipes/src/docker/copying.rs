@@ -1,0 +1,116 @@
+//! `COPY` and `ADD`: their options, and what their sources name.
+//! Does not copy: that is `assemble`.
+
+use forge_plugin::schemas::{Place, Read};
+use parse_dockerfile::{Flag, Source as Parsed, UnescapedString};
+
+use crate::docker::dockerfile::{LATER, Reader};
+use crate::docker::recipe::{Copy, Source};
+use crate::docker::values::{mode, owner};
+
+/// What `ADD` would unpack.
+const ARCHIVES: &[&str] = &[".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"];
+
+/// A `COPY`.
+pub(crate) fn copy(
+    reader: &mut Reader<'_>,
+    options: &[Flag<'_>],
+    sources: &[Parsed<'_>],
+    to: &UnescapedString<'_>,
+) -> Option<Vec<Copy>> {
+    let mut copy = Copy { sources: Vec::new(), to: String::new(), mode: None, uid: 0, gid: 0 };
+    let options = options.iter().filter_map(|flag| option(reader, "COPY", flag, &mut copy)).count();
+    let to = reader.word(to);
+    if options > 0 {
+        return None;
+    }
+    for source in sources {
+        copy.sources.extend(find(reader, source));
+    }
+    copy.to = to?;
+    Some(vec![copy])
+}
+
+/// An `ADD`, as far as it is a `COPY`.
+pub(crate) fn add(
+    reader: &mut Reader<'_>,
+    options: &[Flag<'_>],
+    sources: &[Parsed<'_>],
+    to: &UnescapedString<'_>,
+) -> Option<Vec<Copy>> {
+    for source in sources {
+        let Parsed::Path(path) = source else { continue };
+        let is_remote = ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|it| path.value.starts_with(it));
+        if is_remote {
+            return reader.refuse(path.span.clone(), "`ADD` of a URL is not supported", LATER);
+        }
+        if ARCHIVES.iter().any(|ending| path.value.ends_with(ending)) {
+            return reader.refuse(
+                path.span.clone(),
+                "`ADD` would unpack this archive, which is not supported",
+                "write `COPY` to have the archive itself in the image",
+            );
+        }
+    }
+    copy(reader, options, sources, to)
+}
+
+/// Reads an option into `copy`. Some where the instruction can't be understood without it.
+fn option(reader: &mut Reader<'_>, instruction: &str, flag: &Flag<'_>, copy: &mut Copy) -> Option<()> {
+    let value = match &flag.value {
+        Some(value) => reader.word(value)?,
+        None => String::new(),
+    };
+    match flag.name.value.as_ref() {
+        "link" => {}
+        "chmod" => match mode(&value) {
+            Ok(mode) => copy.mode = Some(mode),
+            Err(message) => reader.problem(flag.span(), message, "write it in octal, as in `--chmod=755`"),
+        },
+        "chown" => match owner(&value) {
+            Ok((uid, gid)) => (copy.uid, copy.gid) = (uid, gid),
+            Err(message) => reader.problem(flag.span(), message, "write numbers, as in `--chown=65532:65532`"),
+        },
+        "from" => {
+            reader.problem(
+                flag.span(),
+                "`--from` takes files of another stage or image, which is not supported",
+                LATER,
+            );
+            return Some(());
+        }
+        name => reader.problem(flag.span(), format!("`{instruction} --{name}` is not supported"), LATER),
+    }
+    None
+}
+
+fn find(reader: &mut Reader<'_>, source: &Parsed<'_>) -> Vec<Source> {
+    let path = match source {
+        Parsed::Path(path) => path,
+        Parsed::HereDoc(text) => {
+            reader.problem(
+                text.span.clone(),
+                "text in place of a file is not supported",
+                "write it to a file of the project",
+            );
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
+    let Some(text) = reader.word(path) else { return Vec::new() };
+    let found = match reader.request.context.find(&text) {
+        Ok(found) => found,
+        Err(message) => {
+            reader.problem(path.span.clone(), message, "name the files and directories that the image needs");
+            return Vec::new();
+        }
+    };
+    let bytes = reader.bytes(&path.span);
+    for source in &found {
+        if let Source::Project(project) = source {
+            let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
+            reader.reads.push(Read { path: project.clone(), place });
+        }
+    }
+    found
+}

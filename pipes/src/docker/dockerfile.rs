@@ -1,0 +1,386 @@
+//! A Dockerfile, read for one platform: which base, and which instructions on top of it. All its mistakes at once.
+//! Does not run anything, and does not know the keys of a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use forge_plugin::schemas::{Place, Platform, Problem, Read};
+use parse_dockerfile::{
+    ArgInstruction, Command, Flag, FromInstruction, Instruction as Parsed, JsonOrStringArray, UnescapedString,
+};
+
+use crate::docker::base::Base;
+use crate::docker::context::Context;
+use crate::docker::copying;
+use crate::docker::healthcheck::healthcheck;
+use crate::docker::nearest::nearest;
+use crate::docker::recipe::{Change, Instruction};
+use crate::docker::values::{port, shell_form};
+use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
+use crate::oci::config::DEFAULT_PATH;
+
+/// What a Dockerfile is read with.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its path, relative to the project file.
+    pub path: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// For which platform.
+    pub platform: &'a Platform,
+    /// Values of its `ARG`s.
+    pub build_args: &'a BTreeMap<String, String>,
+    /// What it can copy.
+    pub context: &'a Context,
+}
+
+/// What a Dockerfile says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What `FROM` names.
+    pub base: Base,
+    /// The same, as it stands there.
+    pub base_text: String,
+    /// Where.
+    pub base_place: Place,
+    /// The instructions after it.
+    pub instructions: Vec<Instruction>,
+    /// What it copies from the project.
+    pub reads: Vec<Read>,
+    /// Which names its `ARG`s have.
+    pub args: BTreeSet<String>,
+}
+
+/// Reads a Dockerfile.
+pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
+    let dockerfile = parse_dockerfile::parse(request.text).map_err(|error| vec![syntax(request, &error)])?;
+    let mut reader = Reader::new(request, &dockerfile);
+    dockerfile.global_args().for_each(|arg| reader.arg(arg));
+    let stages: Vec<_> = dockerfile.stages().collect();
+    let Some((last, earlier)) = stages.split_last() else { return Err(reader.problems) };
+    for stage in earlier {
+        reader.problem(stage.from.from.span.clone(), "a second stage is not supported yet", LATER);
+    }
+    let base = reader.from(last.from);
+    let starts: Vec<usize> = last.instructions.iter().map(start).chain([request.text.len()]).collect();
+    for (instruction, bytes) in last.instructions.iter().zip(starts.windows(2)) {
+        if let Some(change) = reader.change(instruction) {
+            let created_by = reader.one_line(bytes[0]..bytes[1]);
+            reader.instructions.push(Instruction { created_by, change });
+        }
+    }
+    reader.finish(base)
+}
+
+/// Names that may be among `build_args` though no `ARG` declares them.
+pub fn is_predefined(name: &str) -> bool {
+    const PROXIES: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+    PROXIES.contains(&name.to_lowercase().as_str()) || name == "SOURCE_DATE_EPOCH"
+}
+
+pub(crate) const LATER: &str = "the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later \
+    version; until then, copy files that lie in the project";
+
+pub(crate) struct Reader<'a> {
+    pub(crate) request: &'a Request<'a>,
+    /// How many bytes stand before the text that the parser saw: a byte order mark.
+    offset: usize,
+    escape: char,
+    globals: BTreeMap<String, Option<String>>,
+    pub(crate) scope: Scope,
+    in_stage: bool,
+    args: BTreeSet<String>,
+    pub(crate) instructions: Vec<Instruction>,
+    pub(crate) reads: Vec<Read>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(request: &'a Request<'a>, dockerfile: &parse_dockerfile::Dockerfile<'_>) -> Reader<'a> {
+        let globals = platform_args(request.platform);
+        Reader {
+            request,
+            offset: if request.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
+            escape: dockerfile.parser_directives.escape.as_ref().map_or('\\', |it| it.value.value),
+            scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
+            globals,
+            in_stage: false,
+            args: BTreeSet::new(),
+            instructions: Vec::new(),
+            reads: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn finish(self, base: Option<(Base, String, Place)>) -> Result<Reading, Vec<Problem>> {
+        let Reader { instructions, reads, problems, args, .. } = self;
+        match base {
+            Some((base, base_text, base_place)) if problems.is_empty() => {
+                Ok(Reading { base, base_text, base_place, instructions, reads, args })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    fn from(&mut self, from: &FromInstruction<'_>) -> Option<(Base, String, Place)> {
+        for flag in &from.options {
+            self.from_flag(flag);
+        }
+        let text = self.word(&from.image)?;
+        let bytes = self.bytes(&from.image.span);
+        let base = match Base::parse(&text) {
+            Ok(base) => base,
+            Err(bad) => {
+                self.push(Problem::at_file(self.request.path, bytes, bad.message), bad.help);
+                return None;
+            }
+        };
+        self.scope = match base {
+            Base::Scratch => {
+                let path = ("PATH".to_owned(), Some(DEFAULT_PATH.to_owned()));
+                Scope { known: BTreeMap::from([path]), unknown: Unknown::Mistake }
+            }
+            _ => Scope { known: BTreeMap::new(), unknown: Unknown::OfBase },
+        };
+        self.in_stage = true;
+        Some((base, text, Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end }))
+    }
+
+    fn from_flag(&mut self, flag: &Flag<'_>) {
+        let value = flag.value.as_ref().and_then(|value| self.word(value));
+        let is_ours = value.and_then(|it| it.parse::<Platform>().ok()).as_ref() == Some(self.request.platform);
+        match (flag.name.value.as_ref(), is_ours) {
+            ("platform", true) => {}
+            ("platform", false) if flag.value.is_none() => {}
+            ("platform", false) => self.problem(
+                flag.span(),
+                format!("the base is for another platform than the image for `{}`", self.request.platform),
+                "leave `--platform` out, or write `--platform=$TARGETPLATFORM`",
+            ),
+            (name, _) => self.problem(flag.span(), format!("`FROM` has no option `--{name}`"), "known is `--platform`"),
+        }
+    }
+
+    fn change(&mut self, instruction: &Parsed<'_>) -> Option<Change> {
+        match instruction {
+            Parsed::Copy(it) => copying::copy(self, &it.options, &it.src, &it.dest).map(Change::Copy),
+            Parsed::Add(it) => copying::add(self, &it.options, &it.src, &it.dest).map(Change::Copy),
+            Parsed::Env(it) => {
+                let pairs = self.pairs(&it.arguments)?;
+                for (name, value) in &pairs {
+                    match value.known() {
+                        Some(value) => self.scope.known.insert(name.clone(), Some(value)),
+                        None => self.scope.known.remove(name),
+                    };
+                }
+                Some(Change::Env(pairs))
+            }
+            Parsed::Label(it) => self.pairs(&it.arguments).map(Change::Label),
+            Parsed::Arg(it) => {
+                self.arg(it);
+                None
+            }
+            Parsed::Entrypoint(it) => Some(Change::Entrypoint(argv(&it.arguments))),
+            Parsed::Cmd(it) => Some(Change::Cmd(argv(&it.arguments))),
+            Parsed::User(it) => self.word(&it.arguments).map(Change::User),
+            Parsed::Workdir(it) => self.word(&it.arguments).map(Change::Workdir),
+            Parsed::Stopsignal(it) => self.word(&it.arguments).map(Change::StopSignal),
+            Parsed::Maintainer(it) => Some(Change::Author(it.name.value.trim().to_owned())),
+            Parsed::Volume(it) => {
+                let words = match &it.arguments {
+                    JsonOrStringArray::Json(json) => &json.value,
+                    JsonOrStringArray::String(words) => words,
+                };
+                Some(Change::Volume(words.iter().filter_map(|word| self.word(word)).collect()))
+            }
+            Parsed::Expose(it) => Some(Change::Expose(it.arguments.iter().flat_map(|word| self.ports(word)).collect())),
+            Parsed::Healthcheck(it) => match healthcheck(it) {
+                Ok(value) => Some(Change::Healthcheck(value)),
+                Err((bytes, message)) => self.refuse(bytes, message, "as in `--interval=30s`"),
+            },
+            Parsed::Run(it) => self.refuse(it.run.span.clone(), "`RUN` needs an engine that runs programs", LATER),
+            Parsed::Onbuild(it) => self.refuse(it.onbuild.span.clone(), "`ONBUILD` is not supported", LATER),
+            Parsed::Shell(it) => self.refuse(it.shell.span.clone(), "`SHELL` is not supported", LATER),
+            _ => None,
+        }
+    }
+
+    /// `ARG` before `FROM` is seen by `FROM` alone; after it, a name without a default takes the value from before.
+    fn arg(&mut self, arg: &ArgInstruction<'_>) {
+        for (range, word) in split(&arg.arguments.value, self.escape) {
+            let (name, default) = match word.split_once('=') {
+                Some((name, default)) => (name, Some(default)),
+                None => (word, None),
+            };
+            let scope = self.scope.clone();
+            let default = default.and_then(|it| self.expanded(it, &arg.arguments, range.end - it.len(), &scope));
+            let given = self.request.build_args.get(name).cloned();
+            let value =
+                given.or_else(|| default.and_then(|it| it.known())).or_else(|| self.globals.get(name).cloned()?);
+            if !self.in_stage {
+                self.globals.insert(name.to_owned(), value.clone());
+            }
+            self.scope.known.insert(name.to_owned(), value);
+            self.args.insert(name.to_owned());
+        }
+    }
+
+    /// `NAME=VALUE …`, or in the old form `NAME VALUE`.
+    fn pairs(&mut self, arguments: &UnescapedString<'_>) -> Option<Vec<(String, Text)>> {
+        let scope = self.scope.clone();
+        let line = arguments.value.as_ref();
+        let words = split(line, self.escape);
+        let (_, first) = words.first()?;
+        if !first.contains('=') {
+            let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let value = value.trim();
+            if value.is_empty() {
+                return self.refuse(arguments.span.clone(), format!("`{name}` has no value"), "write `NAME=VALUE`");
+            }
+            let at = line.rfind(value).unwrap_or(0);
+            return Some(vec![(name.to_owned(), self.expanded(value, arguments, at, &scope)?)]);
+        }
+        let mut pairs = Vec::new();
+        for (range, word) in words {
+            let Some((name, value)) = word.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+                let message = format!("`{word}` has no `=`");
+                return self.refuse(arguments.span.clone(), message, "write `NAME=VALUE`, with quotes around blanks");
+            };
+            let name = self.expanded(name, arguments, range.start, &scope).and_then(|it| it.known());
+            let value = self.expanded(value, arguments, range.end - value.len(), &scope);
+            pairs.extend(name.zip(value));
+        }
+        Some(pairs)
+    }
+
+    fn ports(&mut self, word: &UnescapedString<'_>) -> Vec<String> {
+        match self.word(word).map(|text| port(&text)) {
+            Some(Ok(ports)) => ports,
+            Some(Err(message)) => {
+                self.problem(word.span.clone(), message, "write a port as in `8080` or `53/udp`");
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// A word, expanded; none, and a problem, where only the base could tell what it says.
+    pub(crate) fn word(&mut self, word: &UnescapedString<'_>) -> Option<String> {
+        let scope = Scope { unknown: Unknown::Mistake, ..self.scope.clone() };
+        self.expanded(&word.value, word, 0, &scope)?.known()
+    }
+
+    /// `part`, which stands at byte `at` of `of`, expanded.
+    fn expanded(&mut self, part: &str, of: &UnescapedString<'_>, at: usize, scope: &Scope) -> Option<Text> {
+        match expand(part, self.escape, scope) {
+            Ok(text) => Some(text),
+            Err(mistakes) => {
+                mistakes.into_iter().for_each(|mistake| self.mistake(mistake, of, at));
+                None
+            }
+        }
+    }
+
+    /// Where continued lines were joined, bytes of the word are not bytes of the file: then the whole word is shown.
+    fn mistake(&mut self, mistake: Mistake, of: &UnescapedString<'_>, at: usize) {
+        let span = match of.span.len() == of.value.len() {
+            true => of.span.start + at + mistake.bytes.start..of.span.start + at + mistake.bytes.end,
+            false => of.span.clone(),
+        };
+        let problem = Problem::at_file(self.request.path, self.bytes(&span), mistake.message);
+        self.push(problem, mistake.help);
+    }
+
+    /// Says what is wrong with some bytes of the file, for one who then has nothing.
+    pub(crate) fn refuse<T>(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) -> Option<T> {
+        self.problem(span, message, help);
+        None
+    }
+
+    /// Says what is wrong with some bytes of the file.
+    pub(crate) fn problem(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
+        let problem = Problem::at_file(self.request.path, self.bytes(&span), message);
+        self.push(problem, Some(help.to_owned()));
+    }
+
+    fn push(&mut self, problem: Problem, help: Option<String>) {
+        self.problems.push(Problem { help, ..problem });
+    }
+
+    pub(crate) fn bytes(&self, span: &Range<usize>) -> Range<usize> {
+        span.start + self.offset..span.end + self.offset
+    }
+
+    /// An instruction as the history shows it: comments left out, lines joined.
+    fn one_line(&self, span: Range<usize>) -> String {
+        let bytes = self.bytes(&span);
+        let end = bytes.end.min(self.request.text.len());
+        let text = self.request.text.get(bytes.start..end).unwrap_or_default();
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let words = lines.flat_map(|line| line.strip_suffix(self.escape).unwrap_or(line).split_whitespace());
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The problem of a `build_args` key that no `ARG` of the Dockerfile takes.
+pub fn unused_build_arg(name: &str, dockerfile: &str, args: &BTreeSet<String>) -> Problem {
+    let problem = Problem::at_key(format!("build_args.{name}"), format!("`{dockerfile}` has no `ARG {name}`"));
+    match nearest(name, args.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("it has `ARG {near}`")),
+        None => problem,
+    }
+}
+
+fn syntax(request: &Request<'_>, error: &parse_dockerfile::Error) -> Problem {
+    let line = error.line().saturating_sub(1);
+    let start: usize = request.text.split_inclusive('\n').take(line).map(str::len).sum();
+    let size = request.text[start..].lines().next().map_or(0, str::len);
+    Problem::at_file(request.path, start..start + size, format!("{error:#}").replace('\'', "`"))
+}
+
+/// Nothing is run while an image is made, so that the platform that builds it is the one it is for.
+fn platform_args(platform: &Platform) -> BTreeMap<String, Option<String>> {
+    let parts = [
+        ("PLATFORM", platform.to_string()),
+        ("OS", platform.os().to_owned()),
+        ("ARCH", platform.arch().to_owned()),
+        ("VARIANT", platform.variant().unwrap_or_default().to_owned()),
+    ];
+    let prefixes = ["TARGET", "BUILD"];
+    prefixes
+        .iter()
+        .flat_map(|prefix| parts.iter().map(move |(part, value)| (format!("{prefix}{part}"), Some(value.clone()))))
+        .collect()
+}
+
+fn argv(command: &Command<'_>) -> Vec<String> {
+    match command {
+        Command::Exec(words) => words.value.iter().map(|word| word.value.clone().into_owned()).collect(),
+        Command::Shell(line) => shell_form(line.value),
+        _ => Vec::new(),
+    }
+}
+
+fn start(instruction: &Parsed<'_>) -> usize {
+    match instruction {
+        Parsed::Add(it) => it.add.span.start,
+        Parsed::Arg(it) => it.arg.span.start,
+        Parsed::Cmd(it) => it.cmd.span.start,
+        Parsed::Copy(it) => it.copy.span.start,
+        Parsed::Entrypoint(it) => it.entrypoint.span.start,
+        Parsed::Env(it) => it.env.span.start,
+        Parsed::Expose(it) => it.expose.span.start,
+        Parsed::From(it) => it.from.span.start,
+        Parsed::Healthcheck(it) => it.healthcheck.span.start,
+        Parsed::Label(it) => it.label.span.start,
+        Parsed::Maintainer(it) => it.maintainer.span.start,
+        Parsed::Onbuild(it) => it.onbuild.span.start,
+        Parsed::Run(it) => it.run.span.start,
+        Parsed::Shell(it) => it.shell.span.start,
+        Parsed::Stopsignal(it) => it.stopsignal.span.start,
+        Parsed::User(it) => it.user.span.start,
+        Parsed::Volume(it) => it.volume.span.start,
+        Parsed::Workdir(it) => it.workdir.span.start,
+        _ => 0,
+    }
+}

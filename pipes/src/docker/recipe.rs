@@ -1,0 +1,108 @@
+//! What an image is made of, on top of its base: instructions, each with the change that it makes.
+//! Does not know whether they come from keys of a table or from a Dockerfile.
+
+use std::collections::BTreeMap;
+
+use forge_plugin::schemas::Platform;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::docker::words::Text;
+
+/// One image: all that decides its bytes, but for the content of what it takes and reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Where it runs.
+    pub platform: Platform,
+    /// Whether the first input is its base; the others are binaries.
+    pub base: BaseOf,
+    /// The time of everything in it: RFC 3339.
+    pub created: String,
+    /// The same, in seconds since 1970.
+    pub timestamp: i64,
+    /// What is done, in order.
+    pub instructions: Vec<Instruction>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// What it is published under.
+    pub references: Vec<String>,
+}
+
+/// What an image stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaseOf {
+    /// Nothing.
+    Scratch,
+    /// The first input of the step.
+    FirstInput,
+}
+
+/// One line of an image's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// As the history shows it: `COPY hello /usr/bin/`.
+    pub created_by: String,
+    /// What it does.
+    pub change: Change,
+}
+
+/// What an instruction does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Adds a layer with these files.
+    Copy(Vec<Copy>),
+    /// Sets variables of the environment.
+    Env(Vec<(String, Text)>),
+    /// Sets labels.
+    Label(Vec<(String, Text)>),
+    /// Sets what is started; forgets what the base would pass to it.
+    Entrypoint(Vec<String>),
+    /// Sets what is started, or passed to the entrypoint.
+    Cmd(Vec<String>),
+    /// Sets who runs it: `65532`, `nobody:nogroup`.
+    User(String),
+    /// Sets where it runs. A relative path continues the last one.
+    Workdir(String),
+    /// Says on which ports it listens: `8080/tcp`.
+    Expose(Vec<String>),
+    /// Says which directories hold data.
+    Volume(Vec<String>),
+    /// Sets what stops it: `SIGINT`.
+    StopSignal(String),
+    /// Sets how to ask whether it is well, as Docker's config has it.
+    Healthcheck(Value),
+    /// Sets who made it.
+    Author(String),
+}
+
+/// Files that go to one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// What goes there.
+    pub sources: Vec<Source>,
+    /// Where. With a `/` at its end, a directory. A relative path starts at the working directory.
+    pub to: String,
+    /// Permissions of files; from the source when none are given (0755 where its owner may execute it, else 0644).
+    pub mode: Option<u32>,
+    /// The owner's number.
+    pub uid: u64,
+    /// The group's number.
+    pub gid: u64,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// An artifact that the step takes, and its file name in the image.
+    Input {
+        /// The artifact.
+        artifact: String,
+        /// The last part of the path.
+        file_name: String,
+    },
+    /// A file, a directory or a glob in the project.
+    Project(String),
+}

@@ -1,0 +1,385 @@
+//! Words of a Dockerfile: quotes, escapes and variables (Docker's "Environment replacement").
+//! Does not know which instruction a word belongs to.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::docker::nearest::nearest;
+
+/// `${a:-${a:-…` deeper than this is nobody's Dockerfile.
+const DEEPEST: usize = 32;
+
+/// A text, as far as it is known while planning: what only the base image can tell is filled in later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Text(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Piece {
+    Known(String),
+    /// A variable of the base's environment.
+    OfBase(String),
+}
+
+/// Which variables there are.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// By name; none for an `ARG` without a value.
+    pub known: BTreeMap<String, Option<String>>,
+    /// What a name means that is not known.
+    pub unknown: Unknown,
+}
+
+/// What a name means that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unknown {
+    /// A mistake.
+    #[default]
+    Mistake,
+    /// A variable that the base image may have.
+    OfBase,
+}
+
+/// What is wrong with a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Which bytes of the word.
+    pub bytes: Range<usize>,
+    /// A phrase for the user.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A word without its quotes and escapes, variables replaced.
+pub fn expand(word: &str, escape: char, scope: &Scope) -> Result<Text, Vec<Mistake>> {
+    let mut expander = Expander { word, at: 0, escape, scope, depth: 0, mistakes: Vec::new() };
+    let text = expander.until(None);
+    if expander.mistakes.is_empty() { Ok(text) } else { Err(expander.mistakes) }
+}
+
+/// Splits at blanks outside of quotes; quotes and escapes stay. With each word the bytes it has in `line`.
+pub fn split(line: &str, escape: char) -> Vec<(Range<usize>, &str)> {
+    let (mut words, mut start, mut quote, mut escaped) = (Vec::new(), None, None, false);
+    for (at, char) in line.char_indices() {
+        let is_blank = char.is_whitespace() && quote.is_none() && !escaped;
+        match (start, is_blank) {
+            (Some(from), true) => {
+                words.push((from..at, &line[from..at]));
+                start = None;
+            }
+            (None, false) => start = Some(at),
+            _ => {}
+        }
+        match char {
+            _ if escaped => escaped = false,
+            _ if char == escape && quote != Some('\'') => escaped = true,
+            '"' | '\'' if quote.is_none() => quote = Some(char),
+            _ if quote == Some(char) => quote = None,
+            _ => {}
+        }
+    }
+    words.extend(start.map(|from| (from..line.len(), &line[from..])));
+    words
+}
+
+impl Text {
+    /// What it says, where all of it is known.
+    pub fn known(&self) -> Option<String> {
+        self.0.iter().map(|piece| if let Piece::Known(text) = piece { Some(text.as_str()) } else { None }).collect()
+    }
+
+    /// What it says, with the environment of the base. A variable that it lacks is empty, as Docker has it.
+    pub fn with_env(&self, env: &[(String, String)]) -> String {
+        let value = |name: &str| env.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value);
+        self.0
+            .iter()
+            .map(|piece| match piece {
+                Piece::Known(text) => text.as_str(),
+                Piece::OfBase(name) => value(name),
+            })
+            .collect()
+    }
+
+    fn push(&mut self, char: char) {
+        match self.0.last_mut() {
+            Some(Piece::Known(text)) => text.push(char),
+            _ => self.0.push(Piece::Known(char.to_string())),
+        }
+    }
+
+    fn append(&mut self, other: Text) {
+        for piece in other.0 {
+            match piece {
+                Piece::Known(text) => text.chars().for_each(|char| self.push(char)),
+                Piece::OfBase(_) => self.0.push(piece),
+            }
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text(if text.is_empty() { Vec::new() } else { vec![Piece::Known(text.to_owned())] })
+    }
+}
+
+struct Expander<'a> {
+    word: &'a str,
+    at: usize,
+    escape: char,
+    scope: &'a Scope,
+    depth: usize,
+    mistakes: Vec<Mistake>,
+}
+
+impl Expander<'_> {
+    fn until(&mut self, stop: Option<char>) -> Text {
+        let mut text = Text::default();
+        while let Some(char) = self.peek().filter(|char| Some(*char) != stop) {
+            match char {
+                '\'' => self.single_quoted(&mut text),
+                '"' => self.double_quoted(&mut text),
+                '$' => text.append(self.variable()),
+                _ => {
+                    self.bump();
+                    let next = if char == self.escape { self.bump() } else { None };
+                    text.push(next.unwrap_or(char));
+                }
+            }
+        }
+        text
+    }
+
+    fn single_quoted(&mut self, text: &mut Text) {
+        let start = self.at;
+        self.bump();
+        loop {
+            match self.bump() {
+                Some('\'') => return,
+                Some(char) => text.push(char),
+                None => return self.mistake(start, "a quote is not closed"),
+            }
+        }
+    }
+
+    fn double_quoted(&mut self, text: &mut Text) {
+        let start = self.at;
+        self.bump();
+        while let Some(char) = self.peek() {
+            match char {
+                '"' => {
+                    self.bump();
+                    return;
+                }
+                '$' => text.append(self.variable()),
+                _ => {
+                    self.bump();
+                    let escapable = |next: &char| matches!(next, '"' | '$') || *next == self.escape;
+                    match self.peek().filter(|next| char == self.escape && escapable(next)) {
+                        Some(next) => {
+                            self.bump();
+                            text.push(next);
+                        }
+                        None => text.push(char),
+                    }
+                }
+            }
+        }
+        self.mistake(start, "a quote is not closed");
+    }
+
+    fn variable(&mut self) -> Text {
+        let start = self.at;
+        self.bump();
+        if self.peek() == Some('{') {
+            self.bump();
+            return self.braced(start);
+        }
+        match self.name() {
+            name if name.is_empty() => Text::from("$"),
+            name => self.value(name, start),
+        }
+    }
+
+    fn braced(&mut self, start: usize) -> Text {
+        let name = self.name();
+        let colon = self.peek() == Some(':');
+        if colon {
+            self.bump();
+        }
+        match self.peek() {
+            Some('}') if !name.is_empty() && !colon => {
+                self.bump();
+                self.value(name, start)
+            }
+            Some(operator @ ('-' | '+' | '?')) if !name.is_empty() && self.depth < DEEPEST => {
+                self.bump();
+                self.depth += 1;
+                let word = self.until(Some('}'));
+                self.depth -= 1;
+                if self.bump().is_none() {
+                    self.mistake(start, "a `${` is not closed");
+                }
+                let value = self.scope.known.get(&name).cloned().flatten().filter(|it| !colon || !it.is_empty());
+                self.operate(operator, name, value, word, start)
+            }
+            _ => {
+                while self.bump().is_some_and(|char| char != '}') {}
+                let shown = self.word[start..self.at].to_owned();
+                self.mistake(start, format!("`{shown}` is no form that forge knows"));
+                self.help("known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`");
+                Text::default()
+            }
+        }
+    }
+
+    fn operate(&mut self, operator: char, name: String, value: Option<String>, word: Text, start: usize) -> Text {
+        match (operator, value) {
+            ('-' | '?', Some(value)) => Text::from(value.as_str()),
+            ('-', None) | ('+', Some(_)) => word,
+            ('?', None) => {
+                let message = word.known().filter(|it| !it.is_empty()).unwrap_or_else(|| "it has no value".to_owned());
+                self.mistake(start, format!("`{name}`: {message}"));
+                Text::default()
+            }
+            _ => Text::default(),
+        }
+    }
+
+    fn value(&mut self, name: String, start: usize) -> Text {
+        match (self.scope.known.get(&name), self.scope.unknown) {
+            (Some(value), _) => Text::from(value.as_deref().unwrap_or_default()),
+            (None, Unknown::OfBase) => Text(vec![Piece::OfBase(name)]),
+            (None, Unknown::Mistake) => {
+                self.mistake(start, format!("no variable `{name}`"));
+                if let Some(last) = self.mistakes.last_mut() {
+                    last.help = Some(match nearest(&name, self.scope.known.keys().map(String::as_str)) {
+                        Some(near) => format!("there is `{near}`"),
+                        None => format!("write `ARG {name}` before it"),
+                    });
+                }
+                Text::default()
+            }
+        }
+    }
+
+    fn name(&mut self) -> String {
+        let rest = &self.word[self.at..];
+        let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+        let size = match rest.starts_with(|char: char| char.is_ascii_digit()) {
+            true => 1,
+            false => rest.find(|char| !is_part(char)).unwrap_or(rest.len()),
+        };
+        let name = rest[..size].to_owned();
+        self.at += size;
+        name
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.word[self.at..].chars().next()
+    }
+
+    fn bump(&mut self) -> Option<char> {
+        let char = self.peek()?;
+        self.at += char.len_utf8();
+        Some(char)
+    }
+
+    fn mistake(&mut self, start: usize, message: impl Into<String>) {
+        self.mistakes.push(Mistake { bytes: start..self.at, message: message.into(), help: None });
+    }
+
+    fn help(&mut self, help: &str) {
+        if let Some(last) = self.mistakes.last_mut() {
+            last.help = Some(help.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        let known = [("X", Some("x")), ("EMPTY", Some("")), ("UNSET", None), ("TARGETARCH", Some("arm64"))];
+        let known = known.map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
+        Scope { known: known.into(), unknown: Unknown::Mistake }
+    }
+
+    fn check(word: &str, expect: &str) {
+        let actual = match expand(word, '\\', &scope()) {
+            Ok(text) => text.known().unwrap(),
+            Err(mistakes) => mistakes
+                .iter()
+                .map(|it| format!("{:?} {}; {}", it.bytes, it.message, it.help.clone().unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        };
+        assert_eq!(actual, expect, "of {word}");
+    }
+
+    #[test]
+    fn variables() {
+        check("a$X/b", "ax/b");
+        check("${X}y", "xy");
+        check("${UNSET:-d}${EMPTY:-d}${X:-d}", "ddx");
+        check("${EMPTY-d}${UNSET-d}", "d");
+        check("${X:+i}${EMPTY:+i}${EMPTY+j}", "ij");
+        check("${NOWHERE:-${X:-y}}", "x");
+        check("$UNSET$", "$");
+        check("$1", "0..2 no variable `1`; write `ARG 1` before it");
+    }
+
+    #[test]
+    fn quotes_and_escapes() {
+        check(r"\$X", "$X");
+        check("'$X'", "$X");
+        check(r#""$X \" \n""#, r#"x " \n"#);
+        check("a' 'b", "a b");
+        check("a\\", "a\\");
+    }
+
+    #[test]
+    fn mistakes() {
+        check("a$TARGETARC", "1..11 no variable `TARGETARC`; there is `TARGETARCH`");
+        check("'a", "0..2 a quote is not closed; ");
+        check(
+            "${X",
+            "0..3 `${X` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`",
+        );
+        check("${UNSET:?set it}", "0..16 `UNSET`: set it; ");
+        check(
+            "${X%y}$Q",
+            "0..6 `${X%y}` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`\n\
+             6..8 no variable `Q`; write `ARG Q` before it",
+        );
+        check(&"${X:-".repeat(1000), &{
+            let all = "${X:-".repeat(1000);
+            let mut lines = vec![format!(
+                "{}..5000 `{}` is no form that forge knows; known are `$X`, `${{X}}`, `${{X:-default}}`, `${{X:+instead}}` and `${{X:?message}}`",
+                32 * 5,
+                &all[32 * 5..]
+            )];
+            lines.extend((0..32).rev().map(|depth| format!("{}..5000 a `${{` is not closed; ", depth * 5)));
+            lines.join("\n")
+        });
+    }
+
+    #[test]
+    fn what_only_the_base_knows() {
+        let scope = Scope { unknown: Unknown::OfBase, ..scope() };
+        let text = expand("/app:$PATH:$X", '\\', &scope).unwrap();
+        assert_eq!(text.known(), None);
+        assert_eq!(text.with_env(&[("PATH".to_owned(), "/bin".to_owned())]), "/app:/bin:x");
+    }
+
+    #[test]
+    fn words_of_a_line() {
+        let words = |line| split(line, '\\').into_iter().map(|(_, word)| word).collect::<Vec<_>>();
+        assert_eq!(words(r#"a=1  b="2 3" c=\ d 'e f'"#), ["a=1", r#"b="2 3""#, r"c=\ d", "'e f'"]);
+        assert_eq!(words(""), [""; 0]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Gzip on every core, with the same bytes on any number of them: blocks of a fixed size, a gzip member each (RFC 1952, 2.2).
+//! Does not know what it compresses. Why this compressor and this level: docs/decisions/0003-layer-compression.md.
+
+use std::io::{self, Write};
+
+use libdeflater::{CompressionLvl, Compressor};
+use rayon::prelude::*;
+
+/// What one member holds. Part of what decides the bytes: changing it changes the digest of every layer.
+const BLOCK: usize = 256 * 1024;
+const LEVEL: i32 = 1;
+
+/// Compresses what is written to it into `sink`. [`GzipWriter::finish`] must be called at the end.
+pub struct GzipWriter<W> {
+    sink: W,
+    pending: Vec<u8>,
+    /// How many bytes are compressed at once: some blocks a core, whatever that is, for it does not show in the bytes.
+    batch: usize,
+    is_empty: bool,
+}
+
+impl<W: Write> GzipWriter<W> {
+    /// Writes to `sink`.
+    pub fn new(sink: W) -> GzipWriter<W> {
+        let batch = BLOCK * rayon::current_num_threads().max(1) * 4;
+        GzipWriter { sink, pending: Vec::with_capacity(batch), batch, is_empty: true }
+    }
+
+    /// Writes what is left, and gives the sink back.
+    pub fn finish(mut self) -> io::Result<W> {
+        if !self.pending.is_empty() || self.is_empty {
+            self.write_pending()?;
+        }
+        Ok(self.sink)
+    }
+
+    fn write_pending(&mut self) -> io::Result<()> {
+        let blocks: Vec<&[u8]> = match self.pending.is_empty() {
+            true => vec![&[]],
+            false => self.pending.chunks(BLOCK).collect(),
+        };
+        let members: Vec<Vec<u8>> = blocks.into_par_iter().map(member).collect::<io::Result<_>>()?;
+        self.pending.clear();
+        self.is_empty = false;
+        members.iter().try_for_each(|member| self.sink.write_all(member))
+    }
+}
+
+impl<W: Write> Write for GzipWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.batch - self.pending.len();
+        let taken = bytes.len().min(room);
+        self.pending.extend_from_slice(&bytes[..taken]);
+        if self.pending.len() == self.batch {
+            self.write_pending()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One member: no name, time 0, operating system unknown.
+fn member(block: &[u8]) -> io::Result<Vec<u8>> {
+    let level = CompressionLvl::new(LEVEL).map_err(|_| io::Error::other("the compressor has no such level"))?;
+    let mut compressor = Compressor::new(level);
+    let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
+    let size = compressor.gzip_compress(block, &mut member).map_err(io::Error::other)?;
+    member.truncate(size);
+    Ok(member)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use expect_test::{Expect, expect};
+    use forge_plugin::schemas::Digest;
+
+    use super::*;
+
+    /// Something between text and noise, the same everywhere.
+    fn sample(size: usize) -> Vec<u8> {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        (0..size)
+            .map(|at| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                if at % 5 == 0 { state as u8 } else { (at / 7 % 97) as u8 }
+            })
+            .collect()
+    }
+
+    fn check(size: usize, expect: Expect) {
+        let content = sample(size);
+        let by_threads = [1, 2, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let gzipped = pool.install(|| {
+                let mut writer = GzipWriter::new(Vec::new());
+                content.chunks(10_007).for_each(|chunk| writer.write_all(chunk).unwrap());
+                writer.finish().unwrap()
+            });
+            let mut plain = Vec::new();
+            flate2::read::MultiGzDecoder::new(&gzipped[..]).read_to_end(&mut plain).unwrap();
+            assert!(plain == content, "read back with {threads} threads");
+            format!("{} {}", gzipped.len(), Digest::of(&gzipped).short())
+        });
+        assert!(by_threads.iter().all(|it| *it == by_threads[0]), "{by_threads:?}");
+        expect.assert_eq(&by_threads[0]);
+    }
+
+    #[test]
+    fn the_same_bytes_on_any_number_of_threads() {
+        check(0, expect!["23 81da0491c5af"]);
+        check(1, expect!["24 457881f036a8"]);
+        check(BLOCK, expect!["140346 7774175fa1c2"]);
+        check(5_000_000, expect!["2677982 3171f7a3d77d"]);
+    }
+}

@@ -1,0 +1,199 @@
+//! Layers: entries into a gzipped tar whose bytes depend on nothing but them (image-spec, "Image Layer Filesystem Changeset").
+//! Does not know where an entry should lie in an image: paths come resolved.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use forge_plugin::schemas::{Digest, Digester};
+use tar::{Builder, EntryType, Header};
+
+use crate::oci::gzip::GzipWriter;
+
+/// One file, directory or link of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it lies in the image, without a `/` before or behind: `usr/bin/hello`.
+    pub path: String,
+    /// Permissions: `0o755`.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u64,
+    /// The group's number.
+    pub gid: u64,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A directory.
+    Directory,
+    /// A file with the content of this one, which is read when the layer is written.
+    File(PathBuf),
+    /// A file with this content.
+    Text(Vec<u8>),
+    /// A symbolic link to this.
+    Link(String),
+}
+
+/// A layer that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// The digest of the tar.
+    pub diff_id: Digest,
+    /// The digest of the gzipped tar.
+    pub digest: Digest,
+    /// The size of the gzipped tar, in bytes.
+    pub size: u64,
+}
+
+/// Writes a layer to the file `path`, in one pass over its entries, sorted by path. Every entry gets the time `timestamp`
+/// (seconds since 1970; earlier is 1970). Of two entries with one path the later wins.
+pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path) -> io::Result<Layer> {
+    let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
+    let gzip = Hashing { sink: GzipWriter::new(file), digester: Digester::default() };
+    let mut tar = Builder::new(gzip);
+    tar.sparse(false);
+    let mtime = u64::try_from(timestamp).unwrap_or(0);
+    for entry in in_order(entries) {
+        append(&mut tar, &entry, mtime)
+            .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", entry.path)))?;
+    }
+    let Hashing { sink: gzip, digester: plain } = tar.into_inner()?;
+    let Hashing { sink: mut file, digester: gzipped } = gzip.finish()?;
+    file.flush()?;
+    let (digest, size) = gzipped.finish();
+    Ok(Layer { diff_id: plain.finish().0, digest, size })
+}
+
+fn in_order(entries: Vec<Entry>) -> Vec<Entry> {
+    let by_path: std::collections::BTreeMap<String, Entry> =
+        entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+    by_path.into_values().collect()
+}
+
+fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64) -> io::Result<()> {
+    let mut header = Header::new_ustar();
+    header.set_mode(entry.mode);
+    header.set_uid(entry.uid);
+    header.set_gid(entry.gid);
+    header.set_mtime(mtime);
+    match &entry.content {
+        Content::Directory => {
+            header.set_entry_type(EntryType::Directory);
+            append_bytes(tar, &mut header, &format!("{}/", entry.path), &[])
+        }
+        Content::Text(text) => append_bytes(tar, &mut header, &entry.path, text),
+        Content::File(path) => append_file(tar, &mut header, &entry.path, path),
+        Content::Link(to) => {
+            header.set_entry_type(EntryType::Symlink);
+            header.set_size(0);
+            tar.append_link(&mut header, &entry.path, to)
+        }
+    }
+}
+
+fn append_bytes<W: Write>(tar: &mut Builder<W>, header: &mut Header, path: &str, bytes: &[u8]) -> io::Result<()> {
+    header.set_size(bytes.len() as u64);
+    tar.append_data(header, path, bytes)
+}
+
+/// The size stands before the content, so a file that shrinks or grows meanwhile would break the archive.
+fn append_file<W: Write>(tar: &mut Builder<W>, header: &mut Header, path: &str, from: &Path) -> io::Result<()> {
+    let file = File::open(from)?;
+    let size = file.metadata()?.len();
+    header.set_size(size);
+    let mut content = file.take(size + 1);
+    tar.append_data(header, path, &mut content)?;
+    match content.limit() {
+        1 => Ok(()),
+        _ => Err(io::Error::other("it changed while it was read")),
+    }
+}
+
+/// Writes on, and computes the digest of what passes.
+struct Hashing<W> {
+    sink: W,
+    digester: Digester,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        self.digester.write_all(&bytes[..written])?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn entry(path: &str, mode: u32, content: Content) -> Entry {
+        Entry { path: path.to_owned(), mode, uid: 0, gid: 0, content }
+    }
+
+    fn check(entries: Vec<Entry>, expect: Expect) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("layer");
+        let layer = write(entries, 1_767_323_045, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (layer.digest, layer.size));
+        let mut plain = Vec::new();
+        flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
+        assert_eq!(Digest::of(&plain), layer.diff_id);
+        let mut listing = format!("{} {}\n", layer.diff_id.short(), layer.digest.short());
+        for entry in tar::Archive::new(&plain[..]).entries().unwrap() {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let link = entry.link_name().unwrap().map(|it| format!(" -> {}", it.display())).unwrap_or_default();
+            listing += &format!(
+                "{:?} {:o} {}:{} {} {} {}{link}\n",
+                header.entry_type(),
+                header.mode().unwrap(),
+                header.uid().unwrap(),
+                header.gid().unwrap(),
+                header.mtime().unwrap(),
+                header.size().unwrap(),
+                entry.path().unwrap().display(),
+            );
+        }
+        expect.assert_eq(&listing);
+    }
+
+    #[test]
+    fn entries_sorted_with_one_time_and_owner() {
+        let long = format!("a/{}", "x".repeat(150));
+        check(
+            vec![
+                entry("usr/bin/hello", 0o755, Content::Text(b"hello".to_vec())),
+                entry("usr", 0o755, Content::Directory),
+                entry("usr/bin", 0o755, Content::Directory),
+                entry("bin", 0o777, Content::Link("usr/bin".to_owned())),
+                entry(&long, 0o644, Content::Text(Vec::new())),
+            ],
+            expect![[r#"
+                e44997f600aa 0bfb6ad837a2
+                Regular 644 0:0 1767323045 0 a/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+                Symlink 777 0:0 1767323045 0 bin -> usr/bin
+                Directory 755 0:0 1767323045 0 usr/
+                Directory 755 0:0 1767323045 0 usr/bin/
+                Regular 755 0:0 1767323045 5 usr/bin/hello
+            "#]],
+        );
+        check(
+            Vec::new(),
+            expect![[r#"
+            5f70bf18a086 06ae4b1b2dae
+        "#]],
+        );
+    }
+}
