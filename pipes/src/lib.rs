@@ -3,5 +3,6 @@
 
 pub mod docker;
 pub mod oci;
+pub mod publish;
 
-forge_plugin::export! { name: "forge-pipes", pipes: [] }
+forge_plugin::export! { name: "forge-pipes", pipes: [publish::Publish] }
