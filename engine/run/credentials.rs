@@ -363,14 +363,24 @@ esac
         check("token.example", expect!["identity token t0 from `~/docker/config.json`"]);
         check("quay.io", expect!["quay pw from `~/run/containers/auth.json`"]);
         check("empty.example", expect!["none"]);
-        check("broken.example", expect!["`~/docker/config.json` has an `auth` that is not `user:password` in base64; log in again: `docker login` writes it anew"]);
+        check(
+            "broken.example",
+            expect![
+                "`~/docker/config.json` has an `auth` that is not `user:password` in base64; log in again: `docker login` writes it anew"
+            ],
+        );
     }
 
     #[test]
     fn from_a_helper() {
         check("helped.example", expect!["identity token t1 from `docker-credential-fake`"]);
         check("none.example", expect!["none"]);
-        check("absent.example", expect![[r#"can't ask `docker-credential-absent` for the credentials of `absent.example`: No such file or directory (os error 2); install `docker-credential-absent`, or name a secret in `[registries."absent.example"]`"#]]);
+        check(
+            "absent.example",
+            expect![[
+                r#"can't ask `docker-credential-absent` for the credentials of `absent.example`: No such file or directory (os error 2); install `docker-credential-absent`, or name a secret in `[registries."absent.example"]`"#
+            ]],
+        );
     }
 
     #[test]

@@ -176,3 +176,40 @@ fn with_attempts(failure: Failure, attempts: u32) -> Failure {
         _ => failure.cause(format!("tried {attempts} times")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn check_wait(attempt: u32, retry_after: Option<&str>, expect: Duration) {
+        let mut answer = HttpResponse { status: 503, ..HttpResponse::default() };
+        answer.headers.extend(retry_after.map(|value| ("retry-after".to_owned(), value.to_owned())));
+        assert_eq!(wait(Duration::from_millis(200), attempt, &Ok(answer)), expect);
+    }
+
+    #[test]
+    fn waits_are_bounded() {
+        check_wait(1, None, Duration::from_millis(200));
+        check_wait(4, None, Duration::from_millis(1600));
+        check_wait(9, None, LONGEST_WAIT);
+        check_wait(1, Some("3"), Duration::from_secs(3));
+        check_wait(1, Some("86400"), LONGEST_RETRY_AFTER);
+        check_wait(1, Some("Wed, 21 Oct 2015 07:28:00 GMT"), Duration::ZERO);
+        check_wait(1, Some("Mon, 21 Oct 2165 07:28:00 GMT"), LONGEST_RETRY_AFTER);
+        check_wait(1, Some("soon"), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut http = Http::new(Registries::new(), Path::new("/"), Arc::new(|_| None));
+        http.wire.patience = Duration::from_millis(50);
+        let request = HttpRequest::new(Method::Post, format!("https://{}/", listener.local_addr().unwrap()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let failure = runtime.block_on(http.send(&request, std::future::pending())).unwrap_err();
+        assert_eq!(failure.message, "nothing has moved for 0.05 s");
+    }
+}

@@ -257,10 +257,16 @@ fn refusal(site: &Site, credential: Option<&Credential>) -> Failure {
         crate::registries::DOCKER_HUB => "docker login".to_owned(),
         _ => format!("docker login {name}"),
     };
-    let help = format!("run `{login}`, or name a secret in `[registries.\"{name}\"]`");
-    let message = match credential {
-        None => format!("no credentials for `{name}`"),
-        Some(Credential { origin, .. }) => format!("`{name}` refuses the credentials from {origin}"),
-    };
-    Failure::new(FailureClass::Refused, message).help(help)
+    let settings = format!("`[registries.\"{name}\"]`");
+    match credential {
+        None => Failure::new(FailureClass::Refused, format!("no credentials for `{name}`"))
+            .help(format!("run `{login}`, or name a secret in {settings}")),
+        Some(Credential { origin, .. }) => Failure::new(
+            FailureClass::Refused,
+            format!("`{name}` refuses the credentials from {origin}"),
+        )
+        .help(format!(
+            "are they still good, and do they allow this? `{login}`, or another secret in {settings}, gives new ones"
+        )),
+    }
 }

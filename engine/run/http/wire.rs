@@ -113,7 +113,7 @@ impl Wire {
     async fn chunk(&self, response: &mut Response, request: &HttpRequest) -> Result<Option<bytes::Bytes>, Trouble> {
         match tokio::time::timeout(self.patience, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(Trouble::Broken(broken(request, &in_words(&error)))),
+            Ok(Err(error)) => Err(Trouble::Broken(cut_off(request, &error))),
             Err(_) => Err(Trouble::Broken(self.stalled(request))),
         }
     }
@@ -160,7 +160,7 @@ impl Wire {
     }
 
     fn stalled(&self, request: &HttpRequest) -> Failure {
-        broken(request, &format!("nothing has moved for {} s", self.patience.as_secs()))
+        broken(request, &format!("nothing has moved for {} s", self.patience.as_secs_f64()))
     }
 }
 
@@ -194,10 +194,14 @@ impl Pulse {
     }
 }
 
-/// Method and address, for people. What follows `?` is left out: the addresses of uploads carry keys there.
+/// Method and address, for people. What follows `?` is left out, for the addresses of uploads carry keys there; so is
+/// what stands before `@`.
 pub fn in_short(method: Method, url: &str) -> String {
     let (shown, query) = url.split_once('?').map_or((url, ""), |(shown, _)| (shown, "?…"));
-    format!("{} {shown}{query}", method.as_str())
+    let (scheme, rest) = shown.split_once("//").unwrap_or(("", shown));
+    let end = rest.find('/').unwrap_or(rest.len());
+    let start = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{} {scheme}//{}{query}", method.as_str(), &rest[start..])
 }
 
 /// A failure of the network, and what was asked.
@@ -269,10 +273,10 @@ fn in_text(headers: &HeaderMap) -> std::collections::BTreeMap<String, String> {
 }
 
 fn trouble(error: &reqwest::Error, request: &HttpRequest, site: &Site) -> Trouble {
-    let reason = in_words(error);
     if !error.is_connect() {
-        return Trouble::Broken(broken(request, &reason));
+        return Trouble::Broken(cut_off(request, error));
     }
+    let reason = in_words(error);
     let failure = broken(request, &format!("can't connect to `{}`: {reason}", site.name));
     // Who does not speak TLS, or shows a certificate that nobody vouches for, will do so again.
     let settings = format!("`[registries.\"{}\"]`", site.name);
@@ -288,6 +292,10 @@ fn trouble(error: &reqwest::Error, request: &HttpRequest, site: &Site) -> Troubl
         );
     }
     Trouble::Unreached(failure)
+}
+
+fn cut_off(request: &HttpRequest, error: &reqwest::Error) -> Failure {
+    broken(request, &format!("the connection was cut off: {}", in_words(error)))
 }
 
 fn last_unless_plain(failure: Failure, site: &Site) -> Trouble {

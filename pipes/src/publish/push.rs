@@ -11,7 +11,7 @@ use forge_plugin::schemas::{Artifact, Blob, Digest, Failure, FailureClass};
 
 use super::remote::{Manifest, Put, Remote};
 use super::upload::{Ask, upload};
-use crate::oci::manifest::{Descriptor, Document, Family};
+use crate::oci::manifest::{Document, Family};
 
 /// As many as hide the latency of a registry; more, and some registries count them as abuse.
 const SIDE_BY_SIDE: usize = 4;
@@ -98,43 +98,48 @@ impl<'a> Content<'a> {
 pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
     for (manifest, document) in content.documents()? {
         let blobs = match &document {
-            Document::Manifest(manifest) => blobs_of(content, manifest.layers.iter().chain([&manifest.config]))?,
+            Document::Manifest(manifest) => blobs_of(content, manifest)?,
             Document::Index(_) => Vec::new(),
         };
-        upload_all(&blobs, remote, mounts, Ask::First)?;
+        upload_all(&blobs, remote, mounts)?;
         let target = manifest.blob.digest.to_string();
         if let Put::Missing(_) = remote.put(&target, &manifest)? {
             // It said that it has a blob which it does not have.
-            upload_all(&blobs, remote, mounts, Ask::Nothing)?;
+            let all: Vec<_> = blobs.iter().map(|(blob, _)| (*blob, Ask::Nothing)).collect();
+            upload_all(&all, remote, mounts)?;
             remote.put(&target, &manifest)?.or_fail(remote, &target)?;
         }
     }
     Ok(())
 }
 
-/// The files of descriptors, each once. What says that it lies elsewhere is left there.
+/// The files of an image, each once, and whether to ask for them. What says that it lies elsewhere is left there. The
+/// config is small and nearly always new: asking would be one more request, and spare none.
 fn blobs_of<'c>(
     content: &'c Content<'_>,
-    descriptors: impl Iterator<Item = &'c Descriptor>,
-) -> Result<Vec<&'c Blob>, Failure> {
+    manifest: &crate::oci::manifest::Manifest,
+) -> Result<Vec<(&'c Blob, Ask)>, Failure> {
     let mut seen = BTreeSet::new();
-    descriptors
-        .filter(|descriptor| descriptor.urls.is_empty() && seen.insert(descriptor.digest))
-        .map(|descriptor| content.blob(descriptor.digest))
+    let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty()).map(|layer| (layer, Ask::First));
+    [(&manifest.config, Ask::Nothing)]
+        .into_iter()
+        .chain(layers)
+        .filter(|(descriptor, _)| seen.insert(descriptor.digest))
+        .map(|(descriptor, ask)| Ok((content.blob(descriptor.digest)?, ask)))
         .collect()
 }
 
-fn upload_all(blobs: &[&Blob], remote: &Remote<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
+fn upload_all(blobs: &[(&Blob, Ask)], remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
     let queue = Mutex::new(blobs.iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let total = blobs.iter().map(|blob| blob.size).sum();
+    let total = blobs.iter().map(|(blob, _)| blob.size).sum();
     let done = AtomicU64::new(0);
     let work = || -> Result<(), Failure> {
-        while let Some(blob) = next() {
+        while let Some((blob, ask)) = next() {
             if remote.host.cancelled() {
                 return Err(Failure::new(FailureClass::Cancelled, "the run was interrupted"));
             }
-            upload(remote, blob, mounts, ask)?;
+            upload(remote, blob, mounts, *ask)?;
             let done = done.fetch_add(blob.size, Ordering::Relaxed) + blob.size;
             remote.host.progress(done, total, "pushing");
         }

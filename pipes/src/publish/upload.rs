@@ -210,3 +210,126 @@ fn is_private(url: &Url) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::{Arc, Mutex};
+
+    use expect_test::{Expect, expect};
+    use forge_plugin::Host as _;
+    use forge_plugin::testing::FakeHost;
+
+    use super::*;
+
+    /// An upload of ten bytes in chunks of four, at a registry that answers with these statuses and ranges in turn.
+    fn check(answers: &[(u16, &'static str)], expect: Expect) {
+        let trace = Arc::new(Mutex::new(String::new()));
+        let (told, answers) = (Arc::clone(&trace), Mutex::new(answers.to_vec()));
+        let host = FakeHost::new().on_http(move |request| {
+            let (status, range) = answers.lock().unwrap().remove(0);
+            let (method, url) = (request.method.as_str(), request.url.replace("https://x.example/v2/a/", ""));
+            let sent = request.headers.get("content-range").cloned().unwrap_or_default();
+            *told.lock().unwrap() += &format!("{method} {url} {sent} = {status}\n");
+            let next = format!("{}x", request.url.split('?').next().unwrap());
+            let headers =
+                [("location", next.as_str()), ("range", range)].map(|(name, it)| (name.to_owned(), it.to_owned()));
+            HttpResponse { status, headers: headers.into(), body: String::new() }
+        });
+        let path = host.root().join("blob");
+        fs::write(&path, "0123456789").unwrap();
+        let blob = Blob { digest: Digest::of(b"0123456789"), size: 10, path };
+        let session = Session { url: "https://x.example/v2/a/u".parse().unwrap(), chunk: 4 };
+        let outcome = match in_chunks(&Remote::new(&host, "x.example/a").unwrap(), &blob, session) {
+            Ok(Sent::Done) => "done".to_owned(),
+            Ok(Sent::Lost(failure)) => format!("lost: {failure}"),
+            Err(failure) => format!("failed: {failure}"),
+        };
+        let digest = format!("sha256%3A{}", blob.digest.hex());
+        expect.assert_eq(&format!("{}{outcome}\n", trace.lock().unwrap().replace(&digest, "<blob>")));
+    }
+
+    #[test]
+    fn chunk_by_chunk() {
+        check(
+            &[(202, "0-3"), (202, "0-7"), (202, "0-9"), (201, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 202
+            PATCH uxx 8-9 = 202
+            PUT uxxx?digest=<blob>  = 201
+            done
+        "#]],
+        );
+        // Fewer bytes came through than were sent.
+        check(
+            &[(202, "0-1"), (202, "0-5"), (202, "0-9"), (201, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 2-5 = 202
+            PATCH uxx 6-9 = 202
+            PUT uxxx?digest=<blob>  = 201
+            done
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_registry_knows_better_how_far_it_is() {
+        check(
+            &[(202, "0-3"), (416, ""), (204, "0-7"), (202, "0-9"), (201, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 416
+            GET ux  = 204
+            PATCH uxx 8-9 = 202
+            PUT uxxx?digest=<blob>  = 201
+            done
+        "#]],
+        );
+        check(
+            &[(202, "0-3"), (416, ""), (404, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 416
+            GET ux  = 404
+            lost: `x.example` has lost its place in an upload
+        "#]],
+        );
+        check(
+            &[(202, "0-3"), (202, "0-3")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 202
+            lost: `x.example` has lost its place in an upload
+        "#]],
+        );
+        check(
+            &[(202, "0-3"), (404, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 404
+            lost: `x.example` does not take an upload: status 404
+        "#]],
+        );
+        check(
+            &[(202, "0-3"), (403, "")],
+            expect![[r#"
+            PATCH u 0-3 = 202
+            PATCH ux 4-7 = 403
+            failed: `x.example` does not take an upload: status 403
+        "#]],
+        );
+    }
+
+    #[test]
+    fn who_may_send_us_where() {
+        let inward = |from: &str, to: &str| is_inward(&from.parse().unwrap(), &to.parse().unwrap());
+        assert!(inward("https://ghcr.io/v2/", "http://192.168.1.1/upload"));
+        assert!(inward("https://ghcr.io/v2/", "http://[::1]/upload"));
+        assert!(inward("https://ghcr.io/v2/", "http://localhost:5000/upload"));
+        assert!(!inward("https://ghcr.io/v2/", "https://uploads.ghcr.io/upload"));
+        assert!(!inward("https://localhost:5000/v2/", "http://127.0.0.1:5000/upload"));
+        assert!(!inward("https://10.0.0.1/v2/", "http://10.0.0.1:81/upload"));
+    }
+}
