@@ -1,6 +1,8 @@
 //! The HTTP client of the engine, against a real registry and against servers that misbehave.
 //! Does not know pipes, but for the last test: there `publish` speaks through it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Servers for the tests of HTTP: a real registry on a free loopback port, and one that answers by a script.
 //! Does not know what is tested with them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

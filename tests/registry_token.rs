@@ -1,11 +1,13 @@
 //! A token server for the tests of HTTP (distribution-spec's `auth/token`, and its form of OAuth 2).
 //! Does not know the registry: that checks the tokens.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -44,7 +46,7 @@ impl TokenServer {
     }
 }
 
-fn serve(mut stream: TcpStream, dir: &PathBuf, asked: &mpsc::Sender<String>) {
+fn serve(mut stream: TcpStream, dir: &Path, asked: &mpsc::Sender<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let head: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|it| !it.is_empty()).collect();
     let header = |name: &str| {

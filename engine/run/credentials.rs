@@ -155,9 +155,15 @@ impl Credentials {
 
     fn paths(&self) -> Vec<PathBuf> {
         let variable = |name: &str| (self.variables)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let docker = variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")));
-        let podman = variable("REGISTRY_AUTH_FILE")
-            .or_else(|| variable("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")));
+        let home = variable("HOME");
+        let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+        let podman = match (variable("REGISTRY_AUTH_FILE"), variable("XDG_RUNTIME_DIR")) {
+            (Some(file), _) => vec![file],
+            (None, run) => {
+                let config = home.map(|home| home.join(".config"));
+                run.into_iter().chain(config).map(|dir| dir.join("containers/auth.json")).collect()
+            }
+        };
         docker.map(|dir| dir.join("config.json")).into_iter().chain(podman).collect()
     }
 
@@ -310,11 +316,14 @@ esac
         let home = tempfile::tempdir().unwrap();
         write(&home.path().join("docker/config.json"), DOCKER);
         write(&home.path().join("run/containers/auth.json"), r#"{"auths": {"quay.io": {"auth": "cXVheTpwdw=="}}}"#);
+        let lasting = r#"{"auths": {"lasting.example": {"auth": "cXVheTpwdw=="}}}"#;
+        write(&home.path().join(".config/containers/auth.json"), lasting);
         write(&home.path().join("docker-credential-fake"), HELPER);
         let dir = home.path().to_str().unwrap().to_owned();
         let path = std::env::var("PATH").unwrap();
         let variables = move |name: &str| match name {
             "DOCKER_CONFIG" => Some(format!("{dir}/docker")),
+            "HOME" => Some(dir.clone()),
             "XDG_RUNTIME_DIR" => Some(format!("{dir}/run")),
             "PATH" => Some(format!("{dir}:{path}")),
             "TOKEN" => Some("s3cret".to_owned()),
@@ -362,6 +371,7 @@ esac
         check("old.example", expect!["olga pw from `~/docker/config.json`"]);
         check("token.example", expect!["identity token t0 from `~/docker/config.json`"]);
         check("quay.io", expect!["quay pw from `~/run/containers/auth.json`"]);
+        check("lasting.example", expect!["quay pw from `~/.config/containers/auth.json`"]);
         check("empty.example", expect!["none"]);
         check(
             "broken.example",

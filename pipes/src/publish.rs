@@ -57,11 +57,14 @@ pub struct Params {
     what: Value,
 }
 
+/// Steps, or all that is wrong.
+type Planned = Result<Vec<Step>, Vec<Problem>>;
+
 /// Where images and lists can be published to.
 struct Destination {
     name: &'static str,
     /// The steps for what was chosen; each step's `params` are the destination's own.
-    plan: fn(&Settings, &[Item<'_>], &Given<'_>) -> Result<Vec<Step>, Vec<Problem>>,
+    plan: fn(&Settings, &[Item<'_>], &Given<'_>) -> Planned,
     /// Does one step, with its own parameters.
     run: fn(&Value, &Step, &dyn Host) -> Result<(), Failure>,
 }
@@ -98,7 +101,7 @@ impl Pipe for Publish {
         Ok(Wants { selectors, sources: Vec::new() })
     }
 
-    fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
+    fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
         let destination = settings.to.destination()?;
         let items = choice::choose(&settings.ids, given.offers)?;
         let mut steps = (destination.plan)(settings, &items, given)?;
@@ -410,6 +413,20 @@ mod tests {
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
 
             "#]],
+        );
+    }
+
+    #[test]
+    fn a_registry_that_does_not_say_what_it_has() {
+        check(
+            "tag/",
+            |registry| registry.fault("HEAD x.example/acme/a manifests/1.2.3", 200, &[]),
+            expect![[r#"
+            tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
+            HEAD x.example/acme/a manifests/1.2.3 = 200
+            PUT x.example/acme/a manifests/1.2.3 = 201
+
+        "#]],
         );
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::choice::Item;
 use super::push::Content;
-use super::{Destination, Settings, typed};
+use super::{Destination, Planned, Settings, typed};
 use crate::oci::manifest::{Descriptor, Family, Index, PlatformFields};
 
 pub(super) const DESTINATION: Destination = Destination { name: "layout", plan, run };
@@ -54,7 +54,7 @@ impl Kind for Layout {
     const NAME: &'static str = "layout";
 }
 
-fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
+fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     let path = settings.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let path = checked(&path).map_err(|problem| vec![problem])?;
     // A member without a name of its own is in the layout with its list.

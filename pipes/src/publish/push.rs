@@ -145,12 +145,10 @@ fn upload_all(blobs: &[(&Blob, Ask)], remote: &Remote<'_>, mounts: &[String]) ->
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
+    let outcomes: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..SIDE_BY_SIDE.min(blobs.len())).map(|_| scope.spawn(work)).collect();
-        // The first failure is the one to show; the others are often its consequences.
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| Err(Failure::bug("an upload panicked"))))
-            .fold(Ok(()), |first, this| first.and(this))
-    })
+        let panicked = |_| Err(Failure::bug("an upload panicked"));
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
+    });
+    outcomes.into_iter().collect()
 }

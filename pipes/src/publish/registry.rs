@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::choice::{Item, repository};
 use super::push::{Content, push_all};
 use super::remote::{Put, Remote};
-use super::{Destination, Settings, receipt, typed};
+use super::{Destination, Planned, Settings, receipt, typed};
 use crate::oci::reference::Reference;
 
 pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, run };
@@ -25,7 +25,7 @@ enum What {
     Tag { reference: String, mounts: Vec<String> },
 }
 
-fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
+fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     if settings.path.is_some() {
         let problem = Problem::at_key("path", "`path` means nothing to a registry");
         return Err(vec![problem.help("where an image goes is said by the `images` of its table")]);
