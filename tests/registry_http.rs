@@ -219,6 +219,20 @@ fn a_token_is_renewed_when_it_is_refused() {
     assert_eq!(keys, ["", "", "Bearer one", "Bearer one", "", "Bearer two"]);
 }
 
+#[test]
+fn a_token_server_without_tls() {
+    let challenge = "WWW-Authenticate: Bearer realm=\"http://auth.example/token\"";
+    let script = Script::start(vec![answer("401 Unauthorized", &[challenge], "")]);
+    let request = get(script.address(), "/v2/acme/hello/manifests/1");
+    check(
+        &send(&http(script.address(), anna("PW")), &request),
+        script.address(),
+        expect![[
+            r#"`HOST` wants its password sent to `auth.example` in plain http; ; if that is right, set `insecure = true` in `[registries."auth.example"]`"#
+        ]],
+    );
+}
+
 fn bearer(request: &str) -> String {
     let line = request.lines().find_map(|line| line.strip_prefix("authorization: "));
     line.unwrap_or_default().to_owned()

@@ -172,10 +172,11 @@ fn area(url: &Url) -> String {
 }
 
 async fn fetch(ask: &Ask, site: &Site, credential: Option<&Credential>, wire: &Wire) -> Result<Token, Trouble> {
-    let realm_is_plain = ask.realm.scheme() == "http" && !wire.sites.at(&ask.realm).may_be_plain();
-    if realm_is_plain && !site.may_be_plain() {
-        let message = format!("`{}` wants a password to be sent to `{}` in plain http", site.name, ask.realm);
-        return Err(Trouble::Final(Failure::new(FailureClass::Refused, message)));
+    let realm = authority(&ask.realm);
+    if ask.realm.scheme() == "http" && !wire.sites.at(&ask.realm).may_be_plain() {
+        let message = format!("`{}` wants its password sent to `{realm}` in plain http", site.name);
+        let help = format!("if that is right, set `insecure = true` in `[registries.\"{realm}\"]`");
+        return Err(Trouble::Final(Failure::new(FailureClass::Refused, message).help(help)));
     }
     let (request, authorization) = question(ask, credential);
     let url = request.url.parse().map_err(|_| Trouble::Final(Failure::bug("the token server's address is no URL")))?;
