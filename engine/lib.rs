@@ -1,11 +1,26 @@
-//! The engine of forge: from the text of a project file to artifacts and a report.
-//! Does not know any pipe.
+//! The engine of forge, text to report: source, project, plan, schedule, artifacts, report.
+//! Names no pipe: what a table means, its pipe knows.
+
+pub mod source;
+
+pub mod diagnostic;
+
+pub mod project;
+
+pub mod git;
+
+pub mod pipes;
+
+pub mod plan;
+
+pub mod schedule;
 
 pub mod registries;
-pub mod run {
-    //! Acts: all that a task does to the world goes through here.
-    //! Does not know what a task is for.
 
-    pub mod credentials;
-    pub mod http;
-}
+pub mod store;
+
+pub mod run;
+
+pub mod report;
+
+pub mod cli;

@@ -1,2 +1,23 @@
-//! stub
-fn main() {}
+//! The executable: the command line, the pipes that come with forge, and the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use forge_engine::cli;
+use forge_plugin::{LoadError, Plugin};
+
+fn main() -> ExitCode {
+    cli::tell_bugs();
+    cli::main(&cli::Arguments::parse(), pipes)
+}
+
+#[cfg(feature = "static-pipes")]
+fn pipes() -> Result<Plugin, LoadError> {
+    Plugin::linked(forge_pipes::forge_plugin)
+}
+
+#[cfg(not(feature = "static-pipes"))]
+fn pipes() -> Result<Plugin, LoadError> {
+    let executable = std::env::current_exe().and_then(|it| it.canonicalize()).unwrap_or_default();
+    forge_plugin::Plugins::open_builtin(&forge_plugin::Plugins::builtin_candidates(&executable))
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Docker's own registry, as users call it. Its API lies on another host.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -14,7 +14,7 @@ pub const DOCKER_HUB: &str = "docker.io";
 pub type Registries = BTreeMap<String, Registry>;
 
 /// How to speak to one registry. Also holds for any other server that a pipe speaks to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
     /// Accept a certificate that nobody vouches for, and plain http where there is no https. A loopback address is

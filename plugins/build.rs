@@ -1,5 +1,5 @@
 //! Names this build: a hash of all that decides whether the executable and the library beside it belong together.
-//! Does not see dependencies other than through the lock file.
+//! Does not read dependencies; the lock file stands for them.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CRATES: &[&str] = &["schemas", "plugins", "pipes"];
+const PARTS: &[&str] = &["src", "dylib", "Cargo.toml", "build.rs"];
 
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -30,14 +31,10 @@ fn main() {
 
 fn hash_workspace(root: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
     let mut files = BTreeSet::new();
-    for name in CRATES {
-        for part in ["src", "dylib", "Cargo.toml", "build.rs"] {
-            let path = root.join(name).join(part);
-            if path.exists() {
-                println!("cargo::rerun-if-changed={}", path.display());
-                collect(&path, &mut files)?;
-            }
-        }
+    let parts = CRATES.iter().flat_map(|name| PARTS.iter().map(move |part| root.join(name).join(part)));
+    for path in parts.chain([root.join("Cargo.lock")]).filter(|path| path.exists()) {
+        println!("cargo::rerun-if-changed={}", path.display());
+        collect(&path, &mut files)?;
     }
     for path in files {
         path.strip_prefix(root).unwrap_or(&path).hash(hasher);

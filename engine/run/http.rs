@@ -17,7 +17,8 @@ use url::Url;
 use self::challenge::{Challenge, Scopes};
 use self::site::Sites;
 use self::token::{Door, Keys};
-use self::wire::{Trouble, Wire, broken, in_short};
+pub use self::wire::in_short;
+use self::wire::{Trouble, Wire, broken};
 use crate::registries::Registries;
 use crate::run::credentials::{Credentials, Variables};
 

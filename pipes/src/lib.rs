@@ -1,8 +1,13 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
-pub mod docker;
+mod build;
+mod docker;
 pub mod oci;
 pub mod publish;
 
-forge_plugin::export! { name: "forge-pipes", pipes: [publish::Publish] }
+forge_plugin::export! {
+    name: "forge-pipes",
+    build: Some(forge_plugin::BUILD_ID),
+    pipes: [build::Build, docker::Docker, publish::Publish],
+}

@@ -15,7 +15,8 @@ use crate::refusal::Refusal;
 use crate::{Given, Pipe, settings};
 
 /// Makes `pub extern "C" fn forge_plugin() -> *const PluginV1` of some pipes: what is linked in, or given to
-/// [`entry!`](crate::entry). The version is that of the crate it stands in.
+/// [`entry!`](crate::entry). The version is that of the crate it stands in. What comes with forge and must match it
+/// says `build: Some(forge_plugin::BUILD_ID)` between the two.
 ///
 /// ```
 /// # use forge_plugin::{Given, Host, Pipe, Wants, schemas::*};
@@ -37,11 +38,15 @@ use crate::{Given, Pipe, settings};
 #[macro_export]
 macro_rules! export {
     (name: $name:expr, pipes: [$($pipe:ty),* $(,)?] $(,)?) => {
+        $crate::export! { name: $name, build: ::core::option::Option::None, pipes: [$($pipe),*] }
+    };
+    (name: $name:expr, build: $build:expr, pipes: [$($pipe:ty),* $(,)?] $(,)?) => {
         /// The table of this plugin (plugin ABI 1).
         pub extern "C" fn forge_plugin() -> *const $crate::abi::PluginV1 {
             const MANIFEST: $crate::manifest::Manifest = $crate::manifest::Manifest {
                 name: $name,
                 version: ::core::env!("CARGO_PKG_VERSION"),
+                build: $build,
                 pipes: &[$(<$pipe as $crate::Pipe>::NAME),*],
             };
             struct Table;
@@ -174,7 +179,7 @@ impl State {
         PluginInfo {
             name: self.manifest.name.to_owned(),
             version: self.manifest.version.to_owned(),
-            build: Some(crate::BUILD_ID.to_owned()),
+            build: self.manifest.build.map(ToOwned::to_owned),
             pipes: self.pipes.iter().map(|pipe| (pipe.describe)()).collect(),
         }
     }

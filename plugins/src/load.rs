@@ -3,6 +3,7 @@
 
 mod calls;
 mod copy;
+mod elf;
 mod error;
 mod handshake;
 mod manifest;
@@ -56,7 +57,7 @@ unsafe impl Sync for Open {}
 
 impl Plugin {
     /// Opens a library. It is read once, hashed and judged by its manifest before any of it is mapped; what is mapped
-    /// is what was hashed, whatever happens to the file (`docs` of the line: handshake).
+    /// is what was hashed, whatever happens to the file.
     pub fn open(path: &Path) -> Result<Plugin, LoadError> {
         handshake::open(path, None)
     }

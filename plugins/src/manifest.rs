@@ -12,6 +12,8 @@ pub struct Manifest {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
+    /// What it was built from, where it goes with one build of forge only.
+    pub build: Option<&'static str>,
     /// The names of its pipes.
     pub pipes: &'static [&'static str],
 }
@@ -33,7 +35,9 @@ impl Manifest {
         text = text.push("\",\"version\":\"").push(plain(self.version));
         text = text.push("\",\"abi\":\"1.0\",\"platform\":\"").all(PLATFORM, "");
         text = text.push("\",\"runtime\":\"rust\",\"sdk\":\"forge-plugin/").push(env!("CARGO_PKG_VERSION"));
-        text = text.push("\",\"build\":\"").push(plain(crate::BUILD_ID));
+        if let Some(build) = self.build {
+            text = text.push("\",\"build\":\"").push(plain(build));
+        }
         text.push("\",\"pipes\":[").all(self.pipes, "\"").push("]}")
     }
 }
@@ -89,14 +93,21 @@ const fn plain(text: &'_ str) -> &'_ str {
 mod tests {
     use super::*;
 
+    const TWO: Manifest =
+        Manifest { name: "two", version: "1.0.0-rc.1", build: Some("b1"), pipes: &["build", "docker"] };
+    const NONE: Manifest = Manifest { name: "none", version: "1.0.0", build: None, pipes: &[] };
+
+    fn check(bytes: &[u8], pipes: &[&str], build: Option<&str>) {
+        let text = std::str::from_utf8(bytes).unwrap();
+        let json: serde_json::Value = serde_json::from_str(text.strip_prefix(MARKER).unwrap()).unwrap();
+        assert_eq!(json["pipes"], serde_json::json!(pipes));
+        assert_eq!(json["platform"], crate::abi::platform());
+        assert_eq!(json["build"].as_str(), build);
+    }
+
     #[test]
     fn is_one_json_object_after_the_marker() {
-        const PIPES: Manifest = Manifest { name: "two", version: "1.0.0-rc.1", pipes: &["build", "docker"] };
-        const BYTES: [u8; PIPES.size()] = PIPES.bytes();
-        let text = std::str::from_utf8(&BYTES).unwrap();
-        let json: serde_json::Value = serde_json::from_str(text.strip_prefix(MARKER).unwrap()).unwrap();
-        assert_eq!(json["pipes"], serde_json::json!(["build", "docker"]));
-        assert_eq!(json["platform"], crate::abi::platform());
-        assert_eq!(json["build"], crate::BUILD_ID);
+        check(&TWO.bytes::<{ TWO.size() }>(), &["build", "docker"], Some("b1"));
+        check(&NONE.bytes::<{ NONE.size() }>(), &[], None);
     }
 }

@@ -72,8 +72,6 @@ pub trait Renderer: Sync {
 pub trait Host: Sync {
     /// What the step takes, made, in the order of `step.takes`.
     fn inputs(&self) -> &[Artifact];
-    /// The facts.
-    fn facts(&self) -> &Facts;
     /// The directory of the project file; absolute. To be read, never written.
     fn root(&self) -> &Path;
     /// An empty directory of this step alone; absolute. What it emits is moved out of here.

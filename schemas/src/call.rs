@@ -134,11 +134,9 @@ pub struct Run {
     pub host: Host,
 }
 
-/// What a step may know of the world.
+/// Where a step stands. Facts are not here: what decides what a step makes stands in its params.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Host {
-    /// The facts.
-    pub facts: Facts,
     /// The directory of the project file; absolute. To be read, never written.
     pub root: PathBuf,
     /// An empty directory of this step alone; absolute.

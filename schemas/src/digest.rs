@@ -32,6 +32,11 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 hex digits, as `blobs/sha256/` names its files.
     pub fn hex(&self) -> String {
         use fmt::Write as _;

@@ -1,12 +1,14 @@
 //! What an image stands on: nothing, an image in a registry, or one in an OCI layout on disk.
 //! Does not know the image that will stand on it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::Host;
-use forge_plugin::schemas::kind::Image;
+use forge_plugin::schemas::kind::Kind;
 use forge_plugin::schemas::{Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::choice::{compatible, image_for};
@@ -29,6 +31,21 @@ pub enum Base {
         /// Its name in the layout.
         name: Option<String>,
     },
+}
+
+/// `base_image`: an image that others stand on. The content is its manifest; `blobs` are config and layers. It is no
+/// `image`, so that nothing takes it for one of the project's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseImage {
+    /// What it is called where it comes from.
+    pub name: String,
+    /// The repositories that hold its blobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<String>,
+}
+
+impl Kind for BaseImage {
+    const NAME: &'static str = "base_image";
 }
 
 /// What the step that fetches a base must know.
@@ -95,14 +112,9 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
     check_platform(fetch, &manifest, host)?;
     let path = host.dir().join("manifest.json");
     fs::write(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))?;
-    let mut blobs: Vec<EmitBlob> = Vec::new();
-    for descriptor in parts(&manifest) {
-        let blob = EmitBlob::File(file_of(host, descriptor.digest));
-        if !blobs.contains(&blob) {
-            blobs.push(blob);
-        }
-    }
-    let detail = Image { references: Vec::new(), media_type: Some(manifest.family().manifest().to_owned()), mounts };
+    let digests: BTreeSet<Digest> = parts(&manifest).map(|descriptor| descriptor.digest).collect();
+    let blobs = digests.into_iter().map(|digest| EmitBlob::File(file_of(host, digest))).collect();
+    let detail = BaseImage { name: fetch.base.clone(), mounts };
     let detail = serde_json::to_value(detail).map_err(|error| Failure::bug(error.to_string()))?;
     host.emit(&Emit { name: name.to_owned(), path, blobs, detail })?;
     Ok(())

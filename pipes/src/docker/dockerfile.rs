@@ -127,6 +127,13 @@ impl<'a> Reader<'a> {
             self.from_flag(flag);
         }
         let text = self.word(&from.image)?;
+        if text.is_empty() {
+            return self.refuse(
+                from.image.span.clone(),
+                format!("`{}` is empty", from.image.value),
+                "give its `ARG` a default, or a value in `build_args`",
+            );
+        }
         let bytes = self.bytes(&from.image.span);
         let base = match Base::parse(&text) {
             Ok(base) => base,

@@ -49,6 +49,11 @@ impl Config {
         self.fields.get("os.version").and_then(Value::as_str)
     }
 
+    /// Where a container starts, if anything says so.
+    pub fn workdir(&self) -> Option<&str> {
+        self.fields.get("config")?["WorkingDir"].as_str().filter(|it| !it.is_empty())
+    }
+
     /// How many layers it stands on.
     pub fn layer_count(&self) -> usize {
         self.fields.get("rootfs").and_then(|it| it["diff_ids"].as_array()).map_or(0, Vec::len)

@@ -105,6 +105,14 @@ impl InFlight {
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Keeps `body` until it is given back, or the call ends (M4).
+    fn lend(&self, body: Vec<u8>) -> Str {
+        let body = body.into_boxed_slice();
+        let lent = if body.is_empty() { Str::EMPTY } else { Str::of(&body) };
+        self.said().lent.push(body);
+        lent
+    }
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
@@ -124,29 +132,44 @@ fn during(id: CallId, act: impl FnOnce(&InFlight, &dyn Services) -> Status) -> S
     }
 }
 
-/// The bytes that a plugin passes, for as long as the function runs that it passes them to.
-fn bytes<'a>(str: Str) -> Result<&'a [u8], Status> {
-    // SAFETY: the plugin answers for them until the function returns (M3); no function below keeps them.
-    unsafe { str.bytes() }.ok_or(Status::PROTOCOL)
-}
-
-/// For people: what is not UTF-8 is replaced (M6).
-fn text(str: Str) -> String {
-    String::from_utf8_lossy(bytes(str).unwrap_or(b"(no text)")).into_owned()
-}
-
-fn message(str: Str) -> Result<Vec<u8>, &'static str> {
+/// The bytes that a plugin passes.
+///
+/// # Safety
+/// They live until the function returns that was given them (M3), and the result is not kept longer.
+unsafe fn bytes<'a>(str: Str) -> Result<&'a [u8], &'static str> {
     if str.len > MAX_MESSAGE {
         return Err("the plugin said more than a message may have");
     }
-    let bytes = bytes(str).map_err(|_| "the plugin said something without a pointer to it")?;
-    std::str::from_utf8(bytes).map(|text| text.as_bytes().to_vec()).map_err(|_| "the plugin's answer is not UTF-8")
+    // SAFETY: the caller answers for it.
+    unsafe { str.bytes() }.ok_or("the plugin said something without a pointer to it")
+}
+
+/// The same for machines: what is not UTF-8 is no message (M6).
+///
+/// # Safety
+/// As for `bytes`.
+unsafe fn message<'a>(str: Str) -> Result<&'a str, &'static str> {
+    // SAFETY: the caller answers for it.
+    let bytes = unsafe { bytes(str) }?;
+    std::str::from_utf8(bytes).map_err(|_| "the plugin's answer is not UTF-8")
+}
+
+/// The same for people: what is not UTF-8 is replaced (M6).
+///
+/// # Safety
+/// As for `bytes`.
+unsafe fn text(str: Str) -> String {
+    // SAFETY: the caller answers for it.
+    let bytes = unsafe { bytes(str) };
+    bytes.map_or_else(str::to_owned, |bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 unsafe extern "C" fn reply(_: *const HostV1, id: CallId, body: Str) -> Status {
-    during(id, |call, _| match message(body) {
+    // SAFETY: it is copied before this function returns.
+    let body = unsafe { message(body) };
+    during(id, |call, _| match body {
         Ok(body) => {
-            call.said().reply = Some(body);
+            call.said().reply = Some(body.as_bytes().to_vec());
             Status::OK
         }
         Err(what) => {
@@ -157,9 +180,11 @@ unsafe extern "C" fn reply(_: *const HostV1, id: CallId, body: Str) -> Status {
 }
 
 unsafe extern "C" fn set_error(_: *const HostV1, id: CallId, body: Str) -> Status {
-    during(id, |call, _| match message(body) {
+    // SAFETY: it is copied before this function returns.
+    let body = unsafe { message(body) };
+    during(id, |call, _| match body {
         Ok(body) => {
-            call.said().error = Some(body);
+            call.said().error = Some(body.as_bytes().to_vec());
             Status::OK
         }
         Err(_) => Status::PROTOCOL,
@@ -167,26 +192,26 @@ unsafe extern "C" fn set_error(_: *const HostV1, id: CallId, body: Str) -> Statu
 }
 
 unsafe extern "C" fn log(_: *const HostV1, id: CallId, level: u32, line: Str, fields: Str) -> Status {
+    // SAFETY: both are copied.
+    let (line, fields) = unsafe { (text(line), text(fields)) };
+    let level = match level {
+        0 => Level::Trace,
+        1 => Level::Debug,
+        2 => Level::Info,
+        3 => Level::Warn,
+        _ => Level::Error,
+    };
     during(id, |_, services| {
-        let level = match level {
-            0 => Level::Trace,
-            1 => Level::Debug,
-            2 => Level::Info,
-            3 => Level::Warn,
-            _ => Level::Error,
-        };
-        let line = text(line);
-        match fields.len {
-            0 => services.log(level, &line),
-            _ => services.log(level, &format!("{line} {}", text(fields))),
-        }
+        services.log(level, format!("{line} {fields}").trim_end());
         Status::OK
     })
 }
 
 unsafe extern "C" fn progress(_: *const HostV1, id: CallId, done: u64, total: u64, message: Str) -> Status {
+    // SAFETY: it is copied.
+    let message = unsafe { text(message) };
     during(id, |_, services| {
-        services.progress(done, total, &text(message));
+        services.progress(done, total, &message);
         Status::OK
     })
 }
@@ -201,21 +226,18 @@ unsafe extern "C" fn cancelled(_: *const HostV1, id: CallId) -> i32 {
 }
 
 unsafe extern "C" fn call(_: *const HostV1, id: CallId, service: Str, request: Str, response: *mut Str) -> Status {
+    // SAFETY: both live until this function returns, and so until the service has answered.
+    let (service, request) = unsafe { (message(service), message(request)) };
     let mut lent = Str::EMPTY;
-    let status = during(id, |call, services| {
-        let answer = match (bytes(service).map(std::str::from_utf8), message(request)) {
-            (Ok(Ok(service)), Ok(request)) => services.serve(service, &request),
-            (_, Err(what)) => Err(Refusal::new(Status::PROTOCOL, what)),
-            _ => Err(Refusal::new(Status::PROTOCOL, "the service's name is not UTF-8")),
-        };
-        let (status, body) = match answer {
-            Ok(body) => (Status::OK, body),
-            Err(refusal) => (refusal.status, refusal.body()),
-        };
-        let body = body.into_boxed_slice();
-        lent = Str::of(&body);
-        call.said().lent.push(body);
-        status
+    let status = during(id, |call, services| match serve(services, service, request) {
+        Ok(body) => {
+            lent = call.lend(body);
+            Status::OK
+        }
+        Err(refusal) => {
+            lent = call.lend(refusal.body());
+            refusal.status
+        }
     });
     if !response.is_null() {
         // SAFETY: the plugin gives room for one `Str`, or null.
@@ -224,9 +246,90 @@ unsafe extern "C" fn call(_: *const HostV1, id: CallId, service: Str, request: S
     status
 }
 
+fn serve(
+    services: &dyn Services,
+    service: Result<&str, &'static str>,
+    request: Result<&str, &'static str>,
+) -> Result<Vec<u8>, Refusal> {
+    let refuse = |what| Refusal::new(Status::PROTOCOL, what);
+    let (service, request) = (service.map_err(refuse)?, request.map_err(refuse)?);
+    caught(|| services.serve(service, request.as_bytes())).unwrap_or_else(|mut panic| {
+        panic.failure.message = format!("forge itself {}", panic.failure.message);
+        Err(panic)
+    })
+}
+
 unsafe extern "C" fn release(_: *const HostV1, id: CallId, ptr: *const u8) {
     during(id, |call, _| {
         call.said().lent.retain(|lent| lent.as_ptr() != ptr);
         Status::OK
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Says that it is being used, dawdles, and says that it was used.
+    struct Slow {
+        entered: Sender<()>,
+        left: AtomicBool,
+    }
+
+    impl Services for Slow {
+        fn serve(&self, service: &str, _: &[u8]) -> Result<Vec<u8>, Refusal> {
+            self.entered.send(()).unwrap();
+            (0..10_000).for_each(|_| std::thread::yield_now());
+            self.left.store(true, Ordering::SeqCst);
+            Ok(service.as_bytes().to_vec())
+        }
+    }
+
+    fn ask(id: CallId) -> Status {
+        let mut answer = Str::EMPTY;
+        // SAFETY: the texts are constants, and the answer is ours.
+        unsafe { call(&raw const HOST, id, Str::of(b"wait"), Str::of(b"{}"), &raw mut answer) }
+    }
+
+    #[test]
+    fn a_call_ends_when_nobody_uses_its_services() {
+        let (entered, has_entered) = channel();
+        let slow = Slow { entered, left: AtomicBool::new(false) };
+        let mut thread = None;
+        let mut over = 0;
+        let ended = run(&slow, |id| {
+            over = id;
+            thread = Some(std::thread::spawn(move || ask(id)));
+            has_entered.recv().unwrap();
+            Status::OK
+        });
+        assert!(slow.left.load(Ordering::SeqCst));
+        assert_eq!(ended.body().unwrap(), b"{}");
+        assert_eq!(thread.unwrap().join().unwrap(), Status::OK);
+        assert_eq!(ask(over), Status::STALE);
+    }
+
+    #[test]
+    fn an_answer_can_be_read_until_it_is_given_back() {
+        let (entered, _has_entered) = channel();
+        let slow = Slow { entered, left: AtomicBool::new(false) };
+        run(&slow, |id| {
+            let mut answers = [Str::EMPTY; 2];
+            for answer in &mut answers {
+                // SAFETY: as in `ask`.
+                unsafe { call(&raw const HOST, id, Str::of(b"x"), Str::EMPTY, answer) };
+            }
+            // SAFETY: the first is given back, the second is not yet.
+            unsafe {
+                release(&raw const HOST, id, answers[0].ptr);
+                assert_eq!(answers[1].bytes(), Some(&b"x"[..]));
+                release(&raw const HOST, id, answers[1].ptr);
+                release(&raw const HOST, id, answers[1].ptr);
+            }
+            Status::OK
+        });
+    }
 }

@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The copy. It may go when the library is mapped.
+/// The copy. When it goes, so does its name; what was mapped stays.
 pub(super) struct Copy {
     path: PathBuf,
+    file: Option<File>,
     #[expect(dead_code, reason = "dropping it removes the directory")]
     scratch: Option<tempfile::TempDir>,
 }
@@ -22,24 +23,27 @@ impl Copy {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// To be called when it was mapped. Its descriptor stays open for ever: the C library knows what it has mapped by
+    /// name, and would take the next copy for this one if it got the same number.
+    pub(super) fn keep(mut self) {
+        std::mem::forget(self.file.take());
+    }
 }
 
 #[cfg(target_os = "linux")]
 fn in_memory(bytes: &[u8]) -> io::Result<Copy> {
-    use std::os::fd::IntoRawFd;
+    use std::os::fd::AsRawFd;
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(memfd_create(c"forge-plugin", flags)?);
+    let mut file = File::from(memfd_create(c"forge-plugin", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
     file.write_all(bytes)?;
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    let path = |fd: i32| PathBuf::from(format!("/proc/self/fd/{fd}"));
-    // Without /proc there is no way to name it.
-    File::open(path(std::os::fd::AsRawFd::as_raw_fd(&file)))?;
-    // Left open for ever: the C library knows what it has mapped by its name, and would take the next library under
-    // the same number for this one.
-    Ok(Copy { path: path(file.into_raw_fd()), scratch: None })
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    // Without /proc it has no name.
+    File::open(&path)?;
+    Ok(Copy { path, file: Some(file), scratch: None })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -51,5 +55,5 @@ fn in_directory(bytes: &[u8]) -> io::Result<Copy> {
     let scratch = tempfile::Builder::new().prefix("forge-plugin-").tempdir()?;
     let path = scratch.path().join("plugin");
     File::create(&path)?.write_all(bytes)?;
-    Ok(Copy { path, scratch: Some(scratch) })
+    Ok(Copy { path, file: None, scratch: Some(scratch) })
 }

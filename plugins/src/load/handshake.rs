@@ -1,8 +1,10 @@
 //! From a file to a plugin that answers, step by step; each step can refuse, with its own words.
 //! Does not know pipes beyond their names.
 
-use std::ffi::{OsStr, c_int, c_void};
+use std::error::Error as _;
+use std::ffi::{c_int, c_void};
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::ptr;
 use std::sync::Mutex;
@@ -14,7 +16,7 @@ use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::services::Nothing;
-use super::{Open, Plugin, calls};
+use super::{Open, Plugin, calls, elf};
 use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
@@ -44,6 +46,7 @@ fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
     let (manifest, raw) = manifest::find(&bytes)?;
     manifest::judge(&manifest)?;
     check_build(&manifest, build)?;
+    check_whole(&bytes)?;
     let table = check_table(map(&bytes)?())?;
     if manifest_of(table)? != raw {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
@@ -54,10 +57,15 @@ fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    if path.is_dir() {
+    let unreadable = |error: io::Error| LoadError::new(format!("can't be read: {error}"));
+    let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+    if kind.is_dir() {
         return Err(LoadError::new("it is a directory").help("name the library in it"));
     }
-    let bytes = fs::read(path).map_err(|error| LoadError::new(format!("can't be read: {error}")))?;
+    if !kind.is_file() {
+        return Err(LoadError::new("it is not a file").help("name a library"));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
     match bytes.is_empty() {
         true => Err(LoadError::new("the file is empty").help("install the plugin again")),
         false => Ok(bytes),
@@ -76,15 +84,20 @@ fn check_build(manifest: &Manifest, build: Option<&str>) -> Result<(), LoadError
     }
 }
 
+fn check_whole(bytes: &[u8]) -> Result<(), LoadError> {
+    match elf::cut_short(bytes) {
+        Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
+        None => Ok(()),
+    }
+}
+
 /// Maps a copy of the bytes for ever, and finds the entry.
 fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let copy = Copy::of(bytes).map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
-    let name: &OsStr = copy.path().as_os_str();
-    let shorten = |error: libloading::Error| error.to_string().replace(&format!("{}: ", copy.path().display()), "");
     // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
     // is to be trusted; more cannot be known.
-    let library = unsafe { Library::open(Some(name), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|error| LoadError::new(format!("the system can't load it: {}", shorten(error))))?;
+    let library = unsafe { Library::open(Some(copy.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, copy.path()))))?;
     let entry = symbol(&library, MAJOR).map(|symbol| {
         // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
         unsafe { std::mem::transmute::<*mut c_void, Entry>(symbol) }
@@ -92,7 +105,14 @@ fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let newer = || (MAJOR + 1..10).find(|major| symbol(&library, *major).is_some());
     let result = entry.ok_or_else(|| no_entry(newer()));
     std::mem::forget(library);
+    copy.keep();
     result
+}
+
+/// What the system says, without the name of the copy, which means nothing to anyone.
+fn reason(error: &libloading::Error, copy: &Path) -> String {
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    text.replace(&format!("{}: ", copy.display()), "")
 }
 
 fn symbol(library: &Library, major: u16) -> Option<*mut c_void> {

@@ -124,7 +124,7 @@ mod tests {
         );
         check(
             &format!("{MARKER}\n{}", &HELLO[..30]),
-            Err("its manifest can't be read: EOF while parsing an object at line 1 column 30"),
+            Err("its manifest can't be read: EOF while parsing a string at line 1 column 30"),
         );
     }
 

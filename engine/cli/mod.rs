@@ -1,0 +1,49 @@
+//! The commands, a file each, and what they share: where the project is, and how people are told.
+//! Nothing else in the engine knows that there is a command line.
+
+mod args;
+mod artifacts;
+mod check;
+mod output;
+mod plan;
+mod plugins;
+mod run;
+mod schema;
+mod session;
+
+use std::process::ExitCode;
+
+use forge_plugin::{LoadError, Plugin};
+use forge_schemas::exit;
+
+pub use args::Arguments;
+use args::Command;
+
+/// Opens the pipes that come with forge.
+pub type OpenPipes = fn() -> Result<Plugin, LoadError>;
+
+/// Does what the command line says.
+pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
+    let code = match &arguments.command {
+        Command::Run(run) => run::run(arguments, run, pipes),
+        Command::Check => check::check(arguments, pipes),
+        Command::Plan(plan) => plan::plan(arguments, plan, pipes),
+        Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
+        Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
+        Command::Schema => schema::schema(arguments, pipes),
+    };
+    ExitCode::from(code.unwrap_or_else(|code| code))
+}
+
+/// From now on a panic says that it is a bug in forge, and ends the process with the exit code of one.
+pub fn tell_bugs() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        before(panic);
+        let on_main = std::thread::current().name() == Some("main");
+        if on_main {
+            output::error("this is a bug in forge; please report it with the lines above");
+            std::process::exit(i32::from(exit::BUG));
+        }
+    }));
+}

@@ -1,0 +1,79 @@
+//! Standard output and standard error: the only place of forge that prints.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where printing is done")]
+
+use std::io::{IsTerminal as _, Write as _};
+
+use forge_schemas::{Failure, exit};
+
+use super::args::{Arguments, When};
+use crate::diagnostic::Diagnostic;
+use crate::report::{self, Colour, Verbosity};
+
+/// Prints a line to standard output. A reader that has gone away is no error.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints an error to standard error.
+pub fn error(message: &str) {
+    eprintln!("error: {message}");
+}
+
+/// Prints something worth knowing to standard error.
+pub fn note(message: &str) {
+    eprintln!("note: {message}");
+}
+
+/// Tells all that is wrong, and that therefore nothing was built.
+pub fn diagnostics(arguments: &Arguments, diagnostics: &[Diagnostic]) {
+    let colour = colour(arguments);
+    eprint!("{}", report::render(diagnostics, colour));
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        eprintln!("{}", report::summary(diagnostics, "nothing was built", colour));
+    }
+}
+
+/// Tells a failure that belongs to no task. Answers its exit code.
+pub fn failure(failure: &Failure) -> u8 {
+    eprintln!("error: {failure}");
+    for cause in &failure.causes {
+        eprintln!("  because: {cause}");
+    }
+    if let Some(help) = &failure.help {
+        eprintln!("  help: {help}");
+    }
+    exit::FAILED
+}
+
+/// Whether standard error has colours.
+pub fn colour(arguments: &Arguments) -> Colour {
+    let is_on = match arguments.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+    };
+    if is_on { Colour::Ansi } else { Colour::Plain }
+}
+
+/// Whether lines may be painted anew: at a terminal that a person looks at.
+pub fn is_live() -> bool {
+    std::io::stderr().is_terminal() && !is_set("CI") && !is_dumb()
+}
+
+/// How much is said.
+pub fn verbosity(arguments: &Arguments) -> Verbosity {
+    match (arguments.quiet, arguments.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|it| !it.is_empty())
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|it| it == "dumb")
+}

@@ -1,0 +1,22 @@
+//! `forge plan`: what would run, as text, JSON or a picture.
+
+use forge_schemas::exit;
+
+use super::args::{Arguments, Plan as Options};
+use super::session::{Mode, Session};
+use super::{OpenPipes, output};
+use crate::plan;
+
+/// Shows the plan.
+pub fn plan(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
+    let mode = if options.selection.snapshot { Mode::Snapshot } else { Mode::Look };
+    let session = Session::open(arguments, mode, pipes)?;
+    let chosen = session.select(&options.selection)?;
+    let text = match (options.json, options.dot) {
+        (true, _) => plan::json(&chosen).unwrap_or_default(),
+        (_, true) => plan::dot(&chosen),
+        _ => plan::text(&chosen),
+    };
+    output::print(text.trim_end());
+    Ok(exit::DONE)
+}

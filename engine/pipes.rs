@@ -1,0 +1,56 @@
+//! The pipes that a run can ask, behind one door: plan and run know no plugin, only the name of a pipe.
+//! Does not know where a pipe's code lies, or in which process.
+
+use forge_plugin::{Host, Plugin, Plugins, Renderer};
+use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Run, Takes, TakesReply};
+
+/// Pipes by name.
+pub trait Pipes: Sync {
+    /// All of them, sorted by name.
+    fn all(&self) -> Vec<&PipeInfo>;
+    /// One of them.
+    fn info(&self, pipe: &str) -> Option<&PipeInfo>;
+    /// Which build of its code would run: part of a task's fingerprint.
+    fn identity(&self, pipe: &str) -> String;
+    /// Which artifacts a table takes.
+    fn takes(&self, request: &Takes) -> Result<TakesReply, Failure>;
+    /// The steps of a table.
+    fn plan(&self, request: &Plan, renderer: &dyn Renderer) -> Result<PlanReply, Failure>;
+    /// Does a step. Blocks; to be called on a thread that belongs to no pool.
+    fn run(&self, request: &Run, host: &dyn Host) -> Result<(), Failure>;
+}
+
+impl Pipes for Plugins {
+    fn all(&self) -> Vec<&PipeInfo> {
+        self.pipes().map(|(_, info)| info).collect()
+    }
+
+    fn info(&self, pipe: &str) -> Option<&PipeInfo> {
+        self.pipe(pipe).map(|(_, info)| info)
+    }
+
+    fn identity(&self, pipe: &str) -> String {
+        match self.pipe(pipe) {
+            // The same sources make the same artifacts, linked in or loaded.
+            Some((plugin, _)) if plugin.build().is_some() => plugin.build().unwrap_or_default().to_owned(),
+            Some((plugin, _)) => plugin.digest().map(|it| it.to_string()).unwrap_or_default(),
+            None => String::new(),
+        }
+    }
+
+    fn takes(&self, request: &Takes) -> Result<TakesReply, Failure> {
+        plugin(self, &request.table.pipe)?.takes(request)
+    }
+
+    fn plan(&self, request: &Plan, renderer: &dyn Renderer) -> Result<PlanReply, Failure> {
+        plugin(self, &request.table.pipe)?.plan(request, renderer)
+    }
+
+    fn run(&self, request: &Run, host: &dyn Host) -> Result<(), Failure> {
+        plugin(self, &request.table.pipe)?.run(request, host)
+    }
+}
+
+fn plugin<'a>(plugins: &'a Plugins, pipe: &str) -> Result<&'a Plugin, Failure> {
+    plugins.pipe(pipe).map(|(plugin, _)| plugin).ok_or_else(|| Failure::bug(format!("there is no pipe `{pipe}`")))
+}

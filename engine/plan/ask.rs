@@ -1,0 +1,101 @@
+//! Asks every table what it takes, and which source files it must read to plan.
+//! Reads nothing itself: a `Reader` does, at the edge.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use forge_schemas::{Failure, Selector, SourceText, Takes, TakesReply};
+use rayon::prelude::*;
+
+use crate::diagnostic::Diagnostic;
+use crate::pipes::Pipes;
+use crate::project::{Project, Soundness, Table, diagnostic};
+use crate::source::Source;
+
+/// Reads source files while planning.
+pub trait Reader: Sync {
+    /// The text of a file, by its path relative to the project file.
+    fn text(&self, path: &str) -> Result<Arc<Source>, Diagnostic>;
+    /// Whether `pattern`, a path or a glob, names any file. The error says why that can't be told.
+    fn names_any(&self, pattern: &str) -> Result<bool, String>;
+}
+
+/// A table, with what it takes.
+pub struct Asked<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// What it takes.
+    pub selectors: Vec<Selector>,
+    /// The source files that it must read to plan.
+    pub texts: Vec<SourceText>,
+    /// The same, for diagnostics that point into them.
+    pub sources: HashMap<String, Arc<Source>>,
+    /// Whether something is wrong with it: then what it offers is not known, and nobody is told that it offers nothing.
+    pub state: Soundness,
+}
+
+/// Asks every table, in the order of the file.
+pub fn ask<'a>(project: &'a Project, pipes: &dyn Pipes, reader: &dyn Reader) -> (Vec<Asked<'a>>, Vec<Diagnostic>) {
+    let asked: Vec<(Asked<'_>, Vec<Diagnostic>)> =
+        project.tables.par_iter().map(|table| ask_one(project, table, pipes, reader)).collect();
+    let mut diagnostics = Vec::new();
+    let tables = asked
+        .into_iter()
+        .map(|(asked, problems)| {
+            diagnostics.extend(problems);
+            asked
+        })
+        .collect();
+    (tables, diagnostics)
+}
+
+/// A failure of a pipe while planning, at its table.
+pub fn failed(project: &Project, table: &Table, failure: &Failure) -> Diagnostic {
+    let message = format!("the pipe `{}` can't plan this table: {failure}", table.name.pipe);
+    let diagnostic = Diagnostic::error(message).at(&project.source, table.header);
+    match &failure.help {
+        Some(help) => diagnostic.help(help.clone()),
+        None => diagnostic,
+    }
+}
+
+fn ask_one<'a>(
+    project: &'a Project,
+    table: &'a Table,
+    pipes: &dyn Pipes,
+    reader: &dyn Reader,
+) -> (Asked<'a>, Vec<Diagnostic>) {
+    if table.soundness == Soundness::Broken {
+        let nothing = Asked {
+            table,
+            selectors: Vec::new(),
+            texts: Vec::new(),
+            sources: HashMap::new(),
+            state: Soundness::Broken,
+        };
+        return (nothing, Vec::new());
+    }
+    let request = Takes { table: table.name.clone(), settings: table.settings.clone() };
+    let (reply, mut diagnostics) = match pipes.takes(&request) {
+        Ok(reply) => (reply, Vec::new()),
+        Err(failure) => (TakesReply::default(), vec![failed(project, table, &failure)]),
+    };
+    let mut sources = HashMap::new();
+    let mut texts = Vec::new();
+    for wanted in reply.sources {
+        match reader.text(&wanted.path) {
+            Ok(source) => {
+                texts.push(SourceText { text: source.text.clone(), ..wanted.clone() });
+                sources.insert(wanted.path, source);
+            }
+            Err(unreadable) => {
+                let place = table.places.find(&wanted.key).value;
+                diagnostics.push(unreadable.at(&project.source, place));
+            }
+        }
+    }
+    let problems = reply.problems.into_iter().map(|problem| diagnostic(problem, table, &project.source, &sources));
+    diagnostics.extend(problems);
+    let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
+    (Asked { table, selectors: reply.selectors, texts, sources, state }, diagnostics)
+}

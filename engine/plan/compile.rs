@@ -1,0 +1,108 @@
+//! Project to plan: tables are asked, ordered, planned round by round, and linked.
+//! Total: it answers a plan and all that is wrong; the plan is of use only where nothing is.
+
+use forge_plugin::Renderer;
+use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
+use rayon::prelude::*;
+
+use super::ask::{Asked, Reader, ask, failed};
+use super::circle::{Makers, rounds, waits};
+use super::link::{Offers, link, unanswered};
+use super::{Plan, offer};
+use crate::diagnostic::Diagnostic;
+use crate::pipes::Pipes;
+use crate::project::{Project, Soundness, diagnostic};
+
+/// Compiles a project. `renderer` renders templates that name more than facts.
+pub fn compile(
+    project: &Project,
+    facts: &Facts,
+    pipes: &dyn Pipes,
+    renderer: &(dyn Renderer + Sync),
+    reader: &dyn Reader,
+) -> (Plan, Vec<Diagnostic>) {
+    let (mut asked, mut diagnostics) = ask(project, pipes, reader);
+    let makers = Makers::of(&asked, pipes);
+    let rounds = match rounds(project, &asked, &waits(&asked, &makers)) {
+        Ok(rounds) => rounds,
+        Err(circles) => {
+            diagnostics.extend(circles);
+            return (Plan::default(), diagnostics);
+        }
+    };
+    let mut offers = Offers::default();
+    let mut steps: Vec<Vec<Step>> = vec![Vec::new(); asked.len()];
+    let scene = Scene { project, facts, pipes, renderer };
+    for round in rounds {
+        let planned: Vec<Planned> = round.par_iter().map(|at| scene.plan(&asked, *at, &offers, &makers)).collect();
+        for (at, planned) in round.into_iter().zip(planned) {
+            asked[at].state = planned.state;
+            diagnostics.extend(planned.diagnostics);
+            let table = &asked[at].table.name;
+            offers.add(planned.steps.iter().flat_map(|step| &step.makes).map(|output| offer(table, output)));
+            steps[at] = planned.steps;
+        }
+    }
+    let (plan, mistakes) = link(project, &asked, steps, &offers, pipes, reader);
+    diagnostics.extend(mistakes);
+    (plan, diagnostics)
+}
+
+struct Scene<'a> {
+    project: &'a Project,
+    facts: &'a Facts,
+    pipes: &'a dyn Pipes,
+    renderer: &'a (dyn Renderer + Sync),
+}
+
+struct Planned {
+    steps: Vec<Step>,
+    diagnostics: Vec<Diagnostic>,
+    state: Soundness,
+}
+
+impl Scene<'_> {
+    fn plan(&self, asked: &[Asked<'_>], at: usize, offers: &Offers, makers: &Makers<'_>) -> Planned {
+        let this = &asked[at];
+        let mut taken: Vec<usize> = Vec::new();
+        let mut diagnostics = Vec::new();
+        let mut is_blind = self.project.soundness == Soundness::Broken;
+        for selector in &this.selectors {
+            let found = offers.answer(selector);
+            if found.is_empty() {
+                let candidates = makers.of_selector(selector);
+                // What a broken table would have offered is not known: one mistake is told once.
+                is_blind |= candidates.iter().any(|it| asked[*it].state == Soundness::Broken);
+                let nothing = unanswered(self.project, asked, this.table, selector, makers, offers, self.pipes);
+                diagnostics.extend(nothing.filter(|_| !is_blind));
+            }
+            taken.extend(found);
+        }
+        taken.sort_unstable();
+        taken.dedup();
+        if this.state == Soundness::Broken || is_blind || !diagnostics.is_empty() {
+            return Planned { steps: Vec::new(), diagnostics, state: Soundness::Broken };
+        }
+        self.ask_for_steps(this, offers.get(&taken))
+    }
+
+    fn ask_for_steps(&self, this: &Asked<'_>, offers: Vec<Offer>) -> Planned {
+        let request = PlanRequest {
+            table: this.table.name.clone(),
+            settings: this.table.settings.clone(),
+            facts: self.facts.clone(),
+            offers,
+            sources: this.texts.clone(),
+        };
+        let (steps, diagnostics) = match self.pipes.plan(&request, self.renderer) {
+            Err(failure) => (Vec::new(), vec![failed(self.project, this.table, &failure)]),
+            Ok(reply) => {
+                let source = &self.project.source;
+                let problems = reply.problems.into_iter();
+                (reply.steps, problems.map(|it| diagnostic(it, this.table, source, &this.sources)).collect())
+            }
+        };
+        let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
+        Planned { steps, diagnostics, state }
+    }
+}

@@ -1,0 +1,194 @@
+//! The plan: the acyclic graph of tasks, and which of them was asked for.
+//! Knows no pipe, and does not know whether a task is fresh or how it runs.
+
+mod ask;
+mod circle;
+mod compile;
+mod link;
+mod order;
+mod render;
+mod target;
+
+#[cfg(test)]
+pub mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use forge_schemas::{Artifact, Effect, Offer, Output, Platform, Step, TableName};
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{Dfs, Reversed};
+use serde::{Deserialize, Serialize};
+
+pub use ask::Reader;
+pub use compile::compile;
+pub use render::{dot, json, text};
+pub use target::{Targets, UnknownTarget};
+
+/// A task, by its place in the plan.
+pub type TaskId = NodeIndex<u32>;
+
+/// A step placed in the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// `docker:image/linux/arm64`.
+    pub id: String,
+    /// The table that it comes from.
+    pub table: TableName,
+    /// What the pipe asks for.
+    pub step: Step,
+}
+
+/// An edge of the plan: the artifact that one task makes and another takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// Its place in `makes` of the task that the edge comes from.
+    pub output: u32,
+}
+
+/// The acyclic graph of tasks. Edges lead from the task that makes to the task that takes.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    graph: DiGraph<Task, Need>,
+    /// Every task after all that it needs.
+    order: Vec<TaskId>,
+}
+
+impl Plan {
+    /// From a graph; none when it is not acyclic. Ties follow the order in which the tasks were added.
+    fn new(graph: DiGraph<Task, Need>) -> Option<Plan> {
+        let order = order::stable_order(&graph)?;
+        Some(Plan { graph, order })
+    }
+
+    /// How many tasks.
+    pub fn len(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every task, in the order of the file.
+    pub fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
+        self.graph.node_indices()
+    }
+
+    /// Every task after all that it needs.
+    pub fn order(&self) -> &[TaskId] {
+        &self.order
+    }
+
+    /// A task.
+    pub fn task(&self, id: TaskId) -> &Task {
+        &self.graph[id]
+    }
+
+    /// Every task, in the order of the file.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.graph.node_weights()
+    }
+
+    /// The tasks that must be done before `id`, each once.
+    pub fn needs(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        self.neighbors(id, Direction::Incoming)
+    }
+
+    /// The tasks next to `id`, each once.
+    pub fn neighbors(&self, id: TaskId, direction: Direction) -> impl Iterator<Item = TaskId> + '_ {
+        let mut next: Vec<TaskId> = self.graph.neighbors_directed(id, direction).collect();
+        next.sort_unstable();
+        next.dedup();
+        next.into_iter()
+    }
+
+    /// All tasks that need `id`, directly or not.
+    pub fn dependents(&self, id: TaskId) -> Vec<TaskId> {
+        let mut found = Vec::new();
+        let mut search = Dfs::new(&self.graph, id);
+        while let Some(next) = search.next(&self.graph) {
+            if next != id {
+                found.push(next);
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// The plan with these tasks and all that they need.
+    pub fn with_needs(&self, wanted: impl IntoIterator<Item = TaskId>) -> Plan {
+        let reversed = Reversed(&self.graph);
+        let mut keep = vec![false; self.len()];
+        let mut search = Dfs::empty(reversed);
+        for id in wanted {
+            search.move_to(id);
+            while let Some(next) = search.next(reversed) {
+                keep[next.index()] = true;
+            }
+        }
+        self.keep(&keep)
+    }
+
+    /// The plan without the tasks that `leave_out` names, and without all that need them.
+    pub fn without(&self, leave_out: impl Fn(&Task) -> bool) -> Plan {
+        let mut keep = vec![true; self.len()];
+        for id in &self.order {
+            let lost = self.needs(*id).any(|need| !keep[need.index()]);
+            keep[id.index()] = !lost && !leave_out(self.task(*id));
+        }
+        self.keep(&keep)
+    }
+
+    /// The plan without what leaves this machine.
+    pub fn local(&self) -> Plan {
+        self.without(|task| task.step.effect != Effect::Local)
+    }
+
+    /// The plan for these platforms: tasks of another platform, and all that need them, are left out.
+    pub fn for_platforms(&self, platforms: &[Platform]) -> Plan {
+        self.without(|task| task.step.platform.as_ref().is_some_and(|it| !platforms.contains(it)))
+    }
+
+    fn keep(&self, keep: &[bool]) -> Plan {
+        let graph = self.graph.filter_map(|id, task| keep[id.index()].then(|| task.clone()), |_, need| Some(*need));
+        Plan::new(graph).unwrap_or_default()
+    }
+}
+
+impl Task {
+    /// What the task declares, as an offer of its table.
+    pub fn offers(&self) -> impl Iterator<Item = Offer> + '_ {
+        self.step.makes.iter().map(|output| offer(&self.table, output))
+    }
+
+    /// What it declared under this name.
+    pub fn output(&self, name: &str) -> Option<&Output> {
+        self.step.makes.iter().find(|output| output.name == name)
+    }
+
+    /// Whether these are the artifacts that it declared: all of them, and no others.
+    pub fn is_made_by(&self, artifacts: &[Artifact]) -> bool {
+        artifacts.len() == self.step.makes.len()
+            && self.step.makes.iter().all(|output| artifacts.iter().any(|it| it.name == output.name))
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
+fn offer(table: &TableName, output: &Output) -> Offer {
+    Offer {
+        name: output.name.clone(),
+        kind: output.kind.clone(),
+        platform: output.platform.clone(),
+        table: table.clone(),
+        detail: output.detail.clone(),
+    }
+}

@@ -1,0 +1,101 @@
+//! A plan as text for people, as JSON for programs, and as DOT for a picture. Same plan, same bytes.
+
+use std::fmt::Write as _;
+
+use forge_schemas::{Effect, Output, Platform};
+use petgraph::visit::EdgeRef as _;
+use serde::Serialize;
+
+use super::{Plan, TaskId};
+
+/// A plan for people: tasks after what they need, what each takes and makes.
+pub fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for id in plan.order() {
+        let task = plan.task(*id);
+        let _ = writeln!(text, "{}{}", task.id, effect_in_words(task.step.effect));
+        for need in needs(plan, *id) {
+            let _ = writeln!(text, "  needs {need}");
+        }
+        for output in &task.step.makes {
+            let _ = writeln!(text, "  makes {} ({})", output.name, output.kind);
+        }
+    }
+    text
+}
+
+/// A plan for programs.
+pub fn json(plan: &Plan) -> serde_json::Result<String> {
+    let tasks: Vec<TaskView<'_>> = plan
+        .order()
+        .iter()
+        .map(|id| {
+            let task = plan.task(*id);
+            TaskView {
+                id: &task.id,
+                table: task.table.to_string(),
+                platform: task.step.platform.as_ref(),
+                effect: task.step.effect,
+                needs: needs(plan, *id),
+                takes: &task.step.takes,
+                makes: &task.step.makes,
+            }
+        })
+        .collect();
+    serde_json::to_string_pretty(&PlanView { tasks })
+}
+
+/// A plan in Graphviz's language.
+pub fn dot(plan: &Plan) -> String {
+    let mut dot = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
+    for id in plan.ids() {
+        let style = match plan.task(id).step.effect {
+            Effect::Local => "",
+            Effect::Stage => " [style=dashed]",
+            Effect::Publish => " [style=bold]",
+        };
+        let _ = writeln!(dot, "  \"{}\"{style};", plan.task(id).id.escape_default());
+    }
+    for edge in plan.graph.edge_references() {
+        let (from, to) = (plan.task(edge.source()), plan.task(edge.target()));
+        let made = &from.step.makes[edge.weight().output as usize].name;
+        let _ = writeln!(
+            dot,
+            "  \"{}\" -> \"{}\" [label=\"{}\"];",
+            from.id.escape_default(),
+            to.id.escape_default(),
+            made.escape_default()
+        );
+    }
+    dot.push_str("}\n");
+    dot
+}
+
+#[derive(Serialize)]
+struct PlanView<'a> {
+    tasks: Vec<TaskView<'a>>,
+}
+
+#[derive(Serialize)]
+struct TaskView<'a> {
+    id: &'a str,
+    table: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<&'a Platform>,
+    effect: Effect,
+    needs: Vec<&'a str>,
+    takes: &'a [String],
+    makes: &'a [Output],
+}
+
+fn needs(plan: &Plan, id: TaskId) -> Vec<&str> {
+    plan.needs(id).map(|need| plan.task(need).id.as_str()).collect()
+}
+
+fn effect_in_words(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Local => "",
+        Effect::Stage => "  (uploads, invisible)",
+        Effect::Publish => "  (publishes, after everything else)",
+    }
+}

@@ -1,0 +1,312 @@
+//! Plans and mistakes as text, from tables that say themselves what they take and make.
+
+use expect_test::{Expect, expect};
+
+use super::fake::planned;
+use super::{Plan, Targets, text};
+use crate::report::{Colour, render};
+
+fn check(tables: &str, expect: Expect) {
+    let (plan, diagnostics) = planned(tables, &["a.txt", "Recipe"]);
+    expect.assert_eq(&format!("{}{}", render(&diagnostics, Colour::Plain), text(&plan)));
+}
+
+fn check_part(part: impl Fn(&Plan) -> Plan, expect: Expect) {
+    let tables = r#"
+[[x]]
+id = "prog"
+platforms = ["linux/amd64", "linux/arm64"]
+[[y]]
+id = "image"
+takes = [{ kinds = ["x"] }]
+platforms = ["linux/amd64", "linux/arm64"]
+[[z]]
+id = "list"
+takes = [{ kinds = ["y"] }]
+[[z]]
+id = "push"
+takes = [{ kinds = ["z"], tables = ["list"] }]
+effect = "publish"
+"#;
+    let (plan, diagnostics) = planned(tables, &[]);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let ids: Vec<String> = part(&plan).tasks().map(|task| task.id.clone()).collect();
+    expect.assert_eq(&ids.join(" "));
+}
+
+#[test]
+fn the_order_comes_from_what_is_taken_and_made() {
+    check(
+        r#"
+[[y]]
+id = "image"
+takes = [{ kinds = ["x"] }]
+platforms = ["linux/amd64", "linux/arm64"]
+[[x]]
+id = "prog"
+platforms = ["linux/amd64", "linux/arm64"]
+"#,
+        expect![[r#"
+            x:prog/linux/amd64
+              makes prog_linux_amd64 (x)
+            y:image/linux/amd64
+              needs x:prog/linux/amd64
+              makes image_linux_amd64 (y)
+            x:prog/linux/arm64
+              makes prog_linux_arm64 (x)
+            y:image/linux/arm64
+              needs x:prog/linux/arm64
+              makes image_linux_arm64 (y)
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_makes_it() {
+    check(
+        "[[y]]\ntakes = [{ kinds = ['x'] }]\n",
+        expect![[r#"
+        error: nothing makes what this takes: `x`
+         --> forge.toml:4:10
+          |
+        4 | takes = [{ kinds = ['x'] }]
+          |          ^^^^^^^^^^^^^^^^^
+          |
+          = help: add a table that makes it; pipes that can: `x`
+
+    "#]],
+    );
+    check(
+        "[[x]]\nid = 'prog'\nplatforms = ['linux/amd64']\n[[y]]\ntakes = [{ kinds = ['x'], platforms = ['linux/arm64'] }]\n",
+        expect![[r#"
+            error: nothing makes what this takes: `x` for linux/arm64
+             --> forge.toml:7:10
+              |
+            3 | [[x]]
+              | ----- `x:prog` makes it for linux/amd64 only
+            ...
+            7 | takes = [{ kinds = ['x'], platforms = ['linux/arm64'] }]
+              |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: let `x:prog` make it too, or leave it out here
+
+            x:prog/linux/amd64
+              makes prog_linux_amd64 (x)
+        "#]],
+    );
+    check(
+        "[[x]]\nid = 'prog'\n[[y]]\ntakes = [{ kinds = ['x'], tables = ['porg'] }]\n",
+        expect![[r#"
+        error: nothing makes what this takes: `x` of the table `porg`
+         --> forge.toml:6:10
+          |
+        6 | takes = [{ kinds = ['x'], tables = ['porg'] }]
+          |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: did you mean `prog`? tables that make such are `prog`
+
+        x:prog
+          makes prog (x)
+    "#]],
+    );
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told_as_well() {
+    check(
+        "[[x]]\nproblem = 'not like this'\n[[y]]\ntakes = [{ kinds = ['x'] }]\n",
+        expect![[r#"
+        error: not like this
+         --> forge.toml:4:11
+          |
+        4 | problem = 'not like this'
+          |           ^^^^^^^^^^^^^^^
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_circle_is_told_around() {
+    check(
+        r#"
+[[x]]
+id = "a"
+takes = [{ kinds = ["z"] }]
+[[y]]
+id = "b"
+takes = [{ kinds = ["x"] }]
+[[z]]
+id = "c"
+takes = [{ kinds = ["y"] }]
+"#,
+        expect![[r#"
+            error: these tables wait for each other
+              --> forge.toml:6:10
+               |
+             6 | takes = [{ kinds = ["z"] }]
+               |          ^^^^^^^^^^^^^^^^^ `x:a` takes from `z:c`
+            ...
+             9 | takes = [{ kinds = ["x"] }]
+               |          ----------------- `y:b` takes from `x:a`
+            ...
+            12 | takes = [{ kinds = ["y"] }]
+               |          ----------------- `z:c` takes from `y:b`
+               |
+               = help: `x:a` takes from `z:c` takes from `y:b` takes from `x:a`: name the tables that it should take from, so that the circle is broken
+
+        "#]],
+    );
+}
+
+#[test]
+fn two_artifacts_of_one_name() {
+    check(
+        "[[x]]\nid = 'a'\nname = 'same'\n[[x]]\nid = 'b'\nname = 'same'\n",
+        expect![[r#"
+        error: two artifacts would be called `same`
+         --> forge.toml:6:1
+          |
+        3 | [[x]]
+          | ----- `x:a` makes it here
+        ...
+        6 | [[x]]
+          | ^^^^^
+          |
+          = help: give one of the tables another `id`, or what it makes another name
+
+        x:a
+          makes same (x)
+        x:b
+          makes same (x)
+    "#]],
+    );
+    check(
+        "[[x]]\nname = '../outside'\n",
+        expect![[r#"
+        error: a bug in the pipe `x`: an artifact can't be called `../outside`
+         --> forge.toml:3:1
+          |
+        3 | [[x]]
+          | ^^^^^
+
+        x:test
+          makes ../outside (x)
+    "#]],
+    );
+    check(
+        "[[x]]\nname = 'artifacts.json'\n",
+        expect![[r#"
+        error: a bug in the pipe `x`: an artifact can't be called `artifacts.json`
+         --> forge.toml:3:1
+          |
+        3 | [[x]]
+          | ^^^^^
+
+        x:test
+          makes artifacts.json (x)
+    "#]],
+    );
+}
+
+#[test]
+fn sources_must_be_there() {
+    check(
+        "[[x]]\nreads = ['a.txt', 'b.txt']\n",
+        expect![[r#"
+        error: there is no file `b.txt`
+         --> forge.toml:4:9
+          |
+        4 | reads = ['a.txt', 'b.txt']
+          |         ^^^^^^^^^^^^^^^^^^
+          |
+          = help: paths are relative to the project file
+
+        x:test
+          makes test (x)
+    "#]],
+    );
+    check(
+        "[[x]]\ntext = 'Recipe'\nproblem = 'not a recipe'\n",
+        expect![[r#"
+        error: not a recipe
+         --> Recipe:1:1
+          |
+        1 | text of Recipe
+          | ^^^^
+
+    "#]],
+    );
+    check(
+        "[[x]]\ntext = 'Missing'\n",
+        expect![[r#"
+        error: `Missing` does not exist
+         --> forge.toml:4:8
+          |
+        4 | text = 'Missing'
+          |        ^^^^^^^^^
+
+    "#]],
+    );
+}
+
+#[test]
+fn parts_of_a_plan() {
+    check_part(
+        Plan::clone,
+        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list z:push"],
+    );
+    check_part(
+        Plan::local,
+        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list"],
+    );
+    check_part(
+        |plan| plan.for_platforms(&["linux/arm64".parse().unwrap()]),
+        expect!["x:prog/linux/arm64 y:image/linux/arm64"],
+    );
+    check_part(
+        |plan| named(plan, "y"),
+        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64"],
+    );
+    check_part(|plan| named(plan, "y:image/linux/arm64"), expect!["x:prog/linux/arm64 y:image/linux/arm64"]);
+    check_part(
+        |plan| named(plan, "z:list"),
+        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list"],
+    );
+    check_part(
+        |plan| named(plan, "release"),
+        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list z:push"],
+    );
+}
+
+fn named(plan: &Plan, name: &str) -> Plan {
+    plan.with_needs(Targets::of(plan).find(&[name.to_owned()]).unwrap())
+}
+
+#[test]
+fn unknown_names() {
+    let (plan, _) = planned("[[x]]\nid = 'prog'\n", &[]);
+    let unknown = Targets::of(&plan).find(&["x:porg".to_owned()]).unwrap_err();
+    expect!["there is nothing to run called `x:porg`; did you mean `x:prog`? there is `release`, `x`, `x:prog`"]
+        .assert_eq(&format!("{}; {}", unknown[0], unknown[0].help));
+}
+
+#[test]
+fn a_chain_of_a_million_tasks_is_walked() {
+    let mut graph = petgraph::graph::DiGraph::new();
+    let task = |at: usize| super::Task {
+        id: at.to_string(),
+        table: forge_schemas::TableName::new("x", "chain"),
+        step: forge_schemas::Step::default(),
+    };
+    let mut last = graph.add_node(task(0));
+    for at in 1..1_000_000 {
+        let next = graph.add_node(task(at));
+        graph.add_edge(last, next, super::Need { output: 0 });
+        last = next;
+    }
+    let plan = Plan::new(graph).unwrap();
+    assert_eq!(plan.order().len(), 1_000_000);
+    assert_eq!(plan.with_needs([last]).len(), 1_000_000);
+    assert_eq!(plan.dependents(plan.order()[0]).len(), 999_999);
+}

@@ -1,0 +1,199 @@
+//! Tree to project: the pipes' tables, named, their templates resolved, their settings checked.
+//! Does not know what a setting means: the pipe's schema says what it must look like.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use forge_schemas::{Facts, PipeInfo, TableName};
+use serde_json::Value;
+
+use super::Soundness;
+use super::keypath::{Inside, Places};
+use super::parse::{Entry, Form};
+use super::resolve::{Names, Resolver};
+use super::schema::{Schema, Settings};
+use super::{Document, Environment, Head, Project, Renderer, Table};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::source::{Source, Span};
+
+/// The engine's own key in every table of a pipe.
+const ID: &str = "id";
+
+/// The project that `document` means, as far as it can be told, and all that is wrong with it.
+/// `environment` is the process environment; templates see it as `env.NAME`, behind `[env]`.
+pub fn lower(
+    document: &Document,
+    mut head: Head,
+    pipes: &[&PipeInfo],
+    facts: &Facts,
+    environment: &Environment,
+) -> (Project, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let outside = Renderer::new(facts, &BTreeMap::new(), environment);
+    head.env = resolve_env(document, head.env, &outside, &mut diagnostics);
+    let renderer = Renderer::new(facts, &head.env, environment);
+    let schemas = compile(pipes, &mut diagnostics);
+    let mut lowering = Lowering { source: document.source(), schemas, renderer: &renderer, diagnostics };
+    let entries = document.entries.iter().filter(|entry| !Head::NAMES.contains(&entry.name.as_str()));
+    let (entries, others): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| lowering.is_table_of_a_pipe(entry));
+    let soundness = Soundness::of(others.is_empty() && !document.is_broken());
+    let ids = lowering.ids(&entries, &head.project.name);
+    let tables = entries.into_iter().zip(ids).map(|(entry, id)| lowering.table(entry, id)).collect();
+    let diagnostics = lowering.diagnostics;
+    let environment = renderer.environment().union(&outside.environment()).cloned().collect();
+    let source = document.source().clone();
+    (Project { head, tables, soundness, environment, source }, diagnostics)
+}
+
+/// The values of `[env]` may name facts and what is set outside.
+fn resolve_env(
+    document: &Document,
+    env: BTreeMap<String, String>,
+    renderer: &Renderer,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, String> {
+    let entry = document.entries.iter().find(|entry| entry.name == "env");
+    let Some(entry) = entry else { return env };
+    let mut resolver = Resolver { renderer, source: document.source(), diagnostics, failed: HashSet::new() };
+    let resolve = |(name, text): (String, String)| {
+        let place = entry.places.step(super::keypath::Segment::Key(&name)).unwrap_or(&entry.places);
+        let text = resolver.text(text, place, None);
+        (name, text)
+    };
+    env.into_iter().map(resolve).collect()
+}
+
+fn compile(pipes: &[&PipeInfo], diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, Option<Schema>> {
+    let mut schemas = BTreeMap::new();
+    for pipe in pipes {
+        let schema = Schema::compile(&pipe.name, &pipe.settings).map_err(|words| bad_schema(pipe, &words));
+        schemas.insert(pipe.name.clone(), schema.map_err(|diagnostic| diagnostics.push(diagnostic)).ok());
+    }
+    schemas
+}
+
+fn bad_schema(pipe: &PipeInfo, words: &str) -> Diagnostic {
+    Diagnostic::error(format!("the settings of the pipe `{}` can not be checked: {words}", pipe.name))
+        .help("its plugin describes them by a JSON Schema that is none; ask its author")
+}
+
+struct Lowering<'a> {
+    source: &'a Arc<Source>,
+    /// By pipe; none for one whose schema can not be used.
+    schemas: BTreeMap<String, Option<Schema>>,
+    renderer: &'a Renderer,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Lowering<'_> {
+    fn is_table_of_a_pipe(&mut self, entry: &Entry) -> bool {
+        let name = &entry.name;
+        if entry.broken && !self.schemas.contains_key(name) {
+            return false;
+        }
+        let is_pipe = self.schemas.contains_key(name);
+        let diagnostic = match (is_pipe, entry.form) {
+            (true, Form::Item) => return true,
+            (true, _) => Diagnostic::error(format!("`{name}` is a list of tables"))
+                .help(format!("write `[[{name}]]`, once for each")),
+            (false, Form::Other) => Diagnostic::error(format!("unknown key `{name}`")).help(self.known(name)),
+            (false, _) => Diagnostic::error(format!("unknown table `{name}`")).help(self.known(name)),
+        };
+        self.diagnostics.push(diagnostic.at(self.source, entry.places.key));
+        is_pipe && entry.form == Form::Table
+    }
+
+    /// The engine's own tables may be meant as well, but what can be added is a pipe's.
+    fn known(&self, name: &str) -> String {
+        let near = crate::diagnostic::nearest(name, Head::NAMES.iter().copied());
+        let pipes = self.schemas.keys().map(String::as_str);
+        did_you_mean(name, "the tables are", pipes.chain(near))
+    }
+
+    /// The id of every entry: given, or the project's name, then `<name>-2`, ….
+    fn ids(&mut self, entries: &[&Entry], project: &str) -> Vec<String> {
+        let given: Vec<Option<String>> = entries.iter().map(|entry| self.given_id(entry)).collect();
+        let mut taken: HashMap<(&str, String), &Entry> = HashMap::new();
+        for (entry, id) in entries.iter().zip(&given) {
+            let Some(id) = id else { continue };
+            match taken.get(&(entry.name.as_str(), id.clone())) {
+                Some(first) => self.duplicate(entry, first, id),
+                None => drop(taken.insert((&entry.name, id.clone()), entry)),
+            }
+        }
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let entries = entries.iter().zip(given);
+        entries.map(|(entry, id)| id.unwrap_or_else(|| free_id(entry, project, &taken, &mut counts))).collect()
+    }
+
+    fn given_id(&mut self, entry: &Entry) -> Option<String> {
+        let id = entry.value.get(ID)?;
+        let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let help = "an id is made of letters, digits, `.`, `_` and `-`, as in `id = \"image\"`";
+        let message = match id.as_str() {
+            Some(text) if !text.is_empty() && text.chars().all(is_id) => return Some(text.to_owned()),
+            Some(text) => format!("`{text}` can not be an id"),
+            None => "an id is a string".to_owned(),
+        };
+        self.diagnostics.push(Diagnostic::error(message).at(self.source, id_place(entry)).help(help));
+        None
+    }
+
+    fn duplicate(&mut self, entry: &Entry, first: &Entry, id: &str) {
+        let diagnostic = Diagnostic::error(format!("two `{}` tables have the id `{id}`", entry.name))
+            .at(self.source, id_place(entry))
+            .label(self.source, id_place(first), "the first")
+            .help("give each its own: others name it by this");
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn table(&mut self, entry: &Entry, id: String) -> Table {
+        let mut settings = entry.value.clone();
+        if let Value::Object(keys) = &mut settings {
+            keys.remove(ID);
+        }
+        let name = TableName::new(&entry.name, id);
+        let before = self.diagnostics.len();
+        if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
+            let mut resolver = Resolver {
+                renderer: self.renderer,
+                source: self.source,
+                diagnostics: &mut self.diagnostics,
+                failed: HashSet::new(),
+            };
+            settings = resolver.value(settings, &entry.places, &Names::new(schema));
+            let failed = resolver.failed;
+            let checked = Settings { value: &settings, places: &entry.places, source: self.source };
+            let is_new = |it: &Diagnostic| !it.labels.iter().any(|label| failed.contains(&label.span));
+            self.diagnostics.extend(schema.check(&checked).into_iter().filter(is_new));
+        }
+        let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
+        Table { name, settings, soundness, header: entry.places.key, places: entry.places.clone() }
+    }
+}
+
+fn free_id<'e>(
+    entry: &'e Entry,
+    project: &str,
+    taken: &HashMap<(&str, String), &Entry>,
+    counts: &mut HashMap<&'e str, usize>,
+) -> String {
+    let count = counts.entry(&entry.name).or_default();
+    loop {
+        *count += 1;
+        let id = match *count {
+            1 => project.to_owned(),
+            count => format!("{project}-{count}"),
+        };
+        if !taken.contains_key(&(entry.name.as_str(), id.clone())) {
+            return id;
+        }
+    }
+}
+
+fn id_place(entry: &Entry) -> Span {
+    match &entry.places.inside {
+        Inside::Keys(keys) => keys.get(ID).map_or(entry.places.key, |places: &Places| places.value),
+        _ => entry.places.key,
+    }
+}

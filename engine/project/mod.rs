@@ -1,0 +1,77 @@
+//! Text to project: `Document` is what was typed, `Head` what the engine's own tables say, `Project` what all of it means.
+//! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
+
+mod head;
+mod keypath;
+mod lower;
+mod parse;
+mod resolve;
+mod schema;
+mod template;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use forge_schemas::TableName;
+use serde_json::Value;
+
+use crate::source::{Source, Span};
+
+pub use head::{Head, ProjectTable, RunLimits};
+pub use keypath::{Inside, Places, diagnostic};
+pub use lower::lower;
+pub use parse::Document;
+pub use template::Renderer;
+
+/// What the project file means.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// What the engine's own tables say; `[env]` resolved.
+    pub head: Head,
+    /// The pipes' tables, in the order of the file.
+    pub tables: Vec<Table>,
+    /// Broken where tables are missing from it: then what nothing makes may well be made by one of these.
+    pub soundness: Soundness,
+    /// Variables of the process environment that templates asked for, set or not.
+    pub environment: BTreeSet<String>,
+    /// The file.
+    pub source: Arc<Source>,
+}
+
+/// One table of a pipe.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its pipe and id.
+    pub name: TableName,
+    /// All its keys but `id`, templates of facts resolved, checked against the pipe's schema.
+    pub settings: Value,
+    /// Whether a pipe can be asked about it.
+    pub soundness: Soundness,
+    /// Where its header is: `[[docker]]`.
+    pub header: Span,
+    /// Where its keys and values are.
+    pub places: Places,
+}
+
+/// Whether a mistake has been told of something already. What follows from that mistake is not told as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// None has.
+    Sound,
+    /// One has.
+    Broken,
+}
+
+impl Soundness {
+    /// Sound if it `holds`.
+    fn of(holds: bool) -> Soundness {
+        if holds { Soundness::Sound } else { Soundness::Broken }
+    }
+}
+
+/// The process environment, as far as the project may see it.
+pub type Environment = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests;

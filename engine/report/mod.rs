@@ -1,0 +1,20 @@
+//! What people and programs hear of a run: sinks for events, and diagnostics with their carets.
+//! Reads events and diagnostics alone; knows no plan and no store.
+
+pub mod diagnostics;
+mod json;
+mod terminal;
+mod words;
+
+use forge_schemas::Event;
+
+pub use diagnostics::{Colour, render, summary};
+pub use json::JsonLines;
+pub use terminal::{Terminal, Verbosity};
+pub use words::{duration, size};
+
+/// Somebody who is told what happens, in order.
+pub trait Sink {
+    /// Something happened.
+    fn tell(&mut self, event: &Event);
+}

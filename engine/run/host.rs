@@ -1,0 +1,224 @@
+//! What a pipe is given while it runs a step: its inputs, its directory, and the few things it may do to the world.
+//! Knows one task; does not know the plan, nor what comes after.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use forge_plugin::Host;
+use forge_schemas::{
+    Artifact, Blob, Command, Digest, Emit, EmitBlob, EventKind, Exit, Failure, FailureClass, HttpRequest, HttpResponse,
+    Level,
+};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::cancel::Stop;
+use super::diary::Diary;
+use super::http::{Http, in_short};
+use super::kinds::Kinds;
+use super::process;
+use crate::plan::Task;
+use crate::store::{Blobs, write_beside};
+
+/// What all tasks of a run share.
+pub struct Shared {
+    /// The directory of the project file.
+    pub root: PathBuf,
+    /// What every program sees in its environment.
+    pub env: BTreeMap<String, String>,
+    /// Where content goes.
+    pub blobs: Blobs,
+    /// Where notes go.
+    pub notes: PathBuf,
+    /// The schemas of kinds.
+    pub kinds: Kinds,
+    /// The one HTTP client.
+    pub http: Http,
+    /// Where what waits is waited for.
+    pub runtime: tokio::runtime::Handle,
+    /// Whether the run should stop.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// The host of one task.
+pub struct TaskHost<'a> {
+    shared: &'a Shared,
+    task: &'a Task,
+    inputs: Vec<Artifact>,
+    directory: PathBuf,
+    diary: &'a Diary,
+    made: Mutex<Vec<Artifact>>,
+}
+
+impl<'a> TaskHost<'a> {
+    /// The host of `task`, whose step may write in `directory`.
+    pub fn new(
+        shared: &'a Shared,
+        task: &'a Task,
+        inputs: Vec<Artifact>,
+        directory: PathBuf,
+        diary: &'a Diary,
+    ) -> TaskHost<'a> {
+        TaskHost { shared, task, inputs, directory, diary, made: Mutex::default() }
+    }
+
+    /// What the task has made; a failure of the pipe when it is not what the step declared.
+    pub fn finish(self) -> Result<Vec<Artifact>, Failure> {
+        let made = self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(missing) = self.task.step.makes.iter().find(|it| !made.iter().any(|made| made.name == it.name)) {
+            return Err(Failure::bug(format!("the pipe declared `{}` and did not make it", missing.name)));
+        }
+        Ok(made)
+    }
+
+    // The step's own files only: nothing that a link leads to elsewhere.
+    fn own_file(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let outside =
+            || Failure::bug(format!("the pipe gave away `{}`, which is not a file of its step", path.display()));
+        let whole = self.directory.join(path);
+        let directory = whole.parent().and_then(|it| it.canonicalize().ok()).ok_or_else(outside)?;
+        let own = self.directory.canonicalize().map_err(|_| outside())?;
+        let is_file = std::fs::symlink_metadata(&whole).is_ok_and(|it| it.is_file());
+        match is_file && directory.starts_with(own) {
+            true => Ok(whole),
+            false => Err(outside()),
+        }
+    }
+
+    fn blob(&self, blob: &EmitBlob) -> Result<Blob, Failure> {
+        match blob {
+            EmitBlob::File(path) => self.shared.blobs.take(&self.own_file(path)?),
+            EmitBlob::Held(digest) => self.held(digest),
+        }
+    }
+
+    fn held(&self, digest: &Digest) -> Result<Blob, Failure> {
+        let itself = self.inputs.iter().find(|it| it.digest == *digest);
+        let itself = itself.map(|it| Blob { digest: it.digest, size: it.size, path: it.path.clone() });
+        itself
+            .or_else(|| self.inputs.iter().flat_map(|it| &it.blobs).find(|it| it.digest == *digest).cloned())
+            .ok_or_else(|| Failure::bug(format!("the pipe refers to {digest}, which none of its inputs holds")))
+    }
+
+    fn note_file(&self) -> PathBuf {
+        self.shared.notes.join(format!("{}.json", Digest::of(self.task.id.as_bytes()).hex()))
+    }
+
+    fn notes(&self) -> BTreeMap<String, Value> {
+        std::fs::read(self.note_file()).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
+    }
+
+    fn go_on(&self) -> Result<(), Failure> {
+        match self.cancelled() {
+            true => Err(Failure::new(FailureClass::Cancelled, "the run was interrupted")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Host for TaskHost<'_> {
+    fn inputs(&self) -> &[Artifact] {
+        &self.inputs
+    }
+
+    fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    fn dir(&self) -> &Path {
+        &self.directory
+    }
+
+    fn exec(&self, command: &Command) -> Result<Exit, Failure> {
+        self.go_on()?;
+        self.diary.command(&command.argv);
+        let line = |line: &str| self.diary.output(line);
+        let stop = self.shared.stop.clone();
+        let mut command = command.clone();
+        for (name, value) in &self.shared.env {
+            command.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let exit = self.shared.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
+        if !exit.is_success() {
+            self.diary.output(&format!("({})", exit.in_words()));
+        }
+        Ok(exit)
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        self.go_on()?;
+        let mut stop = self.shared.stop.clone();
+        let cancelled = async move {
+            let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
+        };
+        let answer = self.shared.runtime.block_on(self.shared.http.send(request, cancelled));
+        let asked = in_short(request.method, &request.url);
+        match &answer {
+            Ok(answer) => self.diary.note(&format!("{asked} -> {}", answer.status)),
+            Err(failure) => self.diary.note(&format!("{asked}: {failure}")),
+        }
+        answer
+    }
+
+    fn emit(&self, emit: &Emit) -> Result<Artifact, Failure> {
+        let output = self
+            .task
+            .output(&emit.name)
+            .ok_or_else(|| Failure::bug(format!("the pipe made `{}`, which its step did not declare", emit.name)))?;
+        self.shared.kinds.check(&output.kind, &emit.detail)?;
+        let file = self.own_file(&emit.path)?;
+        let executable = crate::store::is_executable(&file).map_err(|error| Failure::file("read", &file, &error))?;
+        let blobs = emit.blobs.iter().map(|it| self.blob(it)).collect::<Result<Vec<_>, _>>()?;
+        let content = self.shared.blobs.take(&file)?;
+        let artifact = Artifact {
+            name: output.name.clone(),
+            kind: output.kind.clone(),
+            platform: output.platform.clone(),
+            table: self.task.table.clone(),
+            digest: content.digest,
+            size: content.size,
+            path: content.path,
+            executable,
+            blobs,
+            detail: emit.detail.clone(),
+        };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.iter().any(|it| it.name == artifact.name) {
+            return Err(Failure::bug(format!("the pipe made `{}` twice", artifact.name)));
+        }
+        made.push(artifact.clone());
+        Ok(artifact)
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        self.diary.tell(EventKind::Log { level, message: message.to_owned() });
+    }
+
+    fn progress(&self, done: u64, total: u64, message: &str) {
+        self.diary.tell(EventKind::Progress { done, total, message: message.to_owned() });
+    }
+
+    fn cancelled(&self) -> bool {
+        *self.shared.stop.borrow() >= Stop::Ask
+    }
+
+    fn remember(&self, key: &str, value: &Value) -> Result<(), Failure> {
+        let mut notes = self.notes();
+        notes.insert(key.to_owned(), value.clone());
+        let path = self.note_file();
+        let bytes = serde_json::to_vec(&notes).map_err(|error| Failure::bug(error.to_string()))?;
+        std::fs::create_dir_all(&self.shared.notes)
+            .and_then(|()| write_beside(&path, &bytes))
+            .map_err(|error| Failure::file("write", &path, &error))
+    }
+
+    fn recall(&self, key: &str) -> Result<Value, Failure> {
+        Ok(self.notes().remove(key).unwrap_or_default())
+    }
+}
+
+/// The inputs of a task, from what was made before.
+pub fn inputs(task: &Task, made: &BTreeMap<String, Arc<Artifact>>) -> Vec<Artifact> {
+    task.step.takes.iter().filter_map(|name| made.get(name)).map(|it| Artifact::clone(it)).collect()
+}

@@ -1,0 +1,356 @@
+//! The run: a plan becomes artifacts. One loop over ended tasks, signals and the schedule; each task on a thread of its own.
+//! Decides nothing: the schedule does. Prints nothing: sinks do.
+
+mod cancel;
+pub mod credentials;
+mod diary;
+mod fingerprint;
+mod host;
+pub mod http;
+mod kinds;
+mod process;
+mod sources;
+mod tools;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Memory, Outcome};
+use rayon::prelude::*;
+use tokio::sync::{mpsc, watch};
+
+use self::cancel::{Signals, Stop};
+use self::host::Shared;
+use self::worker::Ended;
+use crate::pipes::Pipes;
+use crate::plan::{Plan, TaskId};
+use crate::registries::Registries;
+use crate::schedule::{Limits, Schedule};
+use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, Record};
+
+pub use sources::Sources;
+
+/// What a run is given besides the plan.
+pub struct World<'a> {
+    /// The directory of the project file; absolute.
+    pub root: PathBuf,
+    /// `.forge`.
+    pub folder: Folder,
+    /// The folder of this run's record.
+    pub diary: PathBuf,
+    /// Who runs steps.
+    pub pipes: &'a dyn Pipes,
+    /// `[env]` of the project file: every program sees it.
+    pub env: BTreeMap<String, String>,
+    /// `[registries]` of the project file.
+    pub registries: Registries,
+    /// How many tasks run side by side.
+    pub limits: Limits,
+    /// What happens after a failure.
+    pub after_failure: AfterFailure,
+}
+
+/// What happens after a failure to tasks that do not depend on the one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterFailure {
+    /// They go on.
+    #[default]
+    GoOn,
+    /// Nothing more is started.
+    Stop,
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+pub struct Results {
+    /// How each task ended, in the order of the plan, and how many milliseconds it ran.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// What is there now, by name.
+    pub artifacts: BTreeMap<String, Arc<Artifact>>,
+    /// Whether the user interrupted it.
+    pub interrupted: bool,
+    /// How long it took, in milliseconds.
+    pub took: u64,
+}
+
+impl Results {
+    /// Whether every task is done or fresh.
+    pub fn is_good(&self) -> bool {
+        self.outcomes.iter().all(|(outcome, _)| matches!(outcome, Outcome::Done | Outcome::Fresh))
+    }
+}
+
+/// What tasks and workers tell the loop.
+pub enum Message {
+    /// Something happened in a task.
+    Event(TaskId, EventKind),
+    /// A task ended.
+    Ended(Ended),
+}
+
+/// How many messages may wait for a slow terminal.
+const ROOM: usize = 1 << 16;
+/// How long tasks may take to end after the second signal.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a plan. `tell` hears everything as it happens, in order.
+pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Result<Results, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
+    let (stop, stopped) = watch::channel(Stop::Go);
+    let shared = Shared {
+        root: world.root.clone(),
+        env: world.env.clone(),
+        blobs: Blobs::open(world.folder.store())?,
+        notes: world.folder.notes(),
+        kinds: kinds::Kinds::of(&world.pipes.all())?,
+        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
+        runtime: runtime.handle().clone(),
+        stop: stopped,
+    };
+    let record = Record::open(world.folder.file("record"))?;
+    let weights = |id: &str| record.took(id).unwrap_or(1000);
+    let schedule = Schedule::new(plan, world.limits, |task| weights(&task.id));
+    let mut started = Run {
+        plan,
+        world,
+        shared: &shared,
+        schedule,
+        record,
+        hashes: Hashes::open(world.folder.file("hashes")),
+        sources: Sources::of_project(&world.root),
+        tools: tools::Tools::default(),
+        dist: Dist::of_project(&world.root),
+        due: BTreeMap::new(),
+        results: Results {
+            outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
+            artifacts: BTreeMap::new(),
+            interrupted: false,
+            took: 0,
+        },
+        stop,
+        began: Instant::now(),
+        tell,
+    };
+    started.clear_work()?;
+    std::thread::scope(|threads| runtime.block_on(started.go(threads)))?;
+    runtime.shutdown_background();
+    started.end()
+}
+
+/// A run under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    world: &'a World<'a>,
+    shared: &'a Shared,
+    schedule: Schedule<'a>,
+    record: Record,
+    hashes: Hashes,
+    sources: Sources,
+    tools: tools::Tools,
+    dist: Dist,
+    /// Fingerprints of tasks that must run.
+    due: BTreeMap<TaskId, Fingerprint>,
+    results: Results,
+    stop: watch::Sender<Stop>,
+    began: Instant,
+    tell: &'a mut dyn FnMut(&Event),
+}
+
+impl<'a> Run<'a> {
+    async fn go<'scope>(&mut self, threads: &'scope std::thread::Scope<'scope, '_>) -> Result<(), Failure>
+    where
+        'a: 'scope,
+    {
+        let mut signals = Signals::listen()
+            .map_err(|error| Failure::new(FailureClass::Machine, format!("can't listen to signals: {error}")))?;
+        let (sender, mut messages) = mpsc::channel(ROOM);
+        loop {
+            // 1. Tasks whose needs are done are fresh, or due.
+            while self.check()? {}
+            // 2. As many as there is room for start.
+            while let Some(id) = self.schedule.start() {
+                self.start(id, threads, &sender);
+            }
+            if self.schedule.is_over() {
+                return Ok(());
+            }
+            // 3. Something happens.
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(Message::Event(id, event)) => self.tell(Some(id), event),
+                    Some(Message::Ended(ended)) => self.ended(ended)?,
+                    None => return Ok(()),
+                },
+                () = signals.next() => self.interrupt(),
+            }
+        }
+    }
+
+    // Answers whether there was anything to check.
+    fn check(&mut self) -> Result<bool, Failure> {
+        let ids = self.schedule.unchecked();
+        let scene = fingerprint::Scene {
+            root: &self.world.root,
+            env: &self.world.env,
+            sources: &self.sources,
+            hashes: &self.hashes,
+            tools: &self.tools,
+        };
+        let (plan, made, pipes) = (self.plan, &self.results.artifacts, self.world.pipes);
+        let checked: Vec<(TaskId, Result<Fingerprint, Failure>)> = ids
+            .into_par_iter()
+            .map(|id| {
+                let task = plan.task(id);
+                let inputs: Vec<&Artifact> =
+                    task.step.takes.iter().filter_map(|it| made.get(it)).map(|it| &**it).collect();
+                (id, fingerprint::of(task, &pipes.identity(&task.table.pipe), &inputs, &scene))
+            })
+            .collect();
+        let any = !checked.is_empty();
+        for (id, fingerprint) in checked {
+            match fingerprint {
+                Ok(fingerprint) => self.checked(id, fingerprint)?,
+                Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
+            }
+        }
+        Ok(any)
+    }
+
+    fn checked(&mut self, id: TaskId, fingerprint: Fingerprint) -> Result<(), Failure> {
+        let task = self.plan.task(id);
+        let remembered = match task.step.memory {
+            Memory::Content => self.record.recall(&fingerprint, &self.shared.blobs),
+            Memory::Never => None,
+        };
+        match remembered.filter(|it| task.is_made_by(&it.artifacts)) {
+            Some(remembered) => {
+                self.keep(id, &remembered.artifacts)?;
+                self.schedule.done(id);
+                self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
+            }
+            None => {
+                self.due.insert(id, fingerprint);
+                self.schedule.due(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn start<'scope>(
+        &mut self,
+        id: TaskId,
+        threads: &'scope std::thread::Scope<'scope, '_>,
+        sender: &mpsc::Sender<Message>,
+    ) where
+        'a: 'scope,
+    {
+        let task = self.plan.task(id);
+        self.tell(Some(id), EventKind::TaskStarted);
+        let job = worker::Job {
+            id,
+            task,
+            inputs: host::inputs(task, &self.results.artifacts),
+            directory: self.world.folder.work().join(id.index().to_string()),
+            log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
+            shared: self.shared,
+            pipes: self.world.pipes,
+        };
+        let sender = sender.clone();
+        worker::start(threads, job, sender);
+    }
+
+    fn ended(&mut self, ended: Ended) -> Result<(), Failure> {
+        let Ended { id, result, took, tail, log } = ended;
+        match result {
+            Ok(artifacts) => {
+                let task = self.plan.task(id);
+                if let Some(fingerprint) = self.due.remove(&id) {
+                    self.record.note(fingerprint, &task.id, took, &artifacts)?;
+                    if task.step.effect != Effect::Local {
+                        self.record.sync()?;
+                    }
+                }
+                self.keep(id, &artifacts)?;
+                self.schedule.done(id);
+                self.outcome(id, Outcome::Done, took, Vec::new(), Some(log));
+            }
+            Err(failure) => self.failed(id, failure, took, tail, Some(log)),
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
+        let because = self.plan.task(id).id.clone();
+        let mut skipped = self.schedule.fail(id);
+        self.outcome(id, Outcome::Failed { failure }, took, tail, log);
+        if self.world.after_failure == AfterFailure::Stop {
+            skipped.extend(self.schedule.stop());
+        }
+        for id in skipped {
+            self.outcome(id, Outcome::Skipped { because: format!("{because} failed") }, 0, Vec::new(), None);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        let stop = self.stop.borrow().more();
+        self.results.interrupted = true;
+        self.tell(None, EventKind::Interrupted { times: stop as u32 });
+        for id in self.schedule.stop() {
+            self.outcome(id, Outcome::Skipped { because: "the run was interrupted".to_owned() }, 0, Vec::new(), None);
+        }
+        self.stop.send_replace(stop);
+        if stop == Stop::Kill {
+            // A pipe that listens to nothing can't be killed in this process: the process goes instead.
+            std::thread::spawn(|| {
+                std::thread::sleep(LAST_GRACE);
+                std::process::exit(i32::from(forge_schemas::exit::INTERRUPTED));
+            });
+        }
+    }
+
+    // What a task has made is there for those that take it, and for people to look at.
+    fn keep(&mut self, id: TaskId, artifacts: &[Artifact]) -> Result<(), Failure> {
+        for artifact in artifacts {
+            self.dist.show(artifact)?;
+            let size = artifact.size + artifact.blobs.iter().map(|it| it.size).sum::<u64>();
+            let (name, kind) = (artifact.name.clone(), artifact.kind.clone());
+            self.tell(Some(id), EventKind::Artifact { name, kind, digest: artifact.digest, size });
+            self.results.artifacts.insert(artifact.name.clone(), Arc::new(artifact.clone()));
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, id: TaskId, outcome: Outcome, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
+        let log = log.map(|it| it.strip_prefix(&self.world.root).unwrap_or(&it).display().to_string());
+        self.results.outcomes[id.index()] = (outcome.clone(), took);
+        self.tell(Some(id), EventKind::TaskEnded { outcome, took, tail, log });
+    }
+
+    fn tell(&mut self, id: Option<TaskId>, event: EventKind) {
+        let at = self.began.elapsed().as_millis() as u64;
+        let task = id.map(|id| self.plan.task(id).id.clone());
+        (self.tell)(&Event { at, task, event });
+    }
+
+    // Directories of steps that a killed run has left behind.
+    fn clear_work(&self) -> Result<(), Failure> {
+        let work = self.world.folder.work();
+        std::fs::remove_dir_all(&work)
+            .and_then(|()| std::fs::create_dir_all(&work))
+            .map_err(|error| Failure::file("clear", &work, &error))
+    }
+
+    fn end(mut self) -> Result<Results, Failure> {
+        self.results.took = self.began.elapsed().as_millis() as u64;
+        self.record.sync()?;
+        self.hashes.save()?;
+        Ok(self.results)
+    }
+}

@@ -1,0 +1,230 @@
+//! One child process: started in a process group of its own, its output line by line, stopped with all that it started.
+//! Does not know which task it serves, nor what the lines mean.
+
+use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use forge_schemas::{Command, Exit, Failure, FailureClass};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Child;
+use tokio::sync::watch;
+
+use super::cancel::Stop;
+
+/// How long a child may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the pipes of a child that has ended may be held open by what it left behind.
+const LINGER: Duration = Duration::from_millis(500);
+const STDOUT_KEPT: usize = 1 << 20;
+const STDERR_KEPT: usize = 64 << 10;
+const LINE_KEPT: usize = 64 << 10;
+
+/// Starts a program in `directory` (unless the command names one) and waits for it. `line` is told what it writes.
+pub async fn run(
+    command: &Command,
+    directory: &Path,
+    stop: watch::Receiver<Stop>,
+    line: &(dyn Fn(&str) + Send + Sync),
+) -> Result<Exit, Failure> {
+    let mut child = start(command, directory)?;
+    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut stdout = Kept::new(STDOUT_KEPT);
+    let mut stderr = Kept::new(STDERR_KEPT);
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let status = {
+        let waiting = wait(&mut child, group, stop);
+        let reading = async { tokio::join!(follow(out, &mut stdout, line), follow(err, &mut stderr, line)) };
+        tokio::pin!(waiting, reading);
+        let mut is_read = false;
+        let status = loop {
+            tokio::select! {
+                status = &mut waiting => break status,
+                _ = &mut reading, if !is_read => is_read = true,
+            }
+        };
+        if !is_read {
+            let _ = tokio::time::timeout(LINGER, reading).await;
+        }
+        status
+    };
+    ended(status, stdout, stderr)
+}
+
+enum Ended {
+    Itself(ExitStatus),
+    Stopped,
+}
+
+fn start(command: &Command, directory: &Path) -> Result<Child, Failure> {
+    let Some((program, arguments)) = command.argv.split_first() else {
+        return Err(Failure::input("there is no program to start: the command is empty"));
+    };
+    let directory = command.dir.as_deref().unwrap_or(directory);
+    tokio::process::Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        // What a child says is shown and compared: it must not depend on who runs forge, or where.
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .envs(&command.env)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| not_started(program, directory, &error))
+}
+
+fn not_started(program: &str, directory: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound && directory.is_dir() {
+        return Failure::tool(format!("there is no program `{program}`"))
+            .help(format!("install `{program}`, or put its directory into PATH"));
+    }
+    Failure::tool(format!("can't start `{program}` in `{}`: {error}", directory.display()))
+}
+
+async fn wait(child: &mut Child, group: Option<Pid>, mut stop: watch::Receiver<Stop>) -> std::io::Result<Ended> {
+    tokio::select! {
+        status = child.wait() => return status.map(Ended::Itself),
+        _ = stop.wait_for(|stop| *stop >= Stop::Ask) => {}
+    }
+    signal(group, Signal::TERM);
+    tokio::select! {
+        _ = child.wait() => {}
+        () = tokio::time::sleep(GRACE) => {}
+        _ = stop.wait_for(|stop| *stop >= Stop::Kill) => {}
+    }
+    // What it started may outlive it; the group goes as a whole.
+    signal(group, Signal::KILL);
+    child.wait().await?;
+    Ok(Ended::Stopped)
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // It may have ended by itself in between.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn ended(status: std::io::Result<Ended>, stdout: Kept, stderr: Kept) -> Result<Exit, Failure> {
+    match status {
+        Ok(Ended::Itself(status)) => Ok(Exit {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: stdout.into_text(),
+            stderr: stderr.into_text(),
+        }),
+        Ok(Ended::Stopped) => Err(Failure::new(FailureClass::Cancelled, "the run was interrupted")),
+        Err(error) => Err(Failure::new(FailureClass::Machine, format!("can't wait for the program: {error}"))),
+    }
+}
+
+async fn follow(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, line: &(dyn Fn(&str) + Send + Sync)) {
+    let Some(stream) = stream else { return };
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match read_line(&mut reader, &mut bytes).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => kept.push(&bytes),
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        line(text.trim_end_matches(['\n', '\r']));
+    }
+}
+
+// Like `read_until`, but a child that never ends its line can't take all the memory.
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+    loop {
+        let available = reader.fill_buf().await?;
+        if available.is_empty() {
+            return Ok(bytes.len());
+        }
+        let (used, whole) = match available.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (available.len(), false),
+        };
+        bytes.extend_from_slice(&available[..used]);
+        reader.consume(used);
+        if whole || bytes.len() >= LINE_KEPT {
+            return Ok(bytes.len());
+        }
+    }
+}
+
+/// The last bytes of a stream.
+struct Kept {
+    bytes: VecDeque<u8>,
+    most: usize,
+}
+
+impl Kept {
+    fn new(most: usize) -> Kept {
+        Kept { bytes: VecDeque::new(), most }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        let surplus = self.bytes.len().saturating_sub(self.most);
+        self.bytes.drain(..surplus);
+    }
+
+    fn into_text(self) -> String {
+        String::from_utf8_lossy(&Vec::from(self.bytes)).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn shell(script: &str, stop: Option<Stop>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (sender, receiver) = watch::channel(Stop::Go);
+        let lines = Mutex::new(Vec::new());
+        let line = |line: &str| {
+            lines.lock().unwrap().push(line.to_owned());
+            if let Some(stop) = stop {
+                sender.send_replace(stop);
+            }
+        };
+        let command = Command::new(["sh", "-c", script]);
+        let result = runtime.block_on(run(&command, Path::new("/"), receiver, &line));
+        let words = result.map_or_else(|failure| failure.message, |exit| exit.in_words());
+        format!("{} [{}]", words, lines.into_inner().unwrap().join("|"))
+    }
+
+    #[test]
+    fn lines_and_exit_status() {
+        assert_eq!(shell("echo one; echo two; exit 3", None), "exit status 3 [one|two]");
+        assert_eq!(shell("printf 'no end'; kill -9 $$", None), "signal 9 [no end]");
+    }
+
+    #[test]
+    fn a_group_is_stopped_as_a_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = format!(
+            "(trap '' TERM; echo $BASHPID >/dev/null; exec sleep 600) & echo $! > {0}; echo up; wait",
+            file.path().display()
+        );
+        assert_eq!(shell(&script, Some(Stop::Kill)), "the run was interrupted [up]");
+        let grandchild: i32 = std::fs::read_to_string(file.path()).unwrap().trim().parse().unwrap();
+        let alive = rustix::process::test_kill_process(Pid::from_raw(grandchild).unwrap()).is_ok();
+        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+        assert!(!alive || state.contains(") Z"), "{state}");
+    }
+
+    #[test]
+    fn what_it_leaves_behind_does_not_hold_the_run_up() {
+        assert_eq!(shell("sleep 600 & echo up", None), "exit status 0 [up]");
+    }
+}

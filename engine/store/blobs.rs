@@ -1,0 +1,143 @@
+//! Content by digest: the `blobs/sha256` of an OCI image layout (image-layout spec, "Blobs"), and its `index.json`.
+//! Does not know what the content means, but for the `mediaType` of what refers to further content.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
+use serde_json::{Value, json};
+
+use super::atomic::{set_mode, write_beside};
+
+/// The content of the store.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    root: PathBuf,
+    folder: PathBuf,
+}
+
+impl Blobs {
+    /// The layout in this directory; its marker is written where it is missing.
+    pub fn open(root: PathBuf) -> Result<Blobs, Failure> {
+        let marker = root.join("oci-layout");
+        if !marker.exists() {
+            write_beside(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
+                .map_err(|error| Failure::file("write", &marker, &error))?;
+        }
+        let blobs = Blobs { folder: root.join("blobs/sha256"), root };
+        if !blobs.root.join("index.json").exists() {
+            blobs.write_index(&[])?;
+        }
+        Ok(blobs)
+    }
+
+    /// Where content of this digest lies, or would lie.
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(digest.hex())
+    }
+
+    /// Whether the content is there, as far as its size tells.
+    pub fn holds(&self, digest: &Digest, size: u64) -> bool {
+        std::fs::metadata(self.path(digest)).is_ok_and(|it| it.is_file() && it.len() == size)
+    }
+
+    /// Moves a file into the store. The file must be on the same file system, and nobody may write to it any more.
+    pub fn take(&self, file: &Path) -> Result<Blob, Failure> {
+        let (digest, size) = hash(file).map_err(|error| Failure::file("read", file, &error))?;
+        let path = self.path(&digest);
+        if !self.holds(&digest, size) {
+            self.settle(file, &path).map_err(|error| Failure::file("store", file, &error))?;
+        } else {
+            std::fs::remove_file(file).map_err(|error| Failure::file("remove", file, &error))?;
+        }
+        Ok(Blob { digest, size, path })
+    }
+
+    /// Writes `index.json`: what refers to further content, under its artifact's name, so that `skopeo` and `oras` find it.
+    pub fn write_index(&self, artifacts: &[&Artifact]) -> Result<(), Failure> {
+        let manifests: Vec<Value> =
+            artifacts.iter().filter(|it| !it.blobs.is_empty()).filter_map(|it| descriptor(it)).collect();
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": manifests,
+        });
+        let path = self.root.join("index.json");
+        let bytes = format!("{index}\n");
+        if std::fs::read(&path).is_ok_and(|old| old == bytes.as_bytes()) {
+            return Ok(());
+        }
+        write_beside(&path, bytes.as_bytes()).map_err(|error| Failure::file("write", &path, &error))
+    }
+
+    fn settle(&self, file: &Path, path: &Path) -> io::Result<()> {
+        // Readable by all and writable by none: hard links under `dist/` share these bits.
+        let executable = super::dist::is_executable(file)?;
+        set_mode(file, if executable { 0o555 } else { 0o444 })?;
+        File::open(file)?.sync_data()?;
+        std::fs::rename(file, path)
+    }
+}
+
+/// The digest and size of a file.
+pub fn hash(path: &Path) -> io::Result<(Digest, u64)> {
+    let mut file = File::open(path)?;
+    let mut digester = Digester::default();
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(digester.finish());
+        }
+        io::Write::write_all(&mut digester, &buffer[..read])?;
+    }
+}
+
+fn descriptor(artifact: &Artifact) -> Option<Value> {
+    let content: Value = serde_json::from_slice(&std::fs::read(&artifact.path).ok()?).ok()?;
+    let media_type = content.get("mediaType")?.as_str()?;
+    Some(json!({
+        "mediaType": media_type,
+        "digest": artifact.digest,
+        "size": artifact.size,
+        "annotations": { "org.opencontainers.image.ref.name": artifact.name },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Blobs) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("store/blobs/sha256")).unwrap();
+        let blobs = Blobs::open(directory.path().join("store")).unwrap();
+        (directory, blobs)
+    }
+
+    #[test]
+    fn the_same_content_twice_is_one_file() {
+        let (directory, blobs) = store();
+        for _ in 0..2 {
+            let file = directory.path().join("made");
+            std::fs::write(&file, b"hello").unwrap();
+            let blob = blobs.take(&file).unwrap();
+            assert_eq!(blob.digest, Digest::of(b"hello"));
+            assert!(!file.exists());
+            assert!(blobs.holds(&blob.digest, 5));
+            assert!(!blobs.holds(&blob.digest, 6));
+        }
+        assert_eq!(std::fs::read_dir(directory.path().join("store/blobs/sha256")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_cut_short_is_replaced() {
+        let (directory, blobs) = store();
+        std::fs::write(blobs.path(&Digest::of(b"hello")), b"hel").unwrap();
+        let file = directory.path().join("made");
+        std::fs::write(&file, b"hello").unwrap();
+        let blob = blobs.take(&file).unwrap();
+        assert_eq!(std::fs::read(blob.path).unwrap(), b"hello");
+    }
+}

@@ -1,0 +1,131 @@
+//! `dist/`: what a person wants to look at, by readable names, as hard links into the store (copies where links can't be).
+//! What forge put there and no run makes any more is removed; what others put there stays.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Facts, Failure, Metadata};
+
+use super::atomic::{set_mode, write_beside};
+
+/// The directory `dist/` of a project.
+#[derive(Debug, Clone)]
+pub struct Dist {
+    project: PathBuf,
+    root: PathBuf,
+}
+
+impl Dist {
+    /// That of the project in this directory.
+    pub fn of_project(directory: &Path) -> Dist {
+        Dist { project: directory.to_path_buf(), root: directory.join("dist") }
+    }
+
+    /// Shows an artifact under its name.
+    pub fn show(&self, artifact: &Artifact) -> Result<(), Failure> {
+        let path = self.path(&artifact.name)?;
+        link(artifact, &path).map_err(|error| Failure::file("write", &path, &error))
+    }
+
+    /// Writes `artifacts.json` and `metadata.json`. Artifacts of earlier runs that `forget` names are removed.
+    pub fn write_lists(
+        &self,
+        artifacts: &[&Artifact],
+        facts: &Facts,
+        forget: impl Fn(&ArtifactEntry) -> bool,
+    ) -> Result<(), Failure> {
+        std::fs::create_dir_all(&self.root).map_err(|error| Failure::file("make", &self.root, &error))?;
+        let mut entries: Vec<ArtifactEntry> = artifacts.iter().map(|it| self.entry(it)).collect();
+        let made: BTreeSet<String> = entries.iter().map(|it| it.name.clone()).collect();
+        for old in self.list().artifacts.into_iter().filter(|old| !made.contains(&old.name)) {
+            match forget(&old) {
+                true => self.hide(&old.name),
+                false => entries.push(old),
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let metadata = Metadata { facts: facts.clone(), forge: env!("CARGO_PKG_VERSION").to_owned() };
+        self.write("artifacts.json", &ArtifactList { artifacts: entries })?;
+        self.write("metadata.json", &metadata)
+    }
+
+    /// What earlier runs have made; nothing where the list is missing or not ours.
+    pub fn list(&self) -> ArtifactList {
+        std::fs::read(self.root.join("artifacts.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or(ArtifactList { artifacts: Vec::new() })
+    }
+
+    fn write(&self, name: &str, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let path = self.root.join(name);
+        let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Failure::bug(error.to_string()))?;
+        bytes.push(b'\n');
+        if std::fs::read(&path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        write_beside(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
+    }
+
+    fn entry(&self, artifact: &Artifact) -> ArtifactEntry {
+        ArtifactEntry {
+            name: artifact.name.clone(),
+            kind: artifact.kind.clone(),
+            platform: artifact.platform.clone(),
+            path: format!("dist/{}", artifact.name),
+            digest: artifact.digest,
+            size: artifact.size,
+            table: artifact.table.clone(),
+            detail: artifact.detail.clone(),
+        }
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Failure> {
+        let relative = Path::new(name);
+        let inside = relative.components().all(|it| matches!(it, Component::Normal(_)));
+        match inside && !name.is_empty() {
+            true => Ok(self.root.join(relative)),
+            false => Err(Failure::bug(format!("an artifact can't be called `{name}`: names are relative paths"))),
+        }
+    }
+
+    fn hide(&self, name: &str) {
+        let Ok(path) = self.path(name) else { return };
+        let _ = std::fs::remove_file(&path);
+        let mut directory = path.parent();
+        // Directories that are empty now go too; the first that is not ends the walk.
+        while let Some(empty) = directory.filter(|it| *it != self.root && it.starts_with(&self.project)) {
+            if std::fs::remove_dir(empty).is_err() {
+                break;
+            }
+            directory = empty.parent();
+        }
+    }
+}
+
+/// Whether the owner may execute a file.
+pub fn is_executable(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o100 != 0)
+}
+
+fn link(artifact: &Artifact, path: &Path) -> io::Result<()> {
+    let source = std::fs::metadata(&artifact.path)?;
+    if let Ok(there) = std::fs::symlink_metadata(path) {
+        if (there.ino(), there.dev()) == (source.ino(), source.dev()) {
+            return Ok(());
+        }
+    }
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let beside = path.with_file_name(format!(".forge-{}", artifact.digest.short()));
+    let _ = std::fs::remove_file(&beside);
+    let shares_mode = (source.permissions().mode() & 0o100 != 0) == artifact.executable;
+    if !shares_mode || std::fs::hard_link(&artifact.path, &beside).is_err() {
+        std::fs::copy(&artifact.path, &beside)?;
+        set_mode(&beside, if artifact.executable { 0o755 } else { 0o644 })?;
+    }
+    std::fs::rename(&beside, path)
+}

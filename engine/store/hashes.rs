@@ -1,0 +1,130 @@
+//! What files hash to, remembered by size, times and inode, so that a file that has not changed is not read again.
+//! Knows the racy-git rule: a file changed as late as the memory was written is read again (git, "racy-git").
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use forge_schemas::{Digest, Failure};
+use serde::{Deserialize, Serialize};
+
+use super::atomic::write_beside;
+
+/// What files hash to.
+pub struct Hashes {
+    path: PathBuf,
+    written: i128,
+    known: HashMap<PathBuf, Known>,
+    learned: Mutex<HashMap<PathBuf, Known>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Known {
+    stat: Stat,
+    digest: Digest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Stat {
+    size: u64,
+    modified: i128,
+    changed: i128,
+    inode: u64,
+    executable: bool,
+}
+
+/// A file's content and whether it may be executed: what a task sees of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileHash {
+    /// The sha256 of its content.
+    pub digest: Digest,
+    /// Whether it may be executed.
+    pub executable: bool,
+}
+
+impl Hashes {
+    /// What is remembered in this file; nothing where it is missing or unreadable.
+    pub fn open(path: PathBuf) -> Hashes {
+        let known: HashMap<PathBuf, Known> =
+            std::fs::read(&path).ok().and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default();
+        let written = std::fs::metadata(&path).map_or(0, |it| nanoseconds(it.mtime(), it.mtime_nsec()));
+        Hashes { path, written, known, learned: Mutex::default() }
+    }
+
+    /// What a file hashes to. Any number of threads may ask.
+    pub fn of(&self, path: &Path) -> io::Result<FileHash> {
+        let stat = Stat::of(path)?;
+        let known = self.known.get(path).copied().filter(|it| it.stat == stat && stat.modified < self.written);
+        if let Some(known) = known {
+            return Ok(FileHash { digest: known.digest, executable: stat.executable });
+        }
+        let (digest, _) = super::blobs::hash(path)?;
+        self.learned_now().insert(path.to_path_buf(), Known { stat, digest });
+        Ok(FileHash { digest, executable: stat.executable })
+    }
+
+    /// Writes what was learned.
+    pub fn save(mut self) -> Result<(), Failure> {
+        let learned = std::mem::take(&mut *self.learned_now());
+        if learned.is_empty() {
+            return Ok(());
+        }
+        self.known.extend(learned);
+        let bytes = postcard::to_stdvec(&self.known).map_err(|error| Failure::bug(error.to_string()))?;
+        write_beside(&self.path, &bytes).map_err(|error| Failure::file("write", &self.path, &error))
+    }
+
+    fn learned_now(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
+        self.learned.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Stat {
+    fn of(path: &Path) -> io::Result<Stat> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Stat {
+            size: metadata.len(),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            executable: metadata.mode() & 0o100 != 0,
+        })
+    }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("source");
+        let memory = directory.path().join("memory");
+        std::fs::write(&file, b"one").unwrap();
+        let hashes = Hashes::open(memory.clone());
+        assert_eq!(hashes.of(&file).unwrap().digest, Digest::of(b"one"));
+        hashes.save().unwrap();
+        std::fs::write(&file, b"two").unwrap();
+        let hashes = Hashes::open(memory.clone());
+        assert_eq!(hashes.of(&file).unwrap().digest, Digest::of(b"two"));
+        hashes.save().unwrap();
+        assert_eq!(Hashes::open(memory).of(&file).unwrap().digest, Digest::of(b"two"));
+    }
+
+    #[test]
+    fn garbage_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = directory.path().join("memory");
+        std::fs::write(&memory, [0xff; 64]).unwrap();
+        std::fs::write(directory.path().join("source"), b"one").unwrap();
+        let hashes = Hashes::open(memory);
+        assert_eq!(hashes.of(&directory.path().join("source")).unwrap().digest, Digest::of(b"one"));
+    }
+}

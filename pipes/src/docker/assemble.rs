@@ -1,0 +1,258 @@
+//! Makes an image from its recipe: layers, config, manifest.
+//! Does not decide anything: the recipe says it all, but for what lies in the base.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use forge_plugin::Host;
+use forge_plugin::schemas::kind::Image;
+use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, Output};
+use serde_json::json;
+
+use crate::docker::base::BaseImage;
+use crate::docker::recipe::{BaseOf, Change, Copy, Recipe, Source};
+use crate::docker::sources::{Found, find};
+use crate::oci::config::Config;
+use crate::oci::layer::{self, Content, Entry};
+use crate::oci::manifest::{Descriptor, Document, Family, Manifest};
+use crate::oci::rootfs::{Rootfs, normal};
+
+/// Makes the image that `output` declares, and emits it.
+pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
+    let mut image = match recipe.base {
+        BaseOf::Scratch => Assembly::on_scratch(recipe, host),
+        BaseOf::FirstInput => Assembly::on_base(recipe, host)?,
+    };
+    for (at, instruction) in recipe.instructions.iter().enumerate() {
+        if host.cancelled() {
+            return Ok(());
+        }
+        host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
+        let layer = image.apply(&instruction.change)?;
+        image.config.add_history(&recipe.created, &instruction.created_by, layer);
+    }
+    image.emit(output)
+}
+
+struct Assembly<'a> {
+    recipe: &'a Recipe,
+    host: &'a dyn Host,
+    family: Family,
+    config: Config,
+    workdir: String,
+    rootfs: Rootfs,
+    /// Where `Entrypoint` was set, a `Cmd` of the base is none of ours.
+    cmd_is_ours: bool,
+    layers: Vec<Descriptor>,
+    blobs: Vec<EmitBlob>,
+    mounts: Vec<String>,
+}
+
+impl<'a> Assembly<'a> {
+    fn on_scratch(recipe: &'a Recipe, host: &'a dyn Host) -> Assembly<'a> {
+        let config = Config::scratch(&recipe.platform);
+        Assembly {
+            recipe,
+            host,
+            family: Family::Oci,
+            config,
+            workdir: "/".to_owned(),
+            rootfs: Rootfs::default(),
+            cmd_is_ours: false,
+            layers: Vec::new(),
+            blobs: Vec::new(),
+            mounts: Vec::new(),
+        }
+    }
+
+    fn on_base(recipe: &'a Recipe, host: &'a dyn Host) -> Result<Assembly<'a>, Failure> {
+        let base = host.inputs().first().ok_or_else(|| Failure::bug("the base is not among the inputs"))?;
+        let bytes = read(&base.path)?;
+        let Ok(Document::Manifest(manifest)) = Document::parse(&bytes) else {
+            return Err(Failure::bug(format!("`{}` is not a manifest", base.name)));
+        };
+        let config = Config::parse(&read(&blob(base, manifest.config.digest)?.path)?).map_err(Failure::input)?;
+        if config.layer_count() != manifest.layers.len() {
+            let (layers, ids) = (manifest.layers.len(), config.layer_count());
+            return Err(Failure::input(format!("the base is damaged: {layers} layers, and {ids} in its config")));
+        }
+        let mut assembly = Assembly::on_scratch(recipe, host);
+        if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_))) {
+            for layer in &manifest.layers {
+                look_into(layer, &blob(base, layer.digest)?.path, &mut assembly.rootfs)?;
+            }
+        }
+        assembly.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
+        assembly.family = manifest.family();
+        assembly.workdir = config.workdir().unwrap_or("/").to_owned();
+        assembly.config = config;
+        for layer in manifest.layers {
+            assembly.add_blob(EmitBlob::Held(layer.digest));
+            assembly.layers.push(layer);
+        }
+        Ok(assembly)
+    }
+
+    /// Does what an instruction does. Answers the diff id of its layer, where it has one.
+    fn apply(&mut self, change: &Change) -> Result<Option<Digest>, Failure> {
+        match change {
+            Change::Copy(copies) => return self.copy(copies).map(Some),
+            Change::Env(pairs) => {
+                let env = self.config.env();
+                for (name, value) in pairs {
+                    self.config.set_env(name, &value.with_env(&env));
+                }
+            }
+            Change::Label(pairs) => {
+                for (name, value) in pairs {
+                    let value = value.with_env(&self.config.env());
+                    self.config.add_to_runtime("Labels", name, json!(value));
+                }
+            }
+            Change::Entrypoint(argv) => {
+                self.config.set_runtime("Entrypoint", json!(argv));
+                if !self.cmd_is_ours {
+                    self.config.unset_runtime("Cmd");
+                }
+            }
+            Change::Cmd(argv) => {
+                self.cmd_is_ours = true;
+                self.config.set_runtime("Cmd", json!(argv));
+            }
+            Change::User(user) => self.config.set_runtime("User", json!(user)),
+            Change::Workdir(dir) => {
+                self.workdir = self.absolute(dir);
+                self.config.set_runtime("WorkingDir", json!(self.workdir));
+            }
+            Change::Expose(ports) => self.add_keys("ExposedPorts", ports),
+            Change::Volume(paths) => self.add_keys("Volumes", paths),
+            Change::StopSignal(signal) => self.config.set_runtime("StopSignal", json!(signal)),
+            Change::Healthcheck(value) => self.config.set_runtime("Healthcheck", value.clone()),
+            Change::Author(author) => self.config.set_author(author),
+        }
+        Ok(None)
+    }
+
+    fn add_keys(&mut self, field: &str, keys: &[String]) {
+        for key in keys {
+            self.config.add_to_runtime(field, key, json!({}));
+        }
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        match path.starts_with('/') {
+            true => format!("/{}", normal(path)),
+            false => format!("/{}", normal(&format!("{}/{path}", self.workdir))),
+        }
+    }
+
+    fn copy(&mut self, copies: &[Copy]) -> Result<Digest, Failure> {
+        let mut entries = Vec::new();
+        for copy in copies {
+            entries.extend(self.entries(copy)?);
+        }
+        let path = self.host.dir().join(format!("layer-{}", self.layers.len()));
+        let layer = layer::write(entries, self.recipe.timestamp, &path);
+        let layer = layer.map_err(|error| Failure::file("write", &path, &error))?;
+        self.layers.push(Descriptor::new(self.family.layer(), layer.digest, layer.size));
+        self.add_blob(EmitBlob::File(path));
+        Ok(layer.diff_id)
+    }
+
+    fn entries(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
+        let (mut found, mut count) = (Vec::new(), 0);
+        for source in &copy.sources {
+            let (more, things) = self.find(source)?;
+            found.extend(more);
+            count += things;
+        }
+        let to = self.absolute(&copy.to);
+        let says_directory = copy.to.ends_with('/') || copy.to.ends_with("/.") || copy.to == ".";
+        let is_directory = says_directory || count > 1 || self.rootfs.is_directory(&to);
+        let owner = (copy.uid, copy.gid);
+        let is_one_file = count == 1 && found.len() == 1 && matches!(found[0].content, Content::File(_));
+        let mut entries = Vec::new();
+        if !is_one_file || is_directory {
+            entries.extend(self.rootfs.place(&to, 0o755, owner, Content::Directory));
+        }
+        for Found { path, mode, content } in found {
+            let path = if is_one_file && !is_directory { to.clone() } else { format!("{to}/{path}") };
+            let mode = match content {
+                Content::File(_) | Content::Text(_) => copy.mode.unwrap_or(mode),
+                Content::Directory | Content::Link(_) => mode,
+            };
+            entries.extend(self.rootfs.place(&path, mode, owner, content));
+        }
+        Ok(entries)
+    }
+
+    fn find(&self, source: &Source) -> Result<(Vec<Found>, usize), Failure> {
+        match source {
+            Source::Project(pattern) => find(self.host.root(), pattern),
+            Source::Input { artifact, file_name } => {
+                let input = self.host.inputs().iter().find(|it| it.name == *artifact);
+                let input = input.ok_or_else(|| Failure::bug(format!("`{artifact}` is not among the inputs")))?;
+                let content = Content::File(input.path.clone());
+                Ok((vec![Found { path: file_name.clone(), mode: 0o755, content }], 1))
+            }
+        }
+    }
+
+    fn add_blob(&mut self, blob: EmitBlob) {
+        if !self.blobs.contains(&blob) {
+            self.blobs.push(blob);
+        }
+    }
+
+    fn emit(mut self, output: &Output) -> Result<(), Failure> {
+        self.config.set_created(&self.recipe.created);
+        self.config.set_platform(&self.recipe.platform);
+        let config = self.config.to_bytes();
+        let descriptor = Descriptor::of(self.family.config(), &config);
+        let config = EmitBlob::File(self.write("config.json", &config)?);
+        let mut manifest = Manifest::new(self.family, descriptor, self.layers.clone());
+        manifest.annotations = self.recipe.annotations.clone();
+        let path = self.write("manifest.json", &manifest.to_bytes())?;
+        let detail = Image {
+            references: self.recipe.references.clone(),
+            media_type: Some(manifest.media_type),
+            mounts: self.mounts.clone(),
+        };
+        let detail = serde_json::to_value(detail).map_err(|error| Failure::bug(error.to_string()))?;
+        let blobs = std::iter::once(config).chain(self.blobs).collect();
+        self.host.emit(&Emit { name: output.name.clone(), path, blobs, detail })?;
+        Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        let path = self.host.dir().join(name);
+        fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, &error))?;
+        Ok(path)
+    }
+}
+
+fn look_into(layer: &Descriptor, path: &std::path::Path, rootfs: &mut Rootfs) -> Result<(), Failure> {
+    let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
+    let file = io::BufReader::with_capacity(1 << 16, file);
+    let tar: Box<dyn Read> = match layer.media_type.as_str() {
+        it if it.ends_with("gzip") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        it if it.ends_with("tar") => Box::new(file),
+        it => {
+            return Err(Failure::input(format!("the base has a layer of type `{it}`, which can't be read"))
+                .help("take a base whose layers are tars, gzipped or not"));
+        }
+    };
+    rootfs.apply(tar).map_err(|error| {
+        Failure::input(format!("the layer `{}` of the base is damaged", layer.digest)).cause(error.to_string())
+    })
+}
+
+fn blob(artifact: &Artifact, digest: Digest) -> Result<&Blob, Failure> {
+    let found = artifact.blobs.iter().find(|blob| blob.digest == digest);
+    found.ok_or_else(|| Failure::bug(format!("`{}` lacks its blob `{digest}`", artifact.name)))
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::file("read", path, &error))
+}

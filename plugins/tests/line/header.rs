@@ -1,0 +1,63 @@
+//! The header, read by a C compiler and a C++ compiler, says what the Rust types say.
+//! Does not load anything.
+
+use std::fmt::Write as _;
+use std::mem::{offset_of, size_of};
+use std::process::Command;
+
+use forge_plugin::abi::{CallId, HostV1, PluginV1, Status, Str, platform};
+
+use crate::c;
+
+#[test]
+fn is_clean_in_every_dialect() {
+    let source = c::source("layout.c");
+    let cpp = ["-x", "c++", "-std=c++11"];
+    for dialect in [&["-std=c99"][..], &["-std=c11"], &cpp] {
+        let mut gcc = c::gcc();
+        gcc.args(dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
+        assert!(gcc.status().unwrap().success(), "{dialect:?}");
+    }
+}
+
+#[test]
+fn has_the_layout_of_the_rust_types() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("layout");
+    assert!(c::gcc().arg(c::source("layout.c")).arg("-o").arg(&program).status().unwrap().success());
+    let output = Command::new(&program).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), rust());
+}
+
+fn rust() -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, size: usize| writeln!(text, "{name} {size}").unwrap();
+    line("forge_str", size_of::<Str>());
+    line("forge_cx", size_of::<CallId>());
+    line("forge_status", size_of::<Status>());
+    line("forge_host_v1", size_of::<HostV1>());
+    line("forge_host_v1.struct_size", offset_of!(HostV1, struct_size));
+    line("forge_host_v1.abi_major", offset_of!(HostV1, abi_major));
+    line("forge_host_v1.abi_minor", offset_of!(HostV1, abi_minor));
+    line("forge_host_v1.features", offset_of!(HostV1, features));
+    line("forge_host_v1.self", offset_of!(HostV1, this));
+    line("forge_host_v1.reply", offset_of!(HostV1, reply));
+    line("forge_host_v1.set_error", offset_of!(HostV1, set_error));
+    line("forge_host_v1.log", offset_of!(HostV1, log));
+    line("forge_host_v1.progress", offset_of!(HostV1, progress));
+    line("forge_host_v1.cancelled", offset_of!(HostV1, cancelled));
+    line("forge_host_v1.call", offset_of!(HostV1, call));
+    line("forge_host_v1.release", offset_of!(HostV1, release));
+    line("forge_plugin_v1", size_of::<PluginV1>());
+    line("forge_plugin_v1.struct_size", offset_of!(PluginV1, struct_size));
+    line("forge_plugin_v1.abi_major", offset_of!(PluginV1, abi_major));
+    line("forge_plugin_v1.abi_minor", offset_of!(PluginV1, abi_minor));
+    line("forge_plugin_v1.min_host_minor", offset_of!(PluginV1, min_host_minor));
+    line("forge_plugin_v1.flags", offset_of!(PluginV1, flags));
+    line("forge_plugin_v1.manifest", offset_of!(PluginV1, manifest));
+    line("forge_plugin_v1.init", offset_of!(PluginV1, init));
+    line("forge_plugin_v1.call", offset_of!(PluginV1, call));
+    line("forge_plugin_v1.fini", offset_of!(PluginV1, fini));
+    line("FORGE_STALE", usize::try_from(Status::STALE.0).unwrap());
+    text + "FORGE_PLATFORM " + &platform() + "\n"
+}

@@ -1,0 +1,27 @@
+//! Tests of the line from both ends: real libraries, in Rust and in C, loaded into this process.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, all of it")]
+
+mod c;
+mod conformance;
+#[path = "../echo/lib.rs"]
+mod echo_plugin;
+mod handshake;
+mod header;
+mod misuse;
+
+/// The plugin in Rust, linked into this executable and as a library.
+mod echo {
+    use std::path::PathBuf;
+
+    pub use crate::echo_plugin::forge_plugin;
+
+    /// The library, which cargo builds with the tests because it is an example.
+    pub fn library() -> PathBuf {
+        let exe = std::env::current_exe().unwrap();
+        let name = format!("{}echo{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let file = exe.ancestors().nth(2).unwrap().join("examples").join(name);
+        assert!(file.exists(), "run `cargo build -p forge-plugin --examples` first");
+        file
+    }
+}
