@@ -5,4 +5,8 @@ mod build;
 mod docker;
 pub mod oci;
 
-forge_plugin::export! { name: "forge-pipes", pipes: [build::Build, docker::Docker] }
+forge_plugin::export! {
+    name: "forge-pipes",
+    build: Some(forge_plugin::BUILD_ID),
+    pipes: [build::Build, docker::Docker],
+}
