@@ -1,1 +1,5 @@
-//! stub
+//! The tests of the package: the executable as its users meet it, against real components.
+//! Does not know the engine's insides: those are tested beside their code.
+
+mod release;
+mod support;
