@@ -1,1 +1,4 @@
-//! stub
+//! The package's integration tests: the executable as users have it, and the rules that its sources keep.
+
+mod cases;
+mod diff;
