@@ -265,3 +265,71 @@ unsafe extern "C" fn release(_: *const HostV1, id: CallId, ptr: *const u8) {
         Status::OK
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Says that it is being used, dawdles, and says that it was used.
+    struct Slow {
+        entered: Sender<()>,
+        left: AtomicBool,
+    }
+
+    impl Services for Slow {
+        fn serve(&self, service: &str, _: &[u8]) -> Result<Vec<u8>, Refusal> {
+            self.entered.send(()).unwrap();
+            (0..10_000).for_each(|_| std::thread::yield_now());
+            self.left.store(true, Ordering::SeqCst);
+            Ok(service.as_bytes().to_vec())
+        }
+    }
+
+    fn ask(id: CallId) -> Status {
+        let mut answer = Str::EMPTY;
+        // SAFETY: the texts are constants, and the answer is ours.
+        unsafe { call(&raw const HOST, id, Str::of(b"wait"), Str::of(b"{}"), &raw mut answer) }
+    }
+
+    #[test]
+    fn a_call_ends_when_nobody_uses_its_services() {
+        let (entered, has_entered) = channel();
+        let slow = Slow { entered, left: AtomicBool::new(false) };
+        let mut thread = None;
+        let mut over = 0;
+        let ended = run(&slow, |id| {
+            over = id;
+            thread = Some(std::thread::spawn(move || ask(id)));
+            has_entered.recv().unwrap();
+            Status::OK
+        });
+        assert!(slow.left.load(Ordering::SeqCst));
+        assert_eq!(ended.body().unwrap(), b"{}");
+        assert_eq!(thread.unwrap().join().unwrap(), Status::OK);
+        assert_eq!(ask(over), Status::STALE);
+    }
+
+    #[test]
+    fn an_answer_can_be_read_until_it_is_given_back() {
+        let (entered, _has_entered) = channel();
+        let slow = Slow { entered, left: AtomicBool::new(false) };
+        run(&slow, |id| {
+            let mut answers = [Str::EMPTY; 2];
+            for answer in &mut answers {
+                // SAFETY: as in `ask`.
+                unsafe { call(&raw const HOST, id, Str::of(b"x"), Str::EMPTY, answer) };
+            }
+            // SAFETY: the first is given back, the second is not yet.
+            unsafe {
+                release(&raw const HOST, id, answers[0].ptr);
+                assert_eq!(answers[1].bytes(), Some(&b"x"[..]));
+                release(&raw const HOST, id, answers[1].ptr);
+                release(&raw const HOST, id, answers[1].ptr);
+            }
+            Status::OK
+        });
+    }
+}

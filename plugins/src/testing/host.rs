@@ -150,7 +150,7 @@ impl FakeHost {
     }
 
     /// Gets ready for a step: picks the artifacts that it takes, and empties its directory. Answers what the engine would
-    /// send over the line. [`run_step`] does this by itself.
+    /// send over the line. [`run_step`](super::run_step) does this by itself.
     pub fn begin(&mut self, table: &TableName, step: &Step) -> Result<Run, Failure> {
         let find = |name: &String| self.artifacts.iter().rfind(|it| it.name == *name).cloned();
         let missing = |name: &String| Failure::bug(format!("the step takes `{name}`, which is not there"));
