@@ -3,6 +3,7 @@
 
 mod cases;
 mod diff;
+mod docs;
 mod registry_http;
 mod registry_publish;
 mod registry_server;
