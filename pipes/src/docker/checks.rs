@@ -230,7 +230,7 @@ fn on_scratch_by_a_dockerfile() {
         Some(
             "# syntax=docker/dockerfile:1\nARG DIR\nFROM scratch\nARG TARGETPLATFORM DIR\n\
              COPY --chmod=700 --chown=5:6 $TARGETPLATFORM/hello ${DIR}/bin/\nWORKDIR /srv\nCOPY etc \\\n  conf/\n\
-             ENV B=\"x y\" PATH=$DIR/bin:$PATH\nENTRYPOINT [\"hello\"]\nCMD echo hi\nEXPOSE 80/tcp 53/udp\n\
+             ENV DIR=/env\nARG DIR=/arg\nENV B=\"x y\" PATH=$DIR/bin:$PATH\nENTRYPOINT [\"hello\"]\nCMD echo hi\nEXPOSE 80/tcp 53/udp\n\
              HEALTHCHECK --interval=30s CMD [\"hello\", \"--check\"]\nVOLUME /data\nSTOPSIGNAL SIGINT\nLABEL k=v\n",
         ),
         host(),
@@ -242,7 +242,7 @@ fn on_scratch_by_a_dockerfile() {
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
                 Cmd ["/bin/sh","-c","echo hi"]
                 Entrypoint ["hello"]
-                Env ["PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","B=x y"]
+                Env ["PATH=/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","DIR=/env","B=x y"]
                 ExposedPorts {"53/udp":{},"80/tcp":{}}
                 Healthcheck {"Interval":30000000000,"Test":["CMD","hello","--check"]}
                 Labels {"k":"v","org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
@@ -253,6 +253,7 @@ fn on_scratch_by_a_dockerfile() {
                 COPY --chmod=700 --chown=5:6 $TARGETPLATFORM/hello ${DIR}/bin/ true
                 WORKDIR /srv false
                 COPY etc conf/ true
+                ENV DIR=/env false
                 ENV B="x y" PATH=$DIR/bin:$PATH false
                 ENTRYPOINT ["hello"] false
                 CMD echo hi false
