@@ -2,4 +2,5 @@
 
 mod cases;
 mod diff;
+mod docs;
 mod tidy;
