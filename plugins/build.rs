@@ -33,7 +33,8 @@ fn hash_workspace(root: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
     let mut files = BTreeSet::new();
     let parts = CRATES.iter().flat_map(|name| PARTS.iter().map(move |part| root.join(name).join(part)));
     for path in parts.chain([root.join("Cargo.lock")]).filter(|path| path.exists()) {
-        println!("cargo::rerun-if-changed={}", path.display());
+        // Relative to this crate, so that a tree that was moved with its target directory is looked at where it is now.
+        println!("cargo::rerun-if-changed=../{}", path.strip_prefix(root).unwrap_or(&path).display());
         collect(&path, &mut files)?;
     }
     for path in files {

@@ -1,6 +1,13 @@
-//! The package's integration tests: the executable as users have it, and the rules that its sources keep.
+//! The tests of the package: the executable as its users meet it, against real components, and the rules of its sources.
+//! Does not know the engine's insides: those are tested beside their code.
 
 mod cases;
 mod diff;
 mod docs;
+mod registry_http;
+mod registry_publish;
+mod registry_server;
+mod registry_token;
+mod release;
+mod support;
 mod tidy;

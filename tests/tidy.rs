@@ -74,6 +74,7 @@ const TOP: &[&str] = &[
     ".gitignore",
     "Cargo.lock",
     "Cargo.toml",
+    "LICENSE",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",

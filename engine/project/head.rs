@@ -2,6 +2,7 @@
 //! Does not know facts: the name of the project is needed to have them.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
@@ -116,7 +117,9 @@ fn read<T: DeserializeOwned>(tables: &mut Map<String, Value>, name: &str) -> Opt
 }
 
 fn check(document: &Document, value: &Value, places: &Places) -> Vec<Diagnostic> {
-    match Schema::compile("", &schema_for!(Head).to_value()) {
+    static SCHEMA: LazyLock<Result<Schema, String>> =
+        LazyLock::new(|| Schema::compile("", &schema_for!(Head).to_value()));
+    match SCHEMA.as_ref() {
         Ok(_) if document.is_broken() => Vec::new(),
         Ok(schema) => schema.check(&Settings { value, places, source: document.source() }),
         Err(words) => vec![Diagnostic::error(format!("the engine's own tables can not be checked: {words}"))],

@@ -1,6 +1,8 @@
 //! Text to project: `Document` is what was typed, `Head` what the engine's own tables say, `Project` what all of it means.
 //! Does not know what a pipe does: it sees tables, and the JSON Schema of their settings.
 
+mod blocks;
+mod file_schema;
 mod head;
 mod keypath;
 mod lower;
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 use crate::source::{Source, Span};
 
+pub use file_schema::file_schema;
 pub use head::{Head, ProjectTable, RunLimits};
 pub use keypath::{Inside, Places, diagnostic};
 pub use lower::lower;

@@ -114,14 +114,15 @@ impl Schema {
                 found.push(place.says(message, Some(self.help(&path, error.kind(), error.instance()))));
             }
             kind => {
-                let message = format!("{} {}", self.subject(&path), wrong_value(kind, value));
+                let message = format!("{} {}", self.subject(&path), words::wrong_value(kind, value));
                 found.push(Found::at_value(settings, &path).says(message, Some(self.help(&path, kind, value))));
             }
         }
     }
 
     fn unknown_key(&self, settings: &Settings<'_>, path: &[Step], key: &str) -> Found {
-        let known = self.keys_at(path);
+        // In another variant of the table the key may be known.
+        let known = self.keys_at(path).into_iter().filter(|known| *known != key);
         let message = match self.name(path).as_str() {
             "" => format!("unknown key `{key}`"),
             of => format!("unknown key `{key}` of `{of}`"),
@@ -150,7 +151,7 @@ impl Schema {
         let wanted = self.wanted(&schemas);
         let choices = words::choices(&schemas);
         let example = choices.first().map_or_else(|| wanted.example(), |word| format!("\"{word}\""));
-        let help = format!("add `{key} = {example}`{}", description(&schemas));
+        let help = format!("add `{key} = {example}`{}", words::description(&schemas));
         Found::at_key(settings, path).says(message, Some(help))
     }
 
@@ -166,7 +167,7 @@ impl Schema {
             Some(instead) => format!("write `{instead}`"),
             None => format!("it is written `{}`", wanted.example()),
         };
-        found.says(message, Some(format!("{help}{}", description(&schemas))))
+        found.says(message, Some(format!("{help}{}", words::description(&schemas))))
     }
 
     /// Of alternatives that all fail, what is wrong by the one that was most likely meant.
@@ -178,31 +179,39 @@ impl Schema {
         context: &[Vec<ValidationError<'static>>],
         found: &mut Vec<Found>,
     ) {
-        let words = words::choices(&self.at(path));
-        if let (Some(word), false) = (value.as_str(), words.is_empty()) {
-            let message = format!("{} can not be `{word}`", self.subject(path));
-            let help = did_you_mean(word, "it is one of", words);
-            return found.push(Found::at_value(settings, path).says(message, Some(help)));
+        if let (Some(word), false) = (value.as_str(), words::choices(&self.at(path)).is_empty()) {
+            return found.push(self.no_choice(settings, path, word));
         }
-        if let Some(table) = value.as_object() {
+        if let Some(table) = value.as_object().filter(|_| context.iter().flatten().any(is_unknown_key)) {
             let known = self.keys_at(path);
             let unknown: Vec<&String> = table.keys().filter(|key| !known.contains(&key.as_str())).collect();
             if !unknown.is_empty() && !known.is_empty() {
                 return found.extend(unknown.into_iter().map(|key| self.unknown_key(settings, path, key)));
             }
         }
+        if let Some(tag) = tag_of_all(context, path.len()) {
+            let word = tag.last().and_then(|step| value.get(step.as_key()?)).map(words::literal).unwrap_or_default();
+            return found.push(self.no_choice(settings, &tag, &word));
+        }
         let of_this_form =
             |errors: &&Vec<ValidationError<'static>>| !errors.iter().any(|error| is_of_another_form(error, path.len()));
-        match context.iter().filter(of_this_form).min_by_key(|errors| errors.len()) {
+        let likely = |errors: &&Vec<ValidationError<'static>>| (tag(errors, path.len()).is_some(), errors.len());
+        match context.iter().filter(of_this_form).min_by_key(likely) {
             Some(errors) => errors.iter().for_each(|error| self.tell(settings, error, found)),
             None => found.push(self.wrong_type(settings, path, value)),
         }
     }
 
+    fn no_choice(&self, settings: &Settings<'_>, path: &[Step], word: &str) -> Found {
+        let message = format!("{} can not be `{word}`", self.subject(path));
+        let help = did_you_mean(word, "it is one of", words::choices(&self.at(path)));
+        Found::at_value(settings, path).says(message, Some(help))
+    }
+
     /// What to do about a value that is wrong: what it may be, and what it is for.
     fn help(&self, path: &[Step], kind: &Kind, value: &Value) -> String {
         let schemas = self.at(path);
-        let description = description(&schemas);
+        let description = words::description(&schemas);
         match kind {
             Kind::Pattern { pattern } => format!("it must match `{pattern}`{description}"),
             Kind::Enum { options } => {
@@ -283,55 +292,25 @@ fn enter<'s>(schema: &'s Value, step: &Step) -> Option<&'s Value> {
     }
 }
 
+/// The key that tells the variants of a table apart, when it fits none of them.
+fn tag_of_all(context: &[Vec<ValidationError<'static>>], depth: usize) -> Option<Vec<Step>> {
+    let first = tag(context.first()?, depth)?;
+    context.iter().all(|errors| tag(errors, depth).is_some_and(|tag| tag == first)).then_some(first)
+}
+
+/// The key that says that another variant is meant.
+fn tag(errors: &[ValidationError<'static>], depth: usize) -> Option<Vec<Step>> {
+    let tags = errors.iter().filter(|error| matches!(error.kind(), Kind::Constant { .. }));
+    tags.map(|error| steps(error.instance_path())).find(|path| path.len() == depth + 1)
+}
+
+fn is_unknown_key(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), Kind::AdditionalProperties { .. } | Kind::UnevaluatedProperties { .. })
+}
+
 /// An alternative for another form of value: it says nothing of this one.
 fn is_of_another_form(error: &ValidationError<'_>, depth: usize) -> bool {
     matches!(error.kind(), Kind::Type { .. }) && error.instance_path().segments().count() == depth
-}
-
-/// What is wrong with a value of the right type.
-fn wrong_value(kind: &Kind, value: &Value) -> String {
-    let this = words::literal(value);
-    match kind {
-        Kind::Enum { .. } | Kind::Constant { .. } | Kind::Pattern { .. } => format!("can not be `{this}`"),
-        Kind::Minimum { limit } => format!("wants at least {limit}, this is {this}"),
-        Kind::ExclusiveMinimum { limit } => format!("wants more than {limit}, this is {this}"),
-        Kind::Maximum { limit } => format!("wants at most {limit}, this is {this}"),
-        Kind::ExclusiveMaximum { limit } => format!("wants less than {limit}, this is {this}"),
-        Kind::MinLength { limit: 1 } | Kind::MinItems { limit: 1 } | Kind::MinProperties { limit: 1 } => {
-            "must not be empty".to_owned()
-        }
-        Kind::MinLength { limit } => format!("wants {limit} characters at least"),
-        Kind::MaxLength { limit } => format!("wants {limit} characters at most"),
-        Kind::MinItems { limit } => format!("wants {limit} items at least"),
-        Kind::MaxItems { limit } => format!("wants {limit} items at most"),
-        Kind::MinProperties { limit } => format!("wants {limit} keys at least"),
-        Kind::MaxProperties { limit } => format!("wants {limit} keys at most"),
-        Kind::UniqueItems => "has one item twice".to_owned(),
-        Kind::OneOfMultipleValid { .. } => "can be read in two ways".to_owned(),
-        Kind::FalseSchema | Kind::Not { .. } => "can not stand here".to_owned(),
-        other => format!("is not what it must be (`{}`)", other.keyword()),
-    }
-}
-
-/// The first sentence of what the schema says for people, after a colon.
-fn description(schemas: &[&Value]) -> String {
-    let texts = schemas.iter().filter_map(|schema| schema.get("description")?.as_str());
-    match texts.map(first_sentence).find(|text| !text.is_empty()) {
-        Some(text) => format!(": {text}"),
-        None => String::new(),
-    }
-}
-
-fn first_sentence(text: &str) -> String {
-    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-    let sentence = paragraph.split_once(". ").map_or(paragraph.as_str(), |(first, _)| first).trim_end_matches('.');
-    let mut letters = sentence.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            format!("{}{}", first.to_lowercase(), &sentence[first.len_utf8()..])
-        }
-        _ => sentence.to_owned(),
-    }
 }
 
 fn steps(location: &Location) -> Vec<Step> {
@@ -362,6 +341,13 @@ fn dotted(path: &[Step]) -> String {
 }
 
 impl Step {
+    fn as_key(&self) -> Option<&str> {
+        match self {
+            Step::Key(key) => Some(key),
+            Step::Item(_) => None,
+        }
+    }
+
     fn as_segment(&self) -> Segment<'_> {
         match self {
             Step::Key(key) => Segment::Key(key),

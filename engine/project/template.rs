@@ -12,11 +12,14 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{Error, ErrorKind, Template, UndefinedBehavior, Value};
 
 use super::Environment;
+use super::blocks::{blocks, find_name};
 use crate::diagnostic::{did_you_mean, list, nearest};
 use crate::source::within;
 
 /// What a template may cost: enough for every honest one, and the end of a loop without one.
 const FUEL: u64 = 200_000;
+/// How long one `{{ … }}` may be, in bytes. The engine descends into an expression operator by operator.
+const BLOCK: usize = 1024;
 /// How many variables that are not set one template is told of.
 const UNSET_AT_ONCE: usize = 20;
 
@@ -92,6 +95,9 @@ impl Renderer {
         text: &'t str,
         names: &Arc<BTreeMap<String, Value>>,
     ) -> Result<Template<'_, 't>, Vec<Mistake>> {
+        if let Some(block) = blocks(text).find(|block| block.len() > BLOCK) {
+            return Err(vec![too_long(block)]);
+        }
         let engine: &minijinja::Environment<'t> = &self.engine;
         let template = engine.template_from_str(text).map_err(|error| vec![syntax(text, &error)])?;
         let mut unknown: Vec<String> = template
@@ -240,6 +246,14 @@ fn syntax(text: &str, error: &Error) -> Mistake {
     Mistake { place: range(text, error), message: format!("bad template: {what}"), help: Some(help.to_owned()) }
 }
 
+fn too_long(block: Range<usize>) -> Mistake {
+    Mistake {
+        message: format!("bad template: what stands in braces has {} bytes, it may have {BLOCK}", block.len()),
+        place: block,
+        help: Some("take it apart with `{% set a = … %}`".to_owned()),
+    }
+}
+
 /// Filters that a name may need. There are more; the engine does not list them.
 const FILTERS: &[&str] =
     &["default", "first", "int", "join", "last", "length", "lower", "replace", "split", "title", "trim", "upper"];
@@ -264,30 +278,6 @@ fn range(text: &str, error: &Error) -> Range<usize> {
         Some(range) => within(text, range.into()).range(),
         None => 0..text.len(),
     }
-}
-
-/// The first use of `name`, `a` or `a.b`, within the braces of `text` and outside of quotes.
-fn find_name(text: &str, name: &str) -> Option<Range<usize>> {
-    let mut at = 0;
-    while let Some(open) = text[at..].find("{{").into_iter().chain(text[at..].find("{%")).min() {
-        let start = at + open + 2;
-        let end = text[start..].find(['}', '%']).map_or(text.len(), |length| start + length);
-        if let Some(found) = find_in_block(&text[start..end], name) {
-            return Some(start + found..start + found + name.len());
-        }
-        at = end;
-    }
-    None
-}
-
-fn find_in_block(block: &str, name: &str) -> Option<usize> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    block.match_indices(name).map(|(at, _)| at).find(|at| {
-        let before = &block[..*at];
-        let quoted = before.matches('"').count() % 2 == 1 || before.matches('\'').count() % 2 == 1;
-        let starts = !before.ends_with(is_word) && !before.trim_end().ends_with('.');
-        starts && !quoted && !block[at + name.len()..].starts_with(is_word)
-    })
 }
 
 /// The names that one rendering sees.
@@ -409,17 +399,5 @@ mod tests {
             Err("`env.CD` is not set; set it, here in `[env]` or outside, or write `env.CD | default(\"…\")`"),
         );
         check("{{ version | replace('a') }}", Err("bad template: missing argument; the mistake is in `replace('a')`"));
-    }
-
-    #[test]
-    fn where_a_name_stands() {
-        let check = |text: &str, name: &str, expect: Option<usize>| {
-            assert_eq!(find_name(text, name).map(|range| range.start), expect, "{text}");
-        };
-        check("os {{ 'os' ~ os }}", "os", Some(13));
-        check("{{ env.os }}{% if os %}", "os", Some(18));
-        check("{{ host }}{{ os_x }}", "os", None);
-        check("{{ é }}{{ env.A_B }}{{ env.A }}", "env.A", Some(24));
-        check("{{", "os", None);
     }
 }

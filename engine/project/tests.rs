@@ -64,6 +64,24 @@ enum Hook {
     Script(String),
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(tag = "to", rename_all = "lowercase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+enum Publish {
+    /// A registry.
+    Registry {
+        /// Which images.
+        images: Vec<String>,
+        #[serde(default)]
+        retries: u8,
+    },
+    /// A directory.
+    Layout {
+        /// Where it lies.
+        path: String,
+    },
+}
+
 fn pipe<S: JsonSchema>(name: &str) -> PipeInfo {
     let settings = schema_for!(S).to_value();
     PipeInfo { name: name.to_owned(), summary: String::new(), settings, makes: Vec::new() }
@@ -89,12 +107,16 @@ fn facts() -> Facts {
 }
 
 fn load(text: &str) -> (Project, Vec<Diagnostic>) {
+    let pipes = [pipe::<Build>("build"), pipe::<Build>("docker"), pipe::<Publish>("publish")];
+    load_with(text, &pipes.each_ref())
+}
+
+fn load_with(text: &str, pipes: &[&PipeInfo]) -> (Project, Vec<Diagnostic>) {
     let environment = Environment::from([("HOME".to_owned(), "/root".to_owned())]);
-    let pipes = [pipe::<Build>("build"), pipe::<Build>("docker")];
     let (document, mut diagnostics) = Document::parse(Source::new("forge.toml", text));
     let (head, more) = Head::read(&document);
     diagnostics.extend(more);
-    let (project, more) = lower(&document, head, &[&pipes[0], &pipes[1]], &facts(), &environment);
+    let (project, more) = lower(&document, head, pipes, &facts(), &environment);
     diagnostics.extend(more);
     (project, diagnostics)
 }
@@ -215,7 +237,7 @@ fn unknown_tables() {
             4 | [[biuld]]
               | ^^^^^^^^^
               |
-              = help: did you mean `build`? the tables are `build`, `docker`
+              = help: did you mean `build`? the tables are `build`, `docker`, `publish`
 
             error: unknown table `prject`
              --> forge.toml:6:1
@@ -223,7 +245,7 @@ fn unknown_tables() {
             6 | [prject]
               | ^^^^^^^^
               |
-              = help: did you mean `project`? the tables are `build`, `docker`, `project`
+              = help: did you mean `project`? the tables are `build`, `docker`, `project`, `publish`
 
             error: unknown table `x`
              --> forge.toml:7:3
@@ -231,7 +253,7 @@ fn unknown_tables() {
             7 | [[x.y]]
               |   ^
               |
-              = help: the tables are `build`, `docker`
+              = help: the tables are `build`, `docker`, `publish`
 
         "#]],
     );
@@ -244,7 +266,7 @@ fn unknown_tables() {
             1 | version = 1
               | ^^^^^^^
               |
-              = help: the tables are `build`, `docker`
+              = help: the tables are `build`, `docker`, `publish`
 
         "#]],
     );
@@ -615,6 +637,113 @@ fn values_within_values() {
 }
 
 #[test]
+fn tables_of_several_variants() {
+    check_tables(
+        "[[publish]]\nto = 'registri'\nimages = []\n",
+        expect![[r#"
+            error: `to` can not be `registri`
+             --> forge.toml:5:6
+              |
+            5 | to = 'registri'
+              |      ^^^^^^^^^^
+              |
+              = help: did you mean `registry`? it is one of `layout`, `registry`
+
+        "#]],
+    );
+    check_tables(
+        "[[publish]]\nimages = []\n",
+        expect![[r#"
+        error: missing key `to` of `publish`
+         --> forge.toml:4:1
+          |
+        4 | [[publish]]
+          | ^^^^^^^^^^^
+          |
+          = help: add `to = "registry"`
+
+    "#]],
+    );
+    check_tables(
+        "[[publish]]\nto = 'registry'\n",
+        expect![[r#"
+        error: missing key `images` of `publish`
+         --> forge.toml:4:1
+          |
+        4 | [[publish]]
+          | ^^^^^^^^^^^
+          |
+          = help: add `images = ["…"]`: which images
+
+    "#]],
+    );
+}
+
+#[test]
+fn keys_of_one_variant() {
+    check_tables(
+        "[[publish]]\nto = 'layout'\npath = 1\n",
+        expect![[r#"
+        error: `path` wants a string, this is an integer
+         --> forge.toml:6:8
+          |
+        6 | path = 1
+          |        ^
+          |
+          = help: write `"1"`: where it lies
+
+    "#]],
+    );
+    check_tables(
+        "[[publish]]\nto = 'layout'\npath = 'x'\nretries = 1\n",
+        expect![[r#"
+        error: unknown key `retries` of `publish`
+         --> forge.toml:7:1
+          |
+        7 | retries = 1
+          | ^^^^^^^
+          |
+          = help: the keys are `id`, `images`, `path`, `to`
+
+    "#]],
+    );
+    check_tables(
+        "[[publish]]\nto = 'layout'\npahth = 'x'\n",
+        expect![[r#"
+        error: unknown key `pahth` of `publish`
+         --> forge.toml:6:1
+          |
+        6 | pahth = 'x'
+          | ^^^^^
+          |
+          = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `to`
+
+    "#]],
+    );
+    check_tables(
+        "[[publish]]\nto = 'registry'\nimages = ['{{ x }}', 1]\n",
+        expect![[r#"
+        error: unknown name `x` in a template
+         --> forge.toml:6:15
+          |
+        6 | images = ['{{ x }}', 1]
+          |               ^
+          |
+          = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+
+        error: `images[1]` wants a string, this is an integer
+         --> forge.toml:6:22
+          |
+        6 | images = ['{{ x }}', 1]
+          |                      ^
+          |
+          = help: write `"1"`
+
+    "#]],
+    );
+}
+
+#[test]
 fn ids() {
     check_tables(
         "[[build]]\nid = 'a'\ntool = 'go'\n[[build]]\nid = 'a'\ntool = 'go'\n",
@@ -978,7 +1107,9 @@ fn syntax_that_is_repeated_or_of_another_language() {
 
 #[test]
 fn no_text_makes_it_panic() {
-    let good = "[project]\nname = \"hé\"\n[env]\nA = '{{ tag }}'\n[[build]]\nid = 'a'\ntool = \"go\"\ntags = [\"{{ version }}\", '{% if os %}']\nenv.A = \"\\u00e9{{ arch }}\"\n[[docker]]\nhooks = [{ run = ['x'] }]\n";
+    let build = pipe::<Build>("build");
+    let load = |text: &str| load_with(text, &[&build]);
+    let good = "[project]\nname = \"hé\"\n[env]\nA = '{{ tag }}'\n[[build]]\nid = 'a'\ntool = \"go\"\ntags = [\"{{ version }}\", '{% if os %}']\nenv.A = \"\\u00e9{{ arch }}\"\n[[build]]\nhooks = [{ run = ['x'] }]\n";
     for (end, _) in good.char_indices() {
         render(&load(&good[..end]).1, Colour::Plain);
     }
@@ -1006,4 +1137,42 @@ fn ten_thousand_tables() {
     assert_eq!(diagnostics.len(), 20_000);
     let rendered = render(&diagnostics, Colour::Plain);
     assert_eq!(rendered.matches("missing key `tool`").count(), 50);
+}
+
+#[test]
+fn what_is_nested_too_deep_is_a_mistake() {
+    let deep = 20_000;
+    for text in [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}", "{a=".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]", "a.".repeat(deep)),
+        format!("[[build]]\ntags = '{}'", "{{ (".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {} }}}}'", "(".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {}1 }}}}'", "1+".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ {}1 }}}}'", "not ".repeat(deep)),
+        format!("[[build]]\ntags = '{{{{ name{} }}}}'", "|upper".repeat(deep)),
+        format!("[[build]]\ntags = '{}'", "{% if name %}".repeat(deep)),
+    ] {
+        let (_, diagnostics) = load(&text);
+        assert!(!diagnostics.is_empty());
+        render(&diagnostics, Colour::Plain);
+    }
+}
+
+#[test]
+fn the_schema_of_the_file_says_the_same() {
+    let pipes = [pipe::<Build>("build"), pipe::<Publish>("publish")];
+    let schema = file_schema(&pipes.each_ref());
+    let validator = jsonschema::options().offline().build(&schema).unwrap();
+    let check = |text: &str, expect: &[&str]| {
+        let file: Value = toml::from_str(text).unwrap();
+        let actual: Vec<String> = validator.iter_errors(&file).map(|error| error.instance_path().to_string()).collect();
+        assert_eq!(actual, expect, "{text}");
+    };
+    check(HELLO, &[]);
+    check(&format!("{HELLO}[[build]]\nid = 'a'\ntool = 'go'\n[[publish]]\nid = 'b'\nto = 'layout'\npath = 'x'"), &[]);
+    check(&format!("{HELLO}[[build]]\nid = 7\ntool = 'og'"), &["/build/0/id", "/build/0/tool"]);
+    check(&format!("{HELLO}[[biuld]]\ntool = 'go'"), &[""]);
+    check(&format!("{HELLO}[[publish]]\nto = 'layout'\npath = 'x'\nretries = 1"), &["/publish/0"]);
 }

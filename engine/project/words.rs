@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 /// Lists within lists, further than any honest schema goes.
@@ -186,5 +187,51 @@ pub(super) fn literal(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// What is wrong with a value of the right type.
+pub(super) fn wrong_value(kind: &Kind, value: &Value) -> String {
+    let this = literal(value);
+    match kind {
+        Kind::Enum { .. } | Kind::Constant { .. } | Kind::Pattern { .. } => format!("can not be `{this}`"),
+        Kind::Minimum { limit } => format!("wants at least {limit}, this is {this}"),
+        Kind::ExclusiveMinimum { limit } => format!("wants more than {limit}, this is {this}"),
+        Kind::Maximum { limit } => format!("wants at most {limit}, this is {this}"),
+        Kind::ExclusiveMaximum { limit } => format!("wants less than {limit}, this is {this}"),
+        Kind::MinLength { limit: 1 } | Kind::MinItems { limit: 1 } | Kind::MinProperties { limit: 1 } => {
+            "must not be empty".to_owned()
+        }
+        Kind::MinLength { limit } => format!("wants {limit} characters at least"),
+        Kind::MaxLength { limit } => format!("wants {limit} characters at most"),
+        Kind::MinItems { limit } => format!("wants {limit} items at least"),
+        Kind::MaxItems { limit } => format!("wants {limit} items at most"),
+        Kind::MinProperties { limit } => format!("wants {limit} keys at least"),
+        Kind::MaxProperties { limit } => format!("wants {limit} keys at most"),
+        Kind::UniqueItems => "has one item twice".to_owned(),
+        Kind::OneOfMultipleValid { .. } => "can be read in two ways".to_owned(),
+        Kind::FalseSchema | Kind::Not { .. } => "can not stand here".to_owned(),
+        other => format!("is not what it must be (`{}`)", other.keyword()),
+    }
+}
+
+/// The first sentence of what the schema says for people, after a colon.
+pub(super) fn description(schemas: &[&Value]) -> String {
+    let texts = schemas.iter().filter_map(|schema| schema.get("description")?.as_str());
+    match texts.map(first_sentence).find(|text| !text.is_empty()) {
+        Some(text) => format!(": {text}"),
+        None => String::new(),
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    let sentence = paragraph.split_once(". ").map_or(paragraph.as_str(), |(first, _)| first).trim_end_matches('.');
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            format!("{}{}", first.to_lowercase(), &sentence[first.len_utf8()..])
+        }
+        _ => sentence.to_owned(),
     }
 }

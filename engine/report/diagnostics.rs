@@ -394,7 +394,8 @@ mod tests {
               = help: cut it
 
         "#]]
-        .assert_eq(&render(&[at_the_end], Colour::Plain));
+        .assert_eq(&render(std::slice::from_ref(&at_the_end), Colour::Plain));
+        assert!(render(&[at_the_end], Colour::Ansi).contains("forge.toml:1:1000006"));
         let all_of_it = Diagnostic::error("long").at(&source, Span::new(4, end));
         expect![[r#"
             error: long

@@ -3,14 +3,17 @@
 
 mod assemble;
 mod base;
+#[cfg(test)]
+mod checks;
 mod context;
 mod copying;
-pub mod dockerfile;
+mod dockerfile;
 mod healthcheck;
 mod keys;
-mod nearest;
+pub(crate) mod nearest;
 mod recipe;
 mod references;
+mod settings;
 mod sources;
 mod values;
 mod words;
@@ -22,111 +25,23 @@ use forge_plugin::schemas::{
     Failure, KindInfo, Memory, Output, Place, Platform, Problem, Read, Resource, Selector, SourceText, Step,
 };
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::base::{Base, BaseImage, Fetch};
+use self::base::{Base, BaseImage, BaseManifest, Fetch};
 use self::context::Context;
 use self::recipe::{BaseOf, Change, Copy, Instruction, Recipe, Source};
+use self::settings::Settings;
+use crate::oci::reference::Reference;
 
 /// The pipe.
 pub struct Docker;
 
-/// Makes a container image for each platform. No daemon is needed, and nothing is run: programs and files go into layers,
-/// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile.
-///
-/// The same inputs give the same image, digest for digest, on every machine: all times are the commit's, owners are
-/// numbers, and permissions are 0755 for what may be executed, else 0644.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The repositories that it is published in, without a tag: `ghcr.io/acme/hello`. Names without a host are those of
-    /// Docker Hub.
-    pub images: Vec<Template>,
-    /// The tags that it is published under. One that comes out empty is left out. Default: the version.
-    pub tags: Option<Vec<Template>>,
-    /// For which platforms. Default: `linux/amd64` and `linux/arm64`.
-    #[serde(default = "default_platforms")]
-    #[schemars(with = "Vec<Platform>")]
-    pub platforms: Vec<String>,
-    /// The tables whose binaries go into it, by id. Default: all that make binaries. Empty: none.
-    pub ids: Option<Vec<String>>,
-    /// What makes it. Others that can run programs come with a later version.
-    #[serde(default)]
-    pub engine: Engine,
-
-    /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
-    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`. `COPY` finds each
-    /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project.
-    pub dockerfile: Option<String>,
-    /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
-    /// namesakes are there without.
-    #[serde(default)]
-    pub build_args: BTreeMap<String, Template>,
-
-    /// Labels of the image's config. `org.opencontainers.image.title`, `version`, `revision` and `created` are there
-    /// without. Those given here replace those of the Dockerfile.
-    #[serde(default)]
-    pub labels: BTreeMap<String, Template>,
-    /// Annotations of the image's manifest.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, Template>,
-
-    /// What it stands on, when there is no Dockerfile: `scratch` (nothing), an image in a registry, or `oci:DIR` and
-    /// `oci:DIR:NAME` for one in an OCI layout in the project. Default: `scratch`.
-    pub base: Option<Template>,
-    /// Files and directories of the project that go into it, when there is no Dockerfile.
-    #[serde(default)]
-    pub files: Vec<File>,
-    /// The directory that the binaries go to, when there is no Dockerfile. Default: `/usr/local/bin`, which is in `PATH`.
-    pub bin_dir: Option<Template>,
-    /// What is started, when there is no Dockerfile. Default: the binary, where there is just one.
-    pub entrypoint: Option<Vec<Template>>,
-    /// What is passed to the entrypoint, when there is no Dockerfile.
-    pub cmd: Option<Vec<Template>>,
-    /// Variables of the environment, when there is no Dockerfile.
-    #[serde(default)]
-    pub env: BTreeMap<String, Template>,
-    /// Who runs it, when there is no Dockerfile: `65532`, `65532:65532`, or a name that the base knows.
-    pub user: Option<Template>,
-    /// The directory in which it starts, when there is no Dockerfile.
-    pub workdir: Option<Template>,
-    /// The ports on which it listens, when there is no Dockerfile: `8080`, `53/udp`, `8000-8002`.
-    #[serde(default)]
-    pub ports: Vec<String>,
-    /// The directories that hold data, when there is no Dockerfile.
-    #[serde(default)]
-    pub volumes: Vec<String>,
-    /// The signal that stops it, when there is no Dockerfile: `SIGINT`.
-    pub stop_signal: Option<String>,
-}
-
-/// What makes an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// forge itself, which runs nothing: no daemon and no rights are needed.
-    #[default]
-    Native,
-}
-
-/// A file or a directory of the project that goes into an image.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// A file, a directory (what is in it is copied) or a glob, relative to the project file.
-    pub src: Template,
-    /// Where it goes. With a `/` at its end it is a directory.
-    pub dst: Template,
-    /// Permissions of files in octal: `"0644"`. Default: 0755 for what may be executed, else 0644.
-    pub mode: Option<String>,
-}
-
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one a step")]
 pub enum Params {
+    /// Asks which base a name means.
+    Resolve(Fetch),
     /// Fetches a base.
     Base(Fetch),
     /// Makes an image.
@@ -140,7 +55,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -170,14 +85,11 @@ impl Pipe for Docker {
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
         match params {
+            Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
         }
     }
-}
-
-fn default_platforms() -> Vec<String> {
-    vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()]
 }
 
 fn platforms(settings: &Settings) -> Result<Vec<Platform>, Vec<Problem>> {
@@ -214,7 +126,8 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
         Some(ids) => ids.as_slice(),
         None => &[],
     };
-    let by_id = ids.iter().enumerate().map(|(at, id)| binaries(&[id.clone()], platforms, format!("ids[{at}]")));
+    let by_id =
+        ids.iter().enumerate().map(|(at, id)| binaries(std::slice::from_ref(id), platforms, format!("ids[{at}]")));
     let by_platform = platforms
         .iter()
         .enumerate()
@@ -269,61 +182,89 @@ fn plan_image(
 ) -> Result<Vec<Step>, Vec<Problem>> {
     let names = PlatformNames::from(platform);
     let context = Context::new(platform, given.offers);
-    let mut problems = Vec::new();
-    if let Some((one, other, file_name)) = context.ambiguous() {
-        let message = format!("`{one}` and `{other}` are both called `{file_name}`");
-        problems.push(Problem::at_key("ids", message).help("choose the tables whose binaries go in by `ids`"));
-    }
+    let mut problems = ambiguous(&context);
     let making = match &settings.dockerfile {
         Some(path) => by_dockerfile(settings, given, platform, path, &context),
         None => keys::making(settings, given, &names, &context),
     };
-    let references = references::references(settings, given, &names);
-    let annotations = render_map("annotations", &settings.annotations, given, &names);
-    let labels = labels(settings, given, &names);
-    let mut take = |more: Vec<Problem>| problems.extend(more);
-    let parts = (
-        making.map_err(&mut take).ok(),
-        references.map_err(&mut take).ok(),
-        annotations.map_err(&mut take).ok(),
-        labels.map_err(&mut take).ok(),
-    );
-    let (Some(making), Some(references), Some(annotations), Some((defaults, labels))) = parts else {
-        return Err(problems);
-    };
-    if !problems.is_empty() {
-        return Err(problems);
+    let making = or_problems(making, &mut problems);
+    let references = or_problems(references::references(settings, given, &names), &mut problems);
+    let annotations = or_problems(render_map("annotations", &settings.annotations, given, &names), &mut problems);
+    let labels = or_problems(render_map("labels", &settings.labels, given, &names), &mut problems);
+    match (making, references, annotations, labels) {
+        (Some(making), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {
+            let image = Planned { given, platform, key, making, references, annotations, labels };
+            Ok(image.steps())
+        }
+        _ => Err(problems),
     }
-    let mut instructions = vec![label(defaults)];
-    instructions.extend(making.instructions);
-    instructions.extend((!labels.is_empty()).then(|| label(labels)));
-    let base = base_step(given, platform, &making.base, &making.base_text, &making.base_place);
-    let recipe = Recipe {
-        platform: platform.clone(),
-        base: if base.is_some() { BaseOf::FirstInput } else { BaseOf::Scratch },
-        created: given.facts.commit_time.clone(),
-        timestamp: given.facts.commit_timestamp,
-        instructions,
-        annotations,
-        references: references.iter().map(ToString::to_string).collect(),
+}
+
+fn ambiguous(context: &Context) -> Vec<Problem> {
+    let problem = |(one, other, file_name): (&str, &str, &str)| {
+        Problem::at_key("ids", format!("`{one}` and `{other}` are both called `{file_name}`"))
+            .help("choose the tables whose binaries go in by `ids`")
     };
-    let mounts = match &making.base {
-        Base::Registry(base) if references.iter().any(|it| it.host() == base.host()) => vec![base.name()],
-        _ => Vec::new(),
-    };
-    let detail = Image { references: recipe.references.clone(), media_type: None, mounts };
-    let takes = base.iter().flat_map(|it| &it.makes).map(|it| it.name.clone()).chain(inputs(&recipe)).collect();
-    let image = Step {
-        name: platform.to_string(),
-        platform: Some(platform.clone()),
-        takes,
-        makes: vec![output(given, platform, "image", &detail)],
-        reads: making.reads,
-        params: json(&Params::Image(recipe)),
-        place: Place::Key(key.to_owned()),
-        ..Step::default()
-    };
-    Ok(base.into_iter().chain([image]).collect())
+    context.ambiguous().map(problem).into_iter().collect()
+}
+
+fn or_problems<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|more| problems.extend(more)).ok()
+}
+
+/// An image of which nothing is wrong.
+struct Planned<'a> {
+    given: &'a Given<'a>,
+    platform: &'a Platform,
+    /// The key that asks for its platform.
+    key: &'a str,
+    making: Making,
+    references: Vec<Reference>,
+    annotations: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Planned<'_> {
+    /// The steps that find and fetch its base, where there is one, and the step that makes it.
+    fn steps(self) -> Vec<Step> {
+        let mut steps = base_steps(self.given, self.platform, &self.making);
+        let base: Vec<String> = steps.last().map(made).into_iter().flatten().collect();
+        let on = if base.is_empty() { BaseOf::Scratch } else { BaseOf::FirstInput };
+        let mounts = self.mounts();
+        let Planned { given, platform, key, making, references, annotations, labels } = self;
+        let mut instructions = vec![label(default_labels(given))];
+        instructions.extend(making.instructions);
+        instructions.extend((!labels.is_empty()).then(|| label(labels)));
+        let recipe = Recipe {
+            platform: platform.clone(),
+            base: on,
+            created: given.facts.commit_time.clone(),
+            timestamp: given.facts.commit_timestamp,
+            instructions,
+            annotations,
+            references: references.iter().map(ToString::to_string).collect(),
+        };
+        let detail = Image { references: recipe.references.clone(), media_type: None, mounts };
+        steps.push(Step {
+            name: platform.to_string(),
+            platform: Some(platform.clone()),
+            takes: base.into_iter().chain(inputs(&recipe)).collect(),
+            makes: vec![output(given, platform, "image", &detail)],
+            reads: making.reads,
+            params: json(&Params::Image(recipe)),
+            place: Place::Key(key.to_owned()),
+            ..Step::default()
+        });
+        steps
+    }
+
+    /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
+    fn mounts(&self) -> Vec<String> {
+        match &self.making.base {
+            Base::Registry(base) if self.references.iter().any(|it| it.host() == base.host()) => vec![base.name()],
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn by_dockerfile(
@@ -349,27 +290,46 @@ fn by_dockerfile(
     }
 }
 
-fn base_step(given: &Given<'_>, platform: &Platform, base: &Base, text: &str, place: &Place) -> Option<Step> {
-    let mounts = match base {
-        Base::Scratch => return None,
-        Base::Registry(reference) => vec![reference.name()],
-        Base::Layout { .. } => Vec::new(),
-    };
-    let (reads, resource) = match base {
-        Base::Layout { dir, .. } => (vec![Read { path: dir.clone(), place: place.clone() }], Resource::Cpu),
-        _ => (Vec::new(), Resource::Network),
-    };
-    Some(Step {
-        name: format!("base/{platform}"),
-        platform: Some(platform.clone()),
-        makes: vec![output(given, platform, "base", &BaseImage { name: text.to_owned(), mounts })],
-        memory: if base.is_fixed() { Memory::Content } else { Memory::Never },
-        reads,
-        resource,
-        params: json(&Params::Base(Fetch { base: text.to_owned(), platform: platform.clone() })),
-        place: place.clone(),
-        ..Step::default()
-    })
+/// None for scratch. What a name in a registry means is asked in every run, unless it is a digest.
+fn base_steps(given: &Given<'_>, platform: &Platform, making: &Making) -> Vec<Step> {
+    let Making { base, base_text: text, base_place: place, .. } = making;
+    let fetch = Fetch { base: text.clone(), platform: platform.clone() };
+    let step = Step { platform: Some(platform.clone()), place: place.clone(), ..Step::default() };
+    let name = format!("base/{platform}");
+    match base {
+        Base::Scratch => Vec::new(),
+        Base::Layout { dir, .. } => vec![Step {
+            name,
+            makes: vec![output(given, platform, "base", &BaseImage { name: text.clone(), mounts: Vec::new() })],
+            reads: vec![Read { path: dir.clone(), place: place.clone() }],
+            params: json(&Params::Base(fetch)),
+            ..step
+        }],
+        Base::Registry(reference) => {
+            let resolve = Step {
+                name: format!("base/{platform}/manifest"),
+                makes: vec![output(given, platform, "base_manifest", &BaseManifest { name: text.clone() })],
+                memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
+                resource: Resource::Network,
+                params: json(&Params::Resolve(fetch.clone())),
+                ..step.clone()
+            };
+            let detail = BaseImage { name: text.clone(), mounts: vec![reference.name()] };
+            let base = Step {
+                name,
+                takes: made(&resolve).collect(),
+                makes: vec![output(given, platform, "base", &detail)],
+                resource: Resource::Network,
+                params: json(&Params::Base(fetch)),
+                ..step
+            };
+            vec![resolve, base]
+        }
+    }
+}
+
+fn made(step: &Step) -> impl Iterator<Item = String> {
+    step.makes.iter().map(|output| output.name.clone())
 }
 
 fn output<K: Kind>(given: &Given<'_>, platform: &Platform, what: &str, detail: &K) -> Output {
@@ -396,25 +356,21 @@ fn inputs(recipe: &Recipe) -> Vec<String> {
     names
 }
 
-type Pairs = Vec<(String, String)>;
-
-/// Labels that are there without, and those of the table.
-fn labels(settings: &Settings, given: &Given<'_>, names: &PlatformNames) -> Result<(Pairs, Pairs), Vec<Problem>> {
+/// Labels that are there without being asked for.
+fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
     let facts = given.facts;
-    let defaults = [
+    let labels = [
         ("created", &facts.commit_time),
         ("revision", &facts.commit),
         ("title", &facts.name),
         ("version", &facts.version),
     ];
-    let default = |(name, value): (&str, &String)| (format!("org.opencontainers.image.{name}"), value.clone());
-    let labels = render_map("labels", &settings.labels, given, names)?;
-    Ok((defaults.map(default).to_vec(), labels.into_iter().collect()))
+    labels.map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.clone())).into()
 }
 
-fn label(pairs: Pairs) -> Instruction {
-    let shown: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let pairs = pairs.into_iter().map(|(name, value)| (name, value.as_str().into())).collect();
+fn label(labels: BTreeMap<String, String>) -> Instruction {
+    let shown: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs = labels.into_iter().map(|(name, value)| (name, value.as_str().into())).collect();
     Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
 }
 

@@ -3,10 +3,12 @@
 
 mod build;
 mod docker;
+mod docker_manifest;
 pub mod oci;
+mod publish;
 
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [build::Build, docker::Docker],
+    pipes: [build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }

@@ -9,10 +9,11 @@ use forge_plugin::schemas::{Command, Exit, Failure, Level, Resource, Tool as Pro
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::targets::{self, RustTarget};
 use super::tool::{Recipe, Tool, program};
 use super::unit::Unit;
-use super::{Params, Settings, read_of, take};
+use super::{Params, read_of, take};
 
 /// The tool.
 pub struct Cargo;
@@ -178,7 +179,7 @@ fn variable_of(key: &str, triple: &str) -> String {
     format!("CARGO_TARGET_{}_{key}", triple.to_uppercase().replace(['-', '.'], "_"))
 }
 
-/// Where cargo keeps what it has compiled: see `docs/decisions/0002-cargo-target-dir.md`.
+/// Where cargo keeps what it has compiled: see `docs/decisions/0002-compiler-caches.md`.
 fn target_dir(params: &Params, triple: &str, host: &dyn Host) -> PathBuf {
     host.root().join(".forge/cargo").join(&params.table).join(triple)
 }

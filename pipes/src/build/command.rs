@@ -7,9 +7,10 @@ use forge_plugin::Host;
 use forge_plugin::schemas::{Failure, Problem, Read, Resource, Tool as Program};
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::tool::{Recipe, Tool, program};
 use super::unit::Unit;
-use super::{Params, Settings, read_of, take};
+use super::{Params, read_of, take};
 
 /// The tool.
 pub struct Argv;

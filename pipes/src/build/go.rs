@@ -7,10 +7,11 @@ use forge_plugin::Host;
 use forge_plugin::schemas::{Failure, Resource};
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::tool::{Recipe, Tool, program};
 use super::unit::{OUTPUT, Unit};
 use super::words::Words;
-use super::{Params, Settings, read_of};
+use super::{Params, read_of};
 
 /// The tool.
 pub struct Go;

@@ -3,8 +3,8 @@
 
 use forge_plugin::schemas::{Platform, Problem};
 
+use super::settings::{Pattern, Settings};
 use super::tool::Tool;
-use super::{Pattern, Settings};
 
 /// A platform to build for, and the key that asks for it.
 pub struct Wanted {

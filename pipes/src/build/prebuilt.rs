@@ -7,9 +7,10 @@ use forge_plugin::Host;
 use forge_plugin::schemas::{Failure, Problem, Resource};
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::tool::{Recipe, Tool};
 use super::unit::Unit;
-use super::{Params, Settings, read_of, take};
+use super::{Params, read_of, take};
 
 /// The tool.
 pub struct Prebuilt;

@@ -10,8 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::settings::Settings;
 use super::unit::Unit;
-use super::{Params, Settings, cargo, command, go, prebuilt, zig};
+use super::{Params, cargo, command, go, prebuilt, zig};
 
 /// What builds a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

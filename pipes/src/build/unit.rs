@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::platforms::Wanted;
+use super::read_of;
+use super::settings::{Override, Settings};
 use super::words::{self, Words};
-use super::{Override, Settings, read_of};
 
 /// Stands in a plan for the path that `run` alone knows. Written so that a shell that a user starts would put in the same.
 pub const OUTPUT: &str = "${FORGE_OUTPUT}";

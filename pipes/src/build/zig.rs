@@ -1,16 +1,17 @@
 //! Tool `zig`: `zig build`, one Zig file, or some C files, which zig compiles for every platform.
 //! Does not know the build script: it is given `-Dtarget` and must install a program of the right name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use forge_plugin::Host;
 use forge_plugin::schemas::{Command, Failure, Problem, Resource, Tool as Program};
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use super::targets::ZigTarget;
 use super::tool::{Recipe, Tool, program};
 use super::unit::{OUTPUT, Unit};
-use super::{Params, Settings, read_of, take, targets, words};
+use super::{Params, read_of, take, targets, words};
 
 /// The tool.
 pub struct Zig;
@@ -86,13 +87,18 @@ impl Tool for Zig {
         let mut argv = if start.program.is_empty() { find(host)? } else { start.program };
         let (root, prefix_text) = (host.root().display().to_string(), prefix.display().to_string());
         argv.extend(start.arguments.iter().map(|word| word.replace(ROOT, &root).replace(PREFIX, &prefix_text)));
-        let cache = host.dir().join("zig-cache").display().to_string();
+        let cache = cache_dir(params, host).display().to_string();
         host.exec_ok(&params.command(&argv, host).env("ZIG_LOCAL_CACHE_DIR", cache))?;
         match start.writes {
             Writes::Output => Ok(()),
             Writes::Prefix => take(&prefix.join("bin").join(&params.file_name), output),
         }
     }
+}
+
+/// Where zig keeps what it has compiled, the build script too: see `docs/decisions/0002-compiler-caches.md`.
+fn cache_dir(params: &Params, host: &dyn Host) -> PathBuf {
+    host.root().join(".forge/zig").join(&params.table).join(params.platform.slug())
 }
 
 /// Only while running can be seen which of two zigs is there, so one question asks for both.
@@ -178,29 +184,29 @@ mod tests {
         check_run(
             &table,
             &expect![[r#"
-            $ zig version
-            ROOT$ zig cc -target arm-linux-musleabihf '-mcpu=arm1176jzf_s' '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
-              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
-              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
-              FORGE_OUTPUT=DIR/hello
-              FORGE_PLATFORM=linux/arm/v6
-              FORGE_TAG=v1.2.3
-              FORGE_VERSION=1.2.3
-              SOURCE_DATE_EPOCH=1767323045
-              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
-            made build_linux_arm_v6/hello
-            $ zig version
-            ROOT$ zig cc -target aarch64-macos '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
-              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
-              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
-              FORGE_OUTPUT=DIR/hello
-              FORGE_PLATFORM=darwin/arm64
-              FORGE_TAG=v1.2.3
-              FORGE_VERSION=1.2.3
-              SOURCE_DATE_EPOCH=1767323045
-              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
-            made build_darwin_arm64/hello
-        "#]],
+                $ zig version
+                ROOT$ zig cc -target arm-linux-musleabihf '-mcpu=arm1176jzf_s' '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
+                  FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+                  FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+                  FORGE_OUTPUT=DIR/hello
+                  FORGE_PLATFORM=linux/arm/v6
+                  FORGE_TAG=v1.2.3
+                  FORGE_VERSION=1.2.3
+                  SOURCE_DATE_EPOCH=1767323045
+                  ZIG_LOCAL_CACHE_DIR=ROOT/.forge/zig/build/linux_arm_v6
+                made build_linux_arm_v6/hello
+                $ zig version
+                ROOT$ zig cc -target aarch64-macos '-ffile-prefix-map=ROOT=.' -O2 -o DIR/hello a.c b.c -s
+                  FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+                  FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+                  FORGE_OUTPUT=DIR/hello
+                  FORGE_PLATFORM=darwin/arm64
+                  FORGE_TAG=v1.2.3
+                  FORGE_VERSION=1.2.3
+                  SOURCE_DATE_EPOCH=1767323045
+                  ZIG_LOCAL_CACHE_DIR=ROOT/.forge/zig/build/darwin_arm64
+                made build_darwin_arm64/hello
+            "#]],
         );
     }
 
@@ -213,17 +219,17 @@ mod tests {
         check_run(
             &table,
             &expect![[r#"
-            ROOT$ python3 -m ziglang build-exe src/main.zig -target x86_64-linux-gnu '-mcpu=x86_64_v2' '-femit-bin=DIR/hello' -O ReleaseSmall
-              FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
-              FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
-              FORGE_OUTPUT=DIR/hello
-              FORGE_PLATFORM=linux/amd64/v2
-              FORGE_TAG=v1.2.3
-              FORGE_VERSION=1.2.3
-              SOURCE_DATE_EPOCH=1767323045
-              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
-            made build_linux_amd64_v2/hello
-        "#]],
+                ROOT$ python3 -m ziglang build-exe src/main.zig -target x86_64-linux-gnu '-mcpu=x86_64_v2' '-femit-bin=DIR/hello' -O ReleaseSmall
+                  FORGE_COMMIT=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5
+                  FORGE_COMMIT_TIME=2026-01-02T03:04:05Z
+                  FORGE_OUTPUT=DIR/hello
+                  FORGE_PLATFORM=linux/amd64/v2
+                  FORGE_TAG=v1.2.3
+                  FORGE_VERSION=1.2.3
+                  SOURCE_DATE_EPOCH=1767323045
+                  ZIG_LOCAL_CACHE_DIR=ROOT/.forge/zig/build/linux_amd64_v2
+                made build_linux_amd64_v2/hello
+            "#]],
         );
     }
 
@@ -250,7 +256,7 @@ mod tests {
               FORGE_TAG=v1.2.3
               FORGE_VERSION=1.2.3
               SOURCE_DATE_EPOCH=1767323045
-              ZIG_LOCAL_CACHE_DIR=DIR/zig-cache
+              ZIG_LOCAL_CACHE_DIR=ROOT/.forge/zig/build/linux_riscv64
             made build_linux_riscv64/hello
         "#]]
         .assert_eq(&run(&json!({ "tool": "zig", "platforms": ["linux/riscv64"] }), host));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::oci::choice::{compatible, image_for};
 use crate::oci::config::Config;
 use crate::oci::layout::Layout;
-use crate::oci::manifest::{ACCEPT, Descriptor, Manifest};
+use crate::oci::manifest::{ACCEPT, Descriptor, Document, Manifest};
 use crate::oci::reference::Reference;
 
 /// What an image stands on.
@@ -48,7 +48,19 @@ impl Kind for BaseImage {
     const NAME: &'static str = "base_image";
 }
 
-/// What the step that fetches a base must know.
+/// `base_manifest`: what the name of a base means now, for one platform. The content is the manifest. Asking for it is
+/// cheap and is done in every run; the base is fetched again only when the answer is another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaseManifest {
+    /// What it is called where it comes from.
+    pub name: String,
+}
+
+impl Kind for BaseManifest {
+    const NAME: &'static str = "base_manifest";
+}
+
+/// What the steps that find and fetch a base must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetch {
     /// As the user named it.
@@ -91,30 +103,46 @@ impl Base {
             }),
         }
     }
-
-    /// Whether the same name can't come to mean something else.
-    pub fn is_fixed(&self) -> bool {
-        match self {
-            Base::Scratch | Base::Layout { .. } => true,
-            Base::Registry(reference) => reference.digest().is_some(),
-        }
-    }
 }
 
-/// Fetches a base and emits it as an image of its own, under the name that the step declares.
+/// Asks a registry what the name of a base means, and emits the manifest under the name that the step declares.
+pub fn resolve(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    let Ok(Base::Registry(reference)) = Base::parse(&fetch.base) else {
+        return Err(Failure::bug(format!("`{}` is in no registry", fetch.base)));
+    };
+    let first = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
+    let read = |descriptor: &Descriptor| {
+        let target = descriptor.digest.to_string();
+        manifest_bytes(&reference, &target, Some(descriptor.digest), host).map_err(Problem::Failure)
+    };
+    let (_, bytes) = image_for(&fetch.platform, first, read).map_err(|problem| problem.of(&fetch.base))?;
+    emit(host, name, &bytes, Vec::new(), &BaseManifest { name: fetch.base.clone() })
+}
+
+/// Fetches a base and emits it as an image of its own, under the name that the step declares. One of a registry is that
+/// of the manifest which the step takes.
 pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let base = Base::parse(&fetch.base).map_err(|bad| Failure::bug(bad.message))?;
     let (manifest, bytes, mounts) = match &base {
         Base::Scratch => return Err(Failure::bug("nothing is to be fetched for `scratch`")),
-        Base::Registry(reference) => from_registry(reference, fetch, host)?,
+        Base::Registry(reference) => from_registry(reference, host)?,
         Base::Layout { dir, name } => from_layout(dir, name.as_deref(), fetch, host)?,
     };
     check_platform(fetch, &manifest, host)?;
-    let path = host.dir().join("manifest.json");
-    fs::write(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))?;
     let digests: BTreeSet<Digest> = parts(&manifest).map(|descriptor| descriptor.digest).collect();
     let blobs = digests.into_iter().map(|digest| EmitBlob::File(file_of(host, digest))).collect();
-    let detail = BaseImage { name: fetch.base.clone(), mounts };
+    emit(host, name, &bytes, blobs, &BaseImage { name: fetch.base.clone(), mounts })
+}
+
+fn emit<K: Kind>(
+    host: &dyn Host,
+    name: &str,
+    manifest: &[u8],
+    blobs: Vec<EmitBlob>,
+    detail: &K,
+) -> Result<(), Failure> {
+    let path = host.dir().join("manifest.json");
+    fs::write(&path, manifest).map_err(|error| Failure::file("write", &path, &error))?;
     let detail = serde_json::to_value(detail).map_err(|error| Failure::bug(error.to_string()))?;
     host.emit(&Emit { name: name.to_owned(), path, blobs, detail })?;
     Ok(())
@@ -122,13 +150,13 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
 
 type Found = (Manifest, Vec<u8>, Vec<String>);
 
-fn from_registry(reference: &Reference, fetch: &Fetch, host: &dyn Host) -> Result<Found, Failure> {
-    let first = manifest_bytes(reference, &reference.target(), reference.digest(), host)?;
-    let read = |descriptor: &Descriptor| {
-        let target = descriptor.digest.to_string();
-        manifest_bytes(reference, &target, Some(descriptor.digest), host).map_err(Problem::Failure)
+fn from_registry(reference: &Reference, host: &dyn Host) -> Result<Found, Failure> {
+    let input =
+        host.inputs().first().ok_or_else(|| Failure::bug("the manifest of the base is not among the inputs"))?;
+    let bytes = fs::read(&input.path).map_err(|error| Failure::file("read", &input.path, &error))?;
+    let Ok(Document::Manifest(manifest)) = Document::parse(&bytes) else {
+        return Err(Failure::bug(format!("`{}` is not a manifest", input.name)));
     };
-    let (manifest, bytes) = image_for(&fetch.platform, first, read).map_err(|problem| problem.of(&fetch.base))?;
     for descriptor in parts(&manifest) {
         fetch_blob(reference, descriptor, host)?;
     }
@@ -146,7 +174,7 @@ fn manifest_bytes(
     let request = HttpRequest { to_file: Some(path.clone()), digest, ..HttpRequest::new(Method::Get, url) };
     let answer = host.http(&request.header("Accept", ACCEPT))?;
     if !answer.is_success() {
-        return Err(refused(&format!("`{}`", reference.name()), answer.status));
+        return Err(refused(&format!("`{reference}`"), answer.status));
     }
     fs::read(&path).map_err(|error| Failure::file("read", &path, &error))
 }

@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
 
     fn from(&mut self, from: &FromInstruction<'_>) -> Option<(Base, String, Place)> {
         for flag in &from.options {
-            self.from_flag(flag);
+            self.option_of_from(flag);
         }
         let text = self.word(&from.image)?;
         if text.is_empty() {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         Some((base, text, Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end }))
     }
 
-    fn from_flag(&mut self, flag: &Flag<'_>) {
+    fn option_of_from(&mut self, flag: &Flag<'_>) {
         let value = flag.value.as_ref().and_then(|value| self.word(value));
         let is_ours = value.and_then(|it| it.parse::<Platform>().ok()).as_ref() == Some(self.request.platform);
         match (flag.name.value.as_ref(), is_ours) {

@@ -7,8 +7,9 @@ use forge_plugin::{Given, PlatformNames, Template};
 use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::recipe::{Change, Copy, Instruction, Source};
+use crate::docker::settings::{File, Settings};
 use crate::docker::values::{mode, port};
-use crate::docker::{File, Making, Settings, render_map};
+use crate::docker::{Making, render_map};
 
 const BIN_DIR: &str = "/usr/local/bin";
 

@@ -4,7 +4,7 @@
 use forge_plugin::schemas::Problem;
 use forge_plugin::{Given, PlatformNames, Template};
 
-use crate::docker::Settings;
+use crate::docker::settings::Settings;
 use crate::oci::reference::Reference;
 
 /// All references, in the order of the table, or all that is wrong with them.

@@ -8,6 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::docker::nearest::nearest;
 
+/// Variables that have a value as soon as an `ARG` names them.
+pub const AUTOMATIC: &[&str] = &[
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
 /// `${a:-${a:-…` deeper than this is nobody's Dockerfile.
 const DEEPEST: usize = 32;
 
@@ -256,9 +267,11 @@ impl Expander<'_> {
             (None, Unknown::Mistake) => {
                 self.mistake(start, format!("no variable `{name}`"));
                 if let Some(last) = self.mistakes.last_mut() {
-                    last.help = Some(match nearest(&name, self.scope.known.keys().map(String::as_str)) {
+                    let known = nearest(&name, self.scope.known.keys().map(String::as_str));
+                    let to_declare = nearest(&name, AUTOMATIC.iter().copied()).unwrap_or(&name);
+                    last.help = Some(match known {
                         Some(near) => format!("there is `{near}`"),
-                        None => format!("write `ARG {name}` before it"),
+                        None => format!("write `ARG {to_declare}` before it"),
                     });
                 }
                 Text::default()

@@ -104,7 +104,6 @@ impl FromStr for Reference {
     type Err = BadReference;
 
     fn from_str(text: &str) -> Result<Reference, BadReference> {
-        let in_text = |bad: BadReference| BadReference { message: format!("{bad} in `{text}`"), ..bad };
         if text.is_empty() {
             return Err(BadReference::new("an image reference is empty").help("write one as in `ghcr.io/acme/hello`"));
         }
@@ -112,16 +111,22 @@ impl FromStr for Reference {
             return Err(BadReference::new(format!("`{text}` is a URL, not an image reference"))
                 .help(format!("write `{rest}`; plain http is set under `registries`")));
         }
-        let (rest, digest) = split_digest(text).map_err(in_text)?;
-        let (name, tag) = split_tag(rest);
-        if let Some(tag) = tag {
-            check_tag(tag).map_err(in_text)?;
-        }
-        let (host, repository) = split_host(name);
-        check_host(&host).map_err(in_text)?;
-        check_repository(&repository).map_err(in_text)?;
-        Ok(Reference { host, repository, tag: tag.map(str::to_owned), digest })
+        parse(text).map_err(|bad| if bad.is_about(text) { bad } else { bad.in_text(text) })
     }
+}
+
+fn parse(text: &str) -> Result<Reference, BadReference> {
+    let (rest, digest) = split_digest(text)?;
+    let (name, tag) = split_tag(rest);
+    if let Some(tag) = tag {
+        check_tag(tag)?;
+    }
+    let (host, path) = split_host(name);
+    check_host(host)?;
+    check_repository(path)?;
+    let is_official = host == DOCKER_HUB && !path.contains('/');
+    let repository = if is_official { format!("library/{path}") } else { path.to_owned() };
+    Ok(Reference { host: host.to_owned(), repository, tag: tag.map(str::to_owned), digest })
 }
 
 fn split_digest(text: &str) -> Result<(&str, Option<Digest>), BadReference> {
@@ -142,15 +147,12 @@ fn split_tag(text: &str) -> (&str, Option<&str>) {
 }
 
 /// What stands before the first `/` is a host only if it looks like one; else all is a repository of Docker Hub.
-fn split_host(name: &str) -> (String, String) {
-    let (host, repository) = match name.split_once('/') {
-        Some((host, rest)) if looks_like_host(host) => (host, rest),
+fn split_host(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some(("index.docker.io", path)) => (DOCKER_HUB, path),
+        Some((host, path)) if looks_like_host(host) => (host, path),
         _ => (DOCKER_HUB, name),
-    };
-    let host = if host == "index.docker.io" { DOCKER_HUB } else { host };
-    let official = host == DOCKER_HUB && !repository.contains('/');
-    let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
-    (host.to_owned(), repository)
+    }
 }
 
 fn looks_like_host(text: &str) -> bool {
@@ -222,6 +224,14 @@ impl fmt::Display for Reference {
 impl BadReference {
     fn new(message: impl Into<String>) -> BadReference {
         BadReference { message: message.into(), help: None }
+    }
+
+    fn is_about(&self, text: &str) -> bool {
+        self.message.starts_with(&format!("`{text}` "))
+    }
+
+    fn in_text(self, text: &str) -> BadReference {
+        BadReference { message: format!("{} in `{text}`", self.message), ..self }
     }
 
     fn help(self, help: impl Into<String>) -> BadReference {
@@ -303,6 +313,7 @@ mod tests {
             "`a_.b` is not a repository: `a_.b` can't be a part of it in `ghcr.io/a_.b`; each part is lower-case \
              letters and digits, separated by `.`, `_`, `__` or any number of `-`",
         );
+        check("Alpine", "`Alpine` is not a repository: it has capital letters; write `alpine`");
         check("-a.io/b", "`-a.io` is not a registry's host name in `-a.io/b`");
     }
 

@@ -1,0 +1,103 @@
+//! The keys of a `[[docker]]` table. Their comments are the manual.
+//! Does not know which of them exclude each other: `docker` says so.
+
+use std::collections::BTreeMap;
+
+use forge_plugin::Template;
+use forge_plugin::schemas::Platform;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes a container image for each platform. No daemon is needed, and nothing is run: programs and files go into layers,
+/// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile.
+///
+/// The same inputs give the same image, digest for digest, on every machine: all times are the commit's, owners are
+/// numbers, and permissions are 0755 for what may be executed, else 0644.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The repositories that it is published in, without a tag: `ghcr.io/acme/hello`. Names without a host are those of
+    /// Docker Hub.
+    pub images: Vec<Template>,
+    /// The tags that it is published under. One that comes out empty is left out. Default: the version.
+    pub tags: Option<Vec<Template>>,
+    /// For which platforms. Default: `linux/amd64` and `linux/arm64`.
+    #[serde(default = "default_platforms")]
+    #[schemars(with = "Vec<Platform>")]
+    pub platforms: Vec<String>,
+    /// The tables whose binaries go into it, by id. Default: all that make binaries. Empty: none.
+    pub ids: Option<Vec<String>>,
+    /// What makes it. Others that can run programs come with a later version.
+    #[serde(default)]
+    pub engine: Engine,
+
+    /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
+    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`. `COPY` finds each
+    /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project.
+    pub dockerfile: Option<String>,
+    /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
+    /// namesakes are there without.
+    #[serde(default)]
+    pub build_args: BTreeMap<String, Template>,
+
+    /// Labels of the image's config. `org.opencontainers.image.title`, `version`, `revision` and `created` are there
+    /// without. Those given here replace those of the Dockerfile.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Template>,
+    /// Annotations of the image's manifest.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, Template>,
+
+    /// What it stands on, when there is no Dockerfile: `scratch` (nothing), an image in a registry, or `oci:DIR` and
+    /// `oci:DIR:NAME` for one in an OCI layout in the project. Default: `scratch`.
+    pub base: Option<Template>,
+    /// Files and directories of the project that go into it, when there is no Dockerfile.
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// The directory that the binaries go to, when there is no Dockerfile. Default: `/usr/local/bin`, which is in `PATH`.
+    pub bin_dir: Option<Template>,
+    /// What is started, when there is no Dockerfile. Default: the binary, where there is just one.
+    pub entrypoint: Option<Vec<Template>>,
+    /// What is passed to the entrypoint, when there is no Dockerfile.
+    pub cmd: Option<Vec<Template>>,
+    /// Variables of the environment, when there is no Dockerfile.
+    #[serde(default)]
+    pub env: BTreeMap<String, Template>,
+    /// Who runs it, when there is no Dockerfile: `65532`, `65532:65532`, or a name that the base knows.
+    pub user: Option<Template>,
+    /// The directory in which it starts, when there is no Dockerfile.
+    pub workdir: Option<Template>,
+    /// The ports on which it listens, when there is no Dockerfile: `8080`, `53/udp`, `8000-8002`.
+    #[serde(default)]
+    pub ports: Vec<String>,
+    /// The directories that hold data, when there is no Dockerfile.
+    #[serde(default)]
+    pub volumes: Vec<String>,
+    /// The signal that stops it, when there is no Dockerfile: `SIGINT`.
+    pub stop_signal: Option<String>,
+}
+
+/// What makes an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// forge itself, which runs nothing: no daemon and no rights are needed.
+    #[default]
+    Native,
+}
+
+/// A file or a directory of the project that goes into an image.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// A file, a directory (what is in it is copied) or a glob, relative to the project file.
+    pub src: Template,
+    /// Where it goes. With a `/` at its end it is a directory.
+    pub dst: Template,
+    /// Permissions of files in octal: `"0644"`. Default: 0755 for what may be executed, else 0644.
+    pub mode: Option<String>,
+}
+
+fn default_platforms() -> Vec<String> {
+    vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()]
+}

@@ -1,0 +1,102 @@
+//! The executable that is tested, with nothing around it but what the toolchains need.
+//! Does not know what it is asked to do.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::program::directory;
+
+/// The executable.
+pub fn executable() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_forge"))
+}
+
+/// A command that works in `directory`, with a home directory of its own. What toolchains have downloaded is shared.
+pub fn command(executable: &Path, work: &Path, home: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command.arg("-C").arg(work).env("HOME", home).env("DOCKER_CONFIG", home.join(".docker"));
+    command.env("RUSTUP_HOME", directory("RUSTUP_HOME", ".rustup")).env("CARGO_HOME", directory("CARGO_HOME", ".cargo"));
+    command.env("GOPATH", directory("GOPATH", "go")).env("GOCACHE", directory("GOCACHE", ".cache/go-build"));
+    for variable in ["CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "NO_COLOR", "CI"] {
+        command.env_remove(variable);
+    }
+    // Cargo tells its tests about itself; a cargo below must not hear of it.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR") {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// How a run ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; nothing where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Ended {
+        let output = command.stdin(Stdio::null()).output().expect("forge starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Itself, if the exit code is this one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ended {
+        assert_eq!(self.code, Some(code), "\n{}{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A run that goes on, heard event by event.
+pub struct Running {
+    child: Child,
+    events: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    /// Starts a command that prints events.
+    pub fn start(command: &mut Command) -> Running {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("forge starts");
+        let events = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
+        Running { child, events }
+    }
+
+    /// The next line that a task's programs write.
+    pub fn next_output(&mut self) -> String {
+        let mut line = String::new();
+        while self.events.read_line(&mut line).expect("events can be read") > 0 {
+            let event: Value = serde_json::from_str(&line).expect("an event is JSON");
+            if let Some(text) = event["event"]["line"].as_str() {
+                return text.to_owned();
+            }
+            line.clear();
+        }
+        panic!("the run has ended, and no task has written a line")
+    }
+
+    /// Sends a signal to forge alone.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("forge can be signalled");
+    }
+
+    /// Waits for the end: the exit code.
+    pub fn end(mut self) -> Option<i32> {
+        // What it writes at the end must find a reader.
+        let rest = std::io::copy(&mut self.events, &mut std::io::sink());
+        rest.expect("events can be read");
+        self.child.wait().expect("forge can be waited for").code()
+    }
+}
