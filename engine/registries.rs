@@ -36,3 +36,38 @@ pub fn canonical(host: &str) -> &str {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(text: &str, expect: Expect) {
+        let actual = match toml::from_str::<Registries>(text) {
+            Ok(registries) => format!("{registries:?}"),
+            Err(error) => error.message().to_owned(),
+        };
+        expect.assert_eq(&actual);
+    }
+
+    #[test]
+    fn tables() {
+        check(
+            "[\"localhost:5000\"]\ninsecure = true\nca = \"ca.pem\"",
+            expect![[
+                r#"{"localhost:5000": Registry { insecure: Some(true), ca: Some("ca.pem"), username: None, secret: None }}"#
+            ]],
+        );
+        check(
+            "[\"ghcr.io\"]\nusername = \"anna\"\nsecret = \"GHCR_TOKEN\"",
+            expect![[
+                r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN") }}"#
+            ]],
+        );
+        check(
+            "[\"ghcr.io\"]\npassword = \"pw\"",
+            expect!["unknown field `password`, expected one of `insecure`, `ca`, `username`, `secret`"],
+        );
+    }
+}

@@ -1,5 +1,9 @@
 //! The tests of the package: the executable as its users meet it, against real components.
 //! Does not know the engine's insides: those are tested beside their code.
 
+mod registry_http;
+mod registry_publish;
+mod registry_server;
+mod registry_token;
 mod release;
 mod support;

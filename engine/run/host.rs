@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::cancel::Stop;
 use super::diary::Diary;
-use super::http::Http;
+use super::http::{Http, in_short};
 use super::kinds::Kinds;
 use super::process;
 use crate::plan::Task;
@@ -153,9 +153,10 @@ impl Host for TaskHost<'_> {
             let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
         };
         let answer = self.shared.runtime.block_on(self.shared.http.send(request, cancelled));
+        let asked = in_short(request.method, &request.url);
         match &answer {
-            Ok(answer) => self.diary.note(&format!("{} {} -> {}", request.method.as_str(), request.url, answer.status)),
-            Err(failure) => self.diary.note(&format!("{} {}: {failure}", request.method.as_str(), request.url)),
+            Ok(answer) => self.diary.note(&format!("{asked} -> {}", answer.status)),
+            Err(failure) => self.diary.note(&format!("{asked}: {failure}")),
         }
         answer
     }

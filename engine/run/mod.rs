@@ -2,12 +2,11 @@
 //! Decides nothing: the schedule does. Prints nothing: sinks do.
 
 mod cancel;
-mod challenge;
-mod credentials;
+pub mod credentials;
 mod diary;
 mod fingerprint;
 mod host;
-mod http;
+pub mod http;
 mod kinds;
 mod process;
 mod sources;
@@ -111,7 +110,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         blobs: Blobs::open(world.folder.store())?,
         notes: world.folder.notes(),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
-        http: http::Http::new(world.registries.clone())?,
+        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
         runtime: runtime.handle().clone(),
         stop: stopped,
     };

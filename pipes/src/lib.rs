@@ -5,9 +5,10 @@ mod build;
 mod docker;
 mod docker_manifest;
 pub mod oci;
+pub mod publish;
 
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [build::Build, docker::Docker, docker_manifest::DockerManifest],
+    pipes: [build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }

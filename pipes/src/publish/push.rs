@@ -1,0 +1,154 @@
+//! What an artifact stands for, and how all of it comes to a repository: blobs side by side, children before parents.
+//! Does not know requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{Artifact, Blob, Digest, Failure, FailureClass};
+
+use super::remote::{Manifest, Put, Remote};
+use super::upload::{Ask, upload};
+use crate::oci::manifest::{Document, Family};
+
+/// As many as hide the latency of a registry; more, and some registries count them as abuse.
+const SIDE_BY_SIDE: usize = 4;
+
+/// An image or a list, with all that it refers to.
+pub struct Content<'a> {
+    artifact: &'a Artifact,
+    blobs: BTreeMap<Digest, Blob>,
+}
+
+impl<'a> Content<'a> {
+    /// Of the first input of the step.
+    pub fn of_step(host: &'a dyn Host) -> Result<Content<'a>, Failure> {
+        host.inputs().first().map(Content::of).ok_or_else(|| Failure::bug("a step that takes nothing to publish"))
+    }
+
+    /// Of an artifact.
+    pub fn of(artifact: &'a Artifact) -> Content<'a> {
+        let own = Blob { digest: artifact.digest, size: artifact.size, path: artifact.path.clone() };
+        let blobs = artifact.blobs.iter().cloned().chain([own]).map(|blob| (blob.digest, blob)).collect();
+        Content { artifact, blobs }
+    }
+
+    /// The artifact.
+    pub fn artifact(&self) -> &'a Artifact {
+        self.artifact
+    }
+
+    /// The digest of its manifest or index.
+    pub fn digest(&self) -> Digest {
+        self.artifact.digest
+    }
+
+    /// Its manifest or index.
+    pub fn root(&self) -> Result<Manifest, Failure> {
+        Ok(self.read(self.digest())?.0)
+    }
+
+    /// Every file.
+    pub fn files(&self) -> impl Iterator<Item = &Blob> {
+        self.blobs.values()
+    }
+
+    fn blob(&self, digest: Digest) -> Result<&Blob, Failure> {
+        let name = &self.artifact.name;
+        self.blobs
+            .get(&digest)
+            .ok_or_else(|| Failure::input(format!("`{name}` refers to `{digest}`, which it does not hold")))
+    }
+
+    fn read(&self, digest: Digest) -> Result<(Manifest, Document), Failure> {
+        let blob = self.blob(digest)?;
+        let bytes = fs::read(&blob.path).map_err(|error| Failure::file("read", &blob.path, &error))?;
+        let document = Document::parse(&bytes)
+            .map_err(|message| Failure::input(format!("`{}`: `{digest}` is {message}", self.artifact.name)))?;
+        let media_type = match &document {
+            Document::Index(index) if index.media_type.is_empty() => Family::Oci.index().to_owned(),
+            Document::Index(index) => index.media_type.clone(),
+            Document::Manifest(manifest) if manifest.media_type.is_empty() => manifest.family().manifest().to_owned(),
+            Document::Manifest(manifest) => manifest.media_type.clone(),
+        };
+        Ok((Manifest { blob: blob.clone(), media_type }, document))
+    }
+
+    /// All manifests and indexes, children before parents.
+    fn documents(&self) -> Result<Vec<(Manifest, Document)>, Failure> {
+        let mut parents_first = Vec::new();
+        let mut rest = vec![self.digest()];
+        while let Some(digest) = rest.pop() {
+            let (manifest, document) = self.read(digest)?;
+            if let Document::Index(index) = &document {
+                rest.extend(index.manifests.iter().map(|descriptor| descriptor.digest));
+            }
+            parents_first.push((manifest, document));
+        }
+        // What has several parents stands behind each of them, and is kept where it stands last.
+        let mut seen = BTreeSet::new();
+        let children_first = parents_first.into_iter().rev();
+        Ok(children_first.filter(|(manifest, _)| seen.insert(manifest.blob.digest)).collect())
+    }
+}
+
+/// Puts everything there by digest, the blobs that are missing and all manifests.
+pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
+    for (manifest, document) in content.documents()? {
+        let blobs = match &document {
+            Document::Manifest(manifest) => blobs_of(content, manifest)?,
+            Document::Index(_) => Vec::new(),
+        };
+        upload_all(&blobs, remote, mounts)?;
+        let target = manifest.blob.digest.to_string();
+        if let Put::Missing(_) = remote.put(&target, &manifest)? {
+            // It said that it has a blob which it does not have.
+            let all: Vec<_> = blobs.iter().map(|(blob, _)| (*blob, Ask::Nothing)).collect();
+            upload_all(&all, remote, mounts)?;
+            remote.put(&target, &manifest)?.or_fail(remote, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of an image, each once, and whether to ask for them. What says that it lies elsewhere is left there. The
+/// config is small and nearly always new: asking would be one more request, and spare none.
+fn blobs_of<'c>(
+    content: &'c Content<'_>,
+    manifest: &crate::oci::manifest::Manifest,
+) -> Result<Vec<(&'c Blob, Ask)>, Failure> {
+    let mut seen = BTreeSet::new();
+    let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty()).map(|layer| (layer, Ask::First));
+    [(&manifest.config, Ask::Nothing)]
+        .into_iter()
+        .chain(layers)
+        .filter(|(descriptor, _)| seen.insert(descriptor.digest))
+        .map(|(descriptor, ask)| Ok((content.blob(descriptor.digest)?, ask)))
+        .collect()
+}
+
+fn upload_all(blobs: &[(&Blob, Ask)], remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
+    let queue = Mutex::new(blobs.iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let total = blobs.iter().map(|(blob, _)| blob.size).sum();
+    let done = AtomicU64::new(0);
+    let work = || -> Result<(), Failure> {
+        while let Some((blob, ask)) = next() {
+            if remote.host.cancelled() {
+                return Err(Failure::new(FailureClass::Cancelled, "the run was interrupted"));
+            }
+            upload(remote, blob, mounts, *ask)?;
+            let done = done.fetch_add(blob.size, Ordering::Relaxed) + blob.size;
+            remote.host.progress(done, total, "pushing");
+        }
+        Ok(())
+    };
+    let outcomes: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..SIDE_BY_SIDE.min(blobs.len())).map(|_| scope.spawn(work)).collect();
+        let panicked = |_| Err(Failure::bug("an upload panicked"));
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
+    });
+    outcomes.into_iter().collect()
+}

@@ -1,0 +1,165 @@
+//! A repository on a registry: its manifests (distribution-spec 1.1), by way of the host.
+//! Does not know credentials and retries: the engine has them. Blobs are in `upload`.
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method};
+use serde::Deserialize;
+
+use crate::oci::manifest::ACCEPT;
+use crate::oci::reference::Reference;
+
+/// The codes with which a registry says that something a manifest points at is not there.
+const MISSING: &[&str] =
+    &["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_REFERENCE_UNKNOWN"];
+
+/// A repository on a registry.
+pub struct Remote<'a> {
+    pub(super) host: &'a dyn Host,
+    reference: Reference,
+}
+
+/// A manifest or an index that lies here, and its media type.
+pub struct Manifest {
+    /// The file.
+    pub blob: Blob,
+    /// What it is.
+    pub media_type: String,
+}
+
+/// How a registry takes a manifest.
+#[must_use]
+pub enum Put {
+    /// It is there.
+    Done,
+    /// It points at what is not there: the registry's answer.
+    Missing(Box<HttpResponse>),
+}
+
+/// What a registry says of an error (distribution-spec, "Error Codes").
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Errors {
+    errors: Vec<OneError>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OneError {
+    code: String,
+    message: String,
+}
+
+impl<'a> Remote<'a> {
+    /// The repository of `reference`.
+    pub fn new(host: &'a dyn Host, reference: &str) -> Result<Remote<'a>, Failure> {
+        let reference = reference.parse().map_err(|bad| Failure::bug(format!("{bad}")))?;
+        Ok(Remote { host, reference })
+    }
+
+    /// What `digest` is called here: `ghcr.io/acme/hello@sha256:…`.
+    pub fn by_digest(&self, digest: Digest) -> String {
+        self.reference.with_digest(digest).to_string()
+    }
+
+    /// The tag or digest of the reference that this was made from.
+    pub fn target(&self) -> String {
+        self.reference.target()
+    }
+
+    /// The registry, as users call it.
+    pub fn registry(&self) -> &str {
+        self.reference.host()
+    }
+
+    /// What lies at a tag; none where nothing lies there, or where the registry does not say what.
+    pub fn digest_of(&self, target: &str) -> Result<Option<Digest>, Failure> {
+        let request = self.request(Method::Head, &format!("manifests/{target}")).header("accept", ACCEPT);
+        let answer = self.host.http(&request)?;
+        match answer.status {
+            200..300 => Ok(answer.header("docker-content-digest").and_then(|digest| digest.parse().ok())),
+            404 => Ok(None),
+            _ => Err(self.refused(&answer, &format!("does not say what `{}` is", self.named(target)))),
+        }
+    }
+
+    /// Puts a manifest at a tag, or at its digest.
+    pub fn put(&self, target: &str, manifest: &Manifest) -> Result<Put, Failure> {
+        let Blob { path, digest, .. } = &manifest.blob;
+        let request = self
+            .request(Method::Put, &format!("manifests/{target}"))
+            .header("content-type", &*manifest.media_type)
+            .body(Body::File { path: path.clone(), offset: 0, size: None });
+        let answer = self.host.http(&request)?;
+        if is_missing(&answer) {
+            return Ok(Put::Missing(Box::new(answer)));
+        }
+        if !answer.is_success() {
+            return Err(self.not_taken(target, &answer));
+        }
+        // Some registries do not say what they have stored; one that says something else has stored something else.
+        match answer.header("docker-content-digest").map(str::parse::<Digest>) {
+            Some(Ok(stored)) if stored != *digest => Err(Failure::new(
+                FailureClass::Refused,
+                format!("`{}` has stored `{stored}` instead of `{digest}`", self.registry()),
+            )),
+            _ => Ok(Put::Done),
+        }
+    }
+
+    /// A request below the repository.
+    pub(super) fn request(&self, method: Method, path: &str) -> HttpRequest {
+        self.request_to(method, &format!("{}/{path}", self.reference.api()))
+    }
+
+    /// A request to an address that the registry gave.
+    pub(super) fn request_to(&self, method: Method, url: &str) -> HttpRequest {
+        let mut request = HttpRequest::new(method, url);
+        // Asked for at once, so that one token does for everything that is done here.
+        request.scopes = vec![format!("repository:{}:pull,push", self.reference.repository())];
+        request
+    }
+
+    /// The failure that an answer means.
+    pub(super) fn refused(&self, answer: &HttpResponse, what: &str) -> Failure {
+        let registry = self.registry();
+        let failure = Failure::new(FailureClass::Refused, format!("`{registry}` {what}: status {}", answer.status));
+        let failure = errors(answer)
+            .into_iter()
+            .fold(failure, |failure, error| failure.cause(format!("{}: {}", error.code, error.message)));
+        match answer.status {
+            403 => failure.help(format!(
+                "the credentials for `{registry}` may not push to `{}`; are they for the right account?",
+                self.reference.repository()
+            )),
+            404 => failure.help(format!("does `{}` exist on `{registry}`?", self.reference.repository())),
+            _ => failure,
+        }
+    }
+
+    fn not_taken(&self, target: &str, answer: &HttpResponse) -> Failure {
+        self.refused(answer, &format!("does not take `{}`", self.named(target)))
+    }
+
+    fn named(&self, target: &str) -> String {
+        let separator = if target.contains(':') { '@' } else { ':' };
+        format!("{}{separator}{target}", self.reference.repository())
+    }
+}
+
+impl Put {
+    /// The same as a result: what is missing is a failure.
+    pub fn or_fail(self, remote: &Remote<'_>, target: &str) -> Result<(), Failure> {
+        match self {
+            Put::Done => Ok(()),
+            Put::Missing(answer) => Err(remote.not_taken(target, &answer)),
+        }
+    }
+}
+
+fn is_missing(answer: &HttpResponse) -> bool {
+    matches!(answer.status, 400 | 404) && errors(answer).iter().any(|error| MISSING.contains(&error.code.as_str()))
+}
+
+fn errors(answer: &HttpResponse) -> Vec<OneError> {
+    serde_json::from_str::<Errors>(&answer.body).unwrap_or_default().errors
+}

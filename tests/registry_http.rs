@@ -1,0 +1,392 @@
+//! The HTTP client of the engine, against a real registry and against servers that misbehave.
+//! Does not know pipes, but for the last test: there `publish` speaks through it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use expect_test::{Expect, expect};
+use forge_engine::registries::{Registries, Registry as Settings};
+use forge_engine::run::http::Http;
+use forge_schemas::{Body, Digest, Failure, HttpRequest, HttpResponse, Method};
+
+use crate::registry_server::{Registry, Script, answer, make_certificates};
+use crate::registry_token::TokenServer;
+
+/// `pw`, as htpasswd writes it for `anna`.
+const HTPASSWD: &str = "anna:$2y$05$abcdefghijklmnopqrstuuHIrMEWpUCQe2YqFR3sXwQ75u4od..9q\n";
+const BASIC: &[(&str, &str)] = &[
+    ("REGISTRY_AUTH", "htpasswd"),
+    ("REGISTRY_AUTH_HTPASSWD_REALM", "test"),
+    ("REGISTRY_AUTH_HTPASSWD_PATH", "{dir}/htpasswd"),
+];
+const TLS: &[(&str, &str)] =
+    &[("REGISTRY_HTTP_TLS_CERTIFICATE", "{dir}/cert.pem"), ("REGISTRY_HTTP_TLS_KEY", "{dir}/key.pem")];
+
+/// A client for one host; the variables `PW` and `BAD` are a good and a bad password.
+fn http(address: &str, settings: Settings) -> Http {
+    let registries: Registries = [(address.to_owned(), settings)].into();
+    let variables = |name: &str| match name {
+        "PW" => Some("pw".to_owned()),
+        "BAD" => Some("not-pw".to_owned()),
+        _ => None,
+    };
+    Http::new(registries, Path::new("/"), Arc::new(variables))
+}
+
+fn anna(secret: &str) -> Settings {
+    Settings { username: Some("anna".to_owned()), secret: Some(secret.to_owned()), ..Settings::default() }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn send(http: &Http, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+    runtime().block_on(http.send(request, std::future::pending()))
+}
+
+fn get(address: &str, path: &str) -> HttpRequest {
+    HttpRequest::new(Method::Get, format!("https://{address}{path}"))
+}
+
+/// Status and body, or the failure with its causes and help, without what differs from run to run.
+fn in_words(outcome: &Result<HttpResponse, Failure>, address: &str) -> String {
+    let text = match outcome {
+        Ok(answer) => format!("{} {}", answer.status, answer.body),
+        Err(failure) => {
+            let help = failure.help.clone().unwrap_or_default();
+            format!("{failure}; {}; {help}", failure.causes.join("; "))
+        }
+    };
+    text.replace(address, "HOST")
+}
+
+fn check(outcome: &Result<HttpResponse, Failure>, address: &str, expect: Expect) {
+    expect.assert_eq(&in_words(outcome, address));
+}
+
+/// Uploads `content` and reads it back.
+fn round_trip(http: &Http, address: &str, content: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, back) = (dir.path().join("file"), dir.path().join("back"));
+    fs::write(&file, content).unwrap();
+    let base = format!("https://{address}/v2/acme/hello/blobs");
+    let started = send(http, &HttpRequest::new(Method::Post, format!("{base}/uploads/"))).unwrap();
+    assert_eq!(started.status, 202, "{}", started.body);
+    let digest = Digest::of(content.as_bytes());
+    let location = started.header("location").unwrap();
+    let body = Body::File { path: file, offset: 0, size: None };
+    let put = HttpRequest::new(Method::Put, format!("{location}&digest={digest}")).body(body);
+    assert_eq!(send(http, &put).unwrap().status, 201);
+    let mut request = HttpRequest::new(Method::Get, format!("{base}/{digest}"));
+    request.to_file = Some(back.clone());
+    request.digest = Some(digest);
+    let answer = send(http, &request).unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(fs::read_to_string(back).unwrap(), content);
+}
+
+#[test]
+fn plain_http_on_loopback() {
+    let registry = Registry::start(|_| {}, &[]);
+    let http = http("unused", Settings::default());
+    round_trip(&http, registry.address(), &"content ".repeat(100_000));
+}
+
+#[test]
+fn insecure_speaks_what_the_host_speaks() {
+    let insecure = Settings { insecure: Some(true), ..Settings::default() };
+    let plain = Registry::start(|_| {}, &[]);
+    round_trip(&http(plain.address(), insecure.clone()), plain.address(), "content");
+    let self_signed = Registry::start(make_certificates, TLS);
+    round_trip(&http(self_signed.address(), insecure), self_signed.address(), "content");
+}
+
+#[test]
+fn own_authority_and_a_password() {
+    let prepare = |dir: &Path| {
+        make_certificates(dir);
+        fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
+    };
+    let registry = Registry::start(prepare, &[TLS, BASIC].concat());
+    let (address, ca) = (registry.address(), Some(registry.dir().join("ca.pem")));
+    round_trip(&http(address, Settings { ca: ca.clone(), ..anna("PW") }), address, "content");
+
+    let try_with = |settings| send(&http(address, settings), &get(address, "/v2/"));
+    check(
+        &try_with(Settings { insecure: Some(false), ..anna("PW") }),
+        address,
+        expect![[
+            r#"can't connect to `HOST`: invalid peer certificate: UnknownIssuer; GET https://HOST/v2/; name the file of its authority's certificate as `ca` in `[registries."HOST"]`, or set `insecure = true`"#
+        ]],
+    );
+    check(
+        &try_with(Settings { ca: ca.clone(), ..Settings::default() }),
+        address,
+        expect![[r#"no credentials for `HOST`; ; run `docker login HOST`, or name a secret in `[registries."HOST"]`"#]],
+    );
+    check(
+        &try_with(Settings { ca: ca.clone(), ..anna("BAD") }),
+        address,
+        expect![[
+            r#"`HOST` refuses the credentials from the secret `BAD`; GET https://HOST/v2/; are they still good, and do they allow this? `docker login HOST`, or another secret in `[registries."HOST"]`, gives new ones"#
+        ]],
+    );
+    check(
+        &try_with(Settings { ca, ..anna("UNSET") }),
+        address,
+        expect![[
+            r#"the secret `UNSET` is not set; `[registries."HOST"]` names it; set the environment variable `UNSET`"#
+        ]],
+    );
+}
+
+#[test]
+fn tokens_of_a_token_server() {
+    let certificates = tempfile::tempdir().unwrap();
+    make_certificates(certificates.path());
+    let tokens = TokenServer::start(certificates.path());
+    let realm = format!("http://{}/token", tokens.address);
+    let bundle = certificates.path().join("ca.pem");
+    let variables = [
+        ("REGISTRY_AUTH", "token"),
+        ("REGISTRY_AUTH_TOKEN_REALM", &realm),
+        ("REGISTRY_AUTH_TOKEN_SERVICE", "test"),
+        ("REGISTRY_AUTH_TOKEN_ISSUER", "test"),
+        ("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE", bundle.to_str().unwrap()),
+    ];
+    let registry = Registry::start(|_| {}, &variables);
+    let address = registry.address();
+
+    // The second token is for all that was asked for so far; reading back needs no third.
+    round_trip(&http(address, anna("PW")), address, "content");
+    assert_eq!(tokens.asked(), ["GET repository:acme/hello:pull,push"]);
+
+    // One token for all that a pipe says it will need.
+    let client = http(address, anna("PW"));
+    let scopes = ["repository:acme/other:pull,push", "repository:acme/hello:pull"].map(str::to_owned).to_vec();
+    let digest = Digest::of(b"content");
+    let ask = HttpRequest { scopes: scopes.clone(), ..get(address, &format!("/v2/acme/other/blobs/{digest}")) };
+    assert_eq!(send(&client, &ask).unwrap().status, 404);
+    let url = format!("https://{address}/v2/acme/other/blobs/uploads/?mount={digest}&from=acme/hello");
+    let mount = HttpRequest { scopes, ..HttpRequest::new(Method::Post, url) };
+    assert_eq!(send(&client, &mount).unwrap().status, 201);
+    assert_eq!(tokens.asked(), ["GET repository:acme/hello:pull repository:acme/other:pull,push"]);
+
+    let docker = tempfile::tempdir().unwrap();
+    let login = format!(r#"{{"auths": {{"{address}": {{"auth": "MDow", "identitytoken": "t0"}}}}}}"#);
+    fs::write(docker.path().join("config.json"), login).unwrap();
+    let dir = docker.path().to_str().unwrap().to_owned();
+    let variables = move |name: &str| (name == "DOCKER_CONFIG").then(|| dir.clone());
+    let client = Http::new(Registries::new(), Path::new("/"), Arc::new(variables));
+    round_trip(&client, address, "other content");
+    assert_eq!(tokens.asked(), ["POST repository:acme/hello:pull,push"]);
+
+    let blob = get(address, &format!("/v2/acme/hello/blobs/{digest}"));
+    check(
+        &send(&http(address, anna("BAD")), &blob),
+        address,
+        expect![[
+            r#"`HOST` refuses the credentials from the secret `BAD`; ; are they still good, and do they allow this? `docker login HOST`, or another secret in `[registries."HOST"]`, gives new ones"#
+        ]],
+    );
+    check(
+        &send(&http(address, Settings::default()), &blob),
+        address,
+        expect![[r#"no credentials for `HOST`; ; run `docker login HOST`, or name a secret in `[registries."HOST"]`"#]],
+    );
+}
+
+#[test]
+fn a_token_is_renewed_when_it_is_refused() {
+    let challenge = |address: &str| {
+        answer("401 Unauthorized", &[&format!("WWW-Authenticate: Bearer realm=\"http://{address}/token\"")], "")
+    };
+    let token = |token: &str| answer("200 OK", &[], &format!(r#"{{"token": "{token}", "expires_in": 3600}}"#));
+    let script = Script::start_with(|address| {
+        let ok = answer("200 OK", &[], "ok");
+        vec![challenge(address), token("one"), ok.clone(), challenge(address), token("two"), ok]
+    });
+    let http = http("unused", Settings::default());
+    let request = get(script.address(), "/v2/acme/hello/manifests/1");
+    assert_eq!(send(&http, &request).unwrap().body, "ok");
+    assert_eq!(send(&http, &request).unwrap().body, "ok");
+    let keys: Vec<String> = script.rest().iter().map(|request| bearer(request)).collect();
+    assert_eq!(keys, ["", "", "Bearer one", "Bearer one", "", "Bearer two"]);
+}
+
+#[test]
+fn a_token_server_without_tls() {
+    let challenge = "WWW-Authenticate: Bearer realm=\"http://auth.example/token\"";
+    let script = Script::start(vec![answer("401 Unauthorized", &[challenge], "")]);
+    let request = get(script.address(), "/v2/acme/hello/manifests/1");
+    check(
+        &send(&http(script.address(), anna("PW")), &request),
+        script.address(),
+        expect![[
+            r#"`HOST` wants its password sent to `auth.example` in plain http; ; if that is right, set `insecure = true` in `[registries."auth.example"]`"#
+        ]],
+    );
+}
+
+fn bearer(request: &str) -> String {
+    let line = request.lines().find_map(|line| line.strip_prefix("authorization: "));
+    line.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let busy = answer("503 Service Unavailable", &[], "busy");
+    let script = Script::start(vec![busy.clone(), String::new(), answer("200 OK", &[], "ok")]);
+    let http = http("unused", Settings::default());
+    check(&send(&http, &get(script.address(), "/")), script.address(), expect!["200 ok"]);
+
+    // Five times, and no more.
+    let script = Script::start(vec![busy.clone(); 9]);
+    check(&send(&http, &get(script.address(), "/")), script.address(), expect!["503 busy"]);
+    assert_eq!(script.rest().len(), 5);
+
+    // Not what would be done twice, but for the start of an upload.
+    let script = Script::start(vec![busy.clone(); 2]);
+    let post = |path: &str| HttpRequest::new(Method::Post, format!("https://{}{path}", script.address()));
+    check(&send(&http, &post("/releases")), script.address(), expect!["503 busy"]);
+    assert_eq!(script.rest().len(), 1);
+    let script = Script::start(vec![busy, answer("202 Accepted", &[], "")]);
+    let url = format!("https://{}/v2/acme/hello/blobs/uploads/", script.address());
+    check(&send(&http, &HttpRequest::new(Method::Post, url)), script.address(), expect!["202 "]);
+}
+
+#[test]
+fn as_late_as_the_server_says() {
+    let limited = answer("429 Too Many Requests", &["Retry-After: 1"], "");
+    let script = Script::start(vec![limited, answer("200 OK", &[], "ok")]);
+    let begin = Instant::now();
+    let request = HttpRequest::new(Method::Post, format!("https://{}/", script.address()));
+    check(&send(&http("unused", Settings::default()), &request), script.address(), expect!["200 ok"]);
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_body_is_read_again() {
+    let script = Script::start(vec![String::new(), answer("201 Created", &[], "")]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, format!("skip{}", "content ".repeat(1000))).unwrap();
+    let put = HttpRequest::new(Method::Put, format!("https://{}/", script.address())).body(Body::File {
+        path,
+        offset: 4,
+        size: Some(7),
+    });
+    assert_eq!(send(&http("unused", Settings::default()), &put).unwrap().status, 201);
+    let requests = [script.next(), script.next()];
+    assert!(requests[1].contains("\r\ncontent-length: 7\r\n"), "{requests:?}");
+    assert!(requests[1].ends_with("\r\n\r\ncontent"), "{requests:?}");
+}
+
+#[test]
+fn an_answer_that_is_cut_off() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned();
+    let script = Script::start(vec![cut.clone(), answer("200 OK", &[], "whole")]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let to_file =
+        |script: &Script, digest| HttpRequest { to_file: Some(path.clone()), digest, ..get(script.address(), "/") };
+    let http = http("unused", Settings::default());
+    send(&http, &to_file(&script, Some(Digest::of(b"whole")))).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+
+    let script = Script::start(vec![cut; 5]);
+    check(
+        &send(&http, &to_file(&script, None)),
+        script.address(),
+        expect![
+            "the connection was cut off: end of file before message length reached; GET https://HOST/; tried 5 times; "
+        ],
+    );
+    let script = Script::start(vec![answer("200 OK", &[], "other")]);
+    let outcome = send(&http, &to_file(&script, Some(Digest::of(b"whole"))));
+    check(
+        &outcome,
+        script.address(),
+        expect![
+            "the answer's digest is `sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa` instead of `sha256:5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099`; GET https://HOST/; "
+        ],
+    );
+    // What was there stays, and nothing lies beside it.
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn an_answer_that_is_too_long() {
+    let script = Script::start(vec![answer("200 OK", &[], &"x".repeat((4 << 20) + 1))]);
+    let outcome = send(&http("unused", Settings::default()), &get(script.address(), "/"));
+    check(
+        &outcome,
+        script.address(),
+        expect!["the answer is longer than 4 MiB and was asked for inline; GET https://HOST/; "],
+    );
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect() {
+    let storage = Script::start(vec![answer("200 OK", &[], "blob")]);
+    let location = format!("Location: http://localhost:{}/blob?signed", storage.address().rsplit(':').next().unwrap());
+    let challenge = answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\""], "");
+    let script = Script::start(vec![challenge, answer("307 Temporary Redirect", &[&location], "")]);
+    let outcome = send(&http(script.address(), anna("PW")), &get(script.address(), "/"));
+    check(&outcome, script.address(), expect!["200 blob"]);
+    assert_eq!(script.rest().iter().map(|it| bearer(it)).collect::<Vec<_>>(), ["", "Basic YW5uYTpwdw=="]);
+    assert_eq!(bearer(&storage.next()), "");
+}
+
+#[test]
+fn a_run_that_is_interrupted() {
+    // Both connections stay open without an answer, for the listener takes none.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+    let taker = std::thread::spawn(move || {
+        let connection = listener.accept().unwrap();
+        drop(sender);
+        connection
+    });
+    let client = http("unused", Settings::default());
+    let request = get(&address, "/");
+    let outcome = runtime().block_on(client.send(&request, async { drop(receiver.await) }));
+    check(&outcome, &address, expect!["the run was interrupted; ; "]);
+    drop(taker.join());
+}
+
+#[test]
+fn what_a_failure_shows() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let client = http("unused", Settings::default());
+    check(
+        &send(&client, &get(&closed, "/v2/a/blobs/uploads/1?_state=s3cret")),
+        &closed,
+        expect![
+            "can't connect to `HOST`: Connection refused (os error 111); GET https://HOST/v2/a/blobs/uploads/1?…; tried 5 times; "
+        ],
+    );
+    check(
+        &send(&client, &HttpRequest::new(Method::Get, "ftp://example.org/x")),
+        "-",
+        expect!["`GET ftp://example.org/x` is no address to send a request to; ; "],
+    );
+    check(
+        &send(&client, &HttpRequest::new(Method::Get, "https://anna:pw@ghcr.io/v2/?x")),
+        "-",
+        expect!["`GET https://ghcr.io/v2/?…` is no address to send a request to; ; "],
+    );
+    let with_key = get(&closed, "/").header("Authorization", "Bearer s3cret");
+    check(
+        &send(&client, &with_key),
+        &closed,
+        expect!["`Authorization` is not a header that a pipe may send, or has a bad value; ; "],
+    );
+}
