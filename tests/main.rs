@@ -1,9 +1,13 @@
-//! The tests of the package: the executable as its users meet it, against real components.
+//! The tests of the package: the executable as its users meet it, against real components, and the rules of its sources.
 //! Does not know the engine's insides: those are tested beside their code.
 
+mod cases;
+mod diff;
+mod docs;
 mod registry_http;
 mod registry_publish;
 mod registry_server;
 mod registry_token;
 mod release;
 mod support;
+mod tidy;

@@ -1,4 +1,5 @@
 //! The command line: words to a command. What clap prints for `help` is the manual of it.
+//! Does not know what a command does.
 
 use std::path::PathBuf;
 

@@ -5,14 +5,15 @@ use forge_schemas::exit;
 use super::args::Arguments;
 use super::session::{Mode, Session};
 use super::{OpenPipes, output};
+use crate::report::count;
 
 /// Checks the project file.
 pub fn check(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
     let session = Session::open(arguments, Mode::Look, pipes)?;
     if !arguments.quiet {
-        let tasks = session.plan.len();
-        let tables = session.project.tables.len();
-        output::print(&format!("{}: no mistakes ({tables} tables, {tasks} tasks)", arguments.file.display()));
+        let tables = count(session.project.tables.len(), "table");
+        let tasks = count(session.plan.len(), "task");
+        output::print(&format!("{}: no mistakes ({tables}, {tasks})", arguments.file.display()));
     }
     Ok(exit::DONE)
 }

@@ -1,4 +1,5 @@
 //! Standard output and standard error: the only place of forge that prints.
+//! Does not know what is said.
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where printing is done")]
 

@@ -1,4 +1,5 @@
 //! `forge plugins`: what was loaded, and from where.
+//! Does not need a project.
 
 use forge_schemas::exit;
 use serde::Serialize;

@@ -1,4 +1,5 @@
 //! `forge run`: text, project, plan, schedule, artifacts, report. This is forge as a whole.
+//! Does not know how a task runs, or when: `run` and `schedule` do.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};

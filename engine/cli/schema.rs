@@ -1,4 +1,5 @@
 //! `forge schema`: the JSON Schema of the project file, with the tables of every pipe that is loaded. Editors complete by it.
+//! Does not need a project.
 
 use forge_schemas::exit;
 

@@ -1,4 +1,5 @@
 //! What the commands share: from the command line to a plan, with every mistake told on the way.
+//! Does not know which command asks.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Project to plan: tables are asked, ordered, planned round by round, and linked.
 //! Total: it answers a plan and all that is wrong; the plan is of use only where nothing is.
 
+use std::collections::HashSet;
+
 use forge_plugin::Renderer;
 use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
 use rayon::prelude::*;
@@ -66,6 +68,7 @@ impl Scene<'_> {
         let this = &asked[at];
         let mut taken: Vec<usize> = Vec::new();
         let mut diagnostics = Vec::new();
+        let mut unknown: HashSet<&str> = HashSet::new();
         let mut is_blind = self.project.soundness == Soundness::Broken;
         for selector in &this.selectors {
             let found = offers.answer(selector);
@@ -74,7 +77,12 @@ impl Scene<'_> {
                 // What a broken table would have offered is not known: one mistake is told once.
                 is_blind |= candidates.iter().any(|it| asked[*it].state == Soundness::Broken);
                 let nothing = unanswered(self.project, asked, this.table, selector, makers, offers, self.pipes);
-                diagnostics.extend(nothing.filter(|_| !is_blind));
+                // Tables that no other key can find either: one name that is wrong is told once.
+                let is_known = candidates.is_empty() && is_all_in(&selector.tables, &unknown);
+                diagnostics.extend(nothing.filter(|_| !is_blind && !is_known));
+                if candidates.is_empty() {
+                    unknown.extend(selector.tables.iter().map(String::as_str));
+                }
             }
             taken.extend(found);
         }
@@ -105,4 +113,8 @@ impl Scene<'_> {
         let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
         Planned { steps, diagnostics, state }
     }
+}
+
+fn is_all_in(tables: &[String], unknown: &HashSet<&str>) -> bool {
+    !tables.is_empty() && tables.iter().all(|it| unknown.contains(it.as_str()))
 }

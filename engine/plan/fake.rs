@@ -1,4 +1,5 @@
 //! Pipes in memory for the tests of plan, schedule and run: a table says itself what it takes and makes.
+//! Asks no plugin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

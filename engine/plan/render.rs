@@ -1,4 +1,5 @@
 //! A plan as text for people, as JSON for programs, and as DOT for a picture. Same plan, same bytes.
+//! Does not know what of it will run, or when.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
 //! What was asked for: a goal, a pipe, a table or a task, by name.
+//! Does not know what these need: the plan does.
 
 use std::collections::BTreeSet;
 use std::fmt;

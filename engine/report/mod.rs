@@ -11,7 +11,7 @@ use forge_schemas::Event;
 pub use diagnostics::{Colour, render, summary};
 pub use json::JsonLines;
 pub use terminal::{Terminal, Verbosity};
-pub use words::{duration, size};
+pub use words::{count, duration, size};
 
 /// Somebody who is told what happens, in order.
 pub trait Sink {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forge_schemas::{Event, EventKind, Failure, Level, Outcome};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Colour, Sink, duration};
+use super::{Colour, Sink, count, duration};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -107,12 +107,12 @@ impl<W: Write> Terminal<W> {
         }
         let counts = [(done, "done"), (fresh, "fresh"), (failed, "failed"), (skipped, "skipped")];
         let said: Vec<String> =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+            counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
         let total = done + fresh + failed + skipped;
         let line = match total {
             0 => "nothing to do".to_owned(),
-            _ if fresh == total => format!("nothing to do: {} fresh ({})", tasks(total), duration(at)),
-            _ => format!("{}: {} ({})", tasks(total), said.join(", "), duration(at)),
+            _ if fresh == total => format!("nothing to do: {} fresh ({})", count(total, "task"), duration(at)),
+            _ => format!("{}: {} ({})", count(total, "task"), said.join(", "), duration(at)),
         };
         self.line(&line);
     }
@@ -142,8 +142,8 @@ impl<W: Write> Sink for Terminal<W> {
     fn tell(&mut self, event: &Event) {
         let task = event.task.as_deref().unwrap_or_default();
         match &event.event {
-            EventKind::RunStarted { tasks: count, project, version, .. } if self.verbosity >= Verbosity::Normal => {
-                let line = format!("{project} {version}: {}", tasks(*count));
+            EventKind::RunStarted { tasks, project, version, .. } if self.verbosity >= Verbosity::Normal => {
+                let line = format!("{project} {version}: {}", count(*tasks, "task"));
                 self.line(&line);
             }
             EventKind::TaskStarted => self.started(task),
@@ -175,13 +175,6 @@ impl<W: Write> Sink for Terminal<W> {
             | EventKind::Progress { .. }
             | EventKind::Artifact { .. } => {}
         }
-    }
-}
-
-fn tasks(count: usize) -> String {
-    match count {
-        1 => "1 task".to_owned(),
-        _ => format!("{count} tasks"),
     }
 }
 

@@ -8,6 +8,14 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// How many there are of something: `1 task`, `2 tasks`.
+pub fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
 /// A size in bytes, in powers of ten as registries show it: `512 B`, `8.8 MB`.
 pub fn size(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];

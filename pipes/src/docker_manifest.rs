@@ -24,6 +24,7 @@ pub struct DockerManifest;
 /// images stand on Docker's manifests. Every image is known before anything is built, and its platform is read from its
 /// config.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// A `docker` table by its id: all its images.
     pub image: Option<String>,

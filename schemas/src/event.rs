@@ -1,4 +1,5 @@
 //! Something happened in a run. Sinks show it; `--json` prints one a line.
+//! Does not know who is told.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
 //! How a task ended, and why it failed.
+//! Does not know the task.
 
 use std::fmt;
 

@@ -33,7 +33,7 @@ fn released_pulled_and_run() {
         assert_eq!(platforms(&index), PLATFORMS);
         let reference = format!("{}/hello:{tag}", registry.address());
         for platform in PLATFORMS {
-            let said = docker.pull_and_run(&reference, platform, "/hello", &[]);
+            let said = docker.pull_and_run(&reference, platform, "/usr/local/bin/hello", &[]);
             assert!(said.starts_with("hello 1.2.3 ("), "{said}");
             assert!(said.ends_with(&format!(") {platform}")), "{said}");
             assert_eq!(docker.platform(&reference), platform);

@@ -19,6 +19,28 @@ use crate::docker::values::{port, shell_form};
 use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
 use crate::oci::config::DEFAULT_PATH;
 
+/// What a line of a Dockerfile may begin with.
+const INSTRUCTIONS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
 /// What a Dockerfile is read with.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -342,7 +364,12 @@ fn syntax(request: &Request<'_>, error: &parse_dockerfile::Error) -> Problem {
     let line = error.line().saturating_sub(1);
     let start: usize = request.text.split_inclusive('\n').take(line).map(str::len).sum();
     let size = request.text[start..].lines().next().map_or(0, str::len);
-    Problem::at_file(request.path, start..start + size, format!("{error:#}").replace('\'', "`"))
+    let problem = Problem::at_file(request.path, start..start + size, format!("{error:#}").replace('\'', "`"));
+    let word = request.text[start..start + size].split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    match nearest(&word, INSTRUCTIONS) {
+        Some(near) if problem.message.contains("instruction") => problem.help(format!("did you mean `{near}`?")),
+        _ => problem,
+    }
 }
 
 /// Nothing is run while an image is made, so that the platform that builds it is the one it is for.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The same inputs give the same image, digest for digest, on every machine: all times are the commit's, owners are
 /// numbers, and permissions are 0755 for what may be executed, else 0644.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The repositories that it is published in, without a tag: `ghcr.io/acme/hello`. Names without a host are those of
     /// Docker Hub.
