@@ -5,7 +5,7 @@ mod build;
 mod docker;
 mod docker_manifest;
 pub mod oci;
-mod publish;
+pub mod publish;
 
 forge_plugin::export! {
     name: "forge-pipes",
