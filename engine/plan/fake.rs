@@ -74,7 +74,8 @@ pub fn planned(tables: &str, files: &[&str]) -> (Plan, Vec<Diagnostic>) {
     (plan, diagnostics)
 }
 
-fn facts() -> Facts {
+/// Facts of a release.
+pub fn facts() -> Facts {
     Facts {
         name: "test".into(),
         version: "1.2.3".into(),
