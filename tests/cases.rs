@@ -1,6 +1,8 @@
 //! Every directory `tests/cases/AREA/NAME` is a test: its files are a project, `cmd` is what a user types there, `out.txt` what the user sees.
 //! Knows no pipe and no command: a case is text. `UPDATE_EXPECT=1` writes what is seen now.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on fails where it stands")]
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
