@@ -155,20 +155,23 @@ fn may_be_done_twice(request: &HttpRequest) -> bool {
 
 /// How long to wait after this attempt: as long as the server says, else twice as long as the last time.
 fn wait(first: Duration, attempt: u32, outcome: &Result<HttpResponse, Trouble>) -> Duration {
-    let asked = outcome.as_ref().ok().and_then(|answer| answer.header("retry-after")).and_then(retry_after);
+    let asked = outcome.as_ref().ok().and_then(retry_after);
     match asked {
         Some(asked) => asked.min(LONGEST_RETRY_AFTER),
         None => (first * 2_u32.pow(attempt - 1)).min(LONGEST_WAIT),
     }
 }
 
-/// `Retry-After`: seconds or a date (RFC 9110, 10.2.3).
-fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
+/// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is counted from the date of the answer: the server's clock
+/// may not be ours.
+fn retry_after(answer: &HttpResponse) -> Option<Duration> {
+    let value = answer.header("retry-after")?.trim();
+    if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp());
+    let wait = date(value)?.duration_since(date(answer.header("date")?)?);
+    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 fn with_attempts(failure: Failure, attempts: u32) -> Failure {
@@ -187,6 +190,7 @@ mod tests {
 
     fn check_wait(attempt: u32, retry_after: Option<&str>, expect: Duration) {
         let mut answer = HttpResponse { status: 503, ..HttpResponse::default() };
+        answer.headers.insert("date".to_owned(), "Wed, 21 Oct 2015 07:28:00 GMT".to_owned());
         answer.headers.extend(retry_after.map(|value| ("retry-after".to_owned(), value.to_owned())));
         assert_eq!(wait(Duration::from_millis(200), attempt, &Ok(answer)), expect);
     }
@@ -198,8 +202,9 @@ mod tests {
         check_wait(9, None, LONGEST_WAIT);
         check_wait(1, Some("3"), Duration::from_secs(3));
         check_wait(1, Some("86400"), LONGEST_RETRY_AFTER);
-        check_wait(1, Some("Wed, 21 Oct 2015 07:28:00 GMT"), Duration::ZERO);
-        check_wait(1, Some("Mon, 21 Oct 2165 07:28:00 GMT"), LONGEST_RETRY_AFTER);
+        check_wait(1, Some("Wed, 21 Oct 2015 07:28:07 GMT"), Duration::from_secs(7));
+        check_wait(1, Some("Wed, 21 Oct 2015 07:00:00 GMT"), Duration::ZERO);
+        check_wait(1, Some("Wed, 21 Oct 2015 08:28:00 GMT"), LONGEST_RETRY_AFTER);
         check_wait(1, Some("soon"), Duration::from_millis(200));
     }
 

@@ -189,7 +189,7 @@ mod tests {
             ("docker.io", registry(None, Some("hub.pem"))),
         ];
         let registries = registries.map(|(host, registry)| (host.to_owned(), registry)).into();
-        let site = Sites::new(registries, Path::new("/root")).at(&url.parse().unwrap());
+        let site = Sites::new(registries, Path::new("/project")).at(&url.parse().unwrap());
         assert_eq!((site.schemes(), &site.trust), (schemes, &trust), "{url}");
     }
 
@@ -199,12 +199,12 @@ mod tests {
         check("http://ghcr.io/v2/", &["https"], Trust::System);
         check("https://insecure.example/v2/", &["https", "http"], Trust::Anyone);
         check("https://insecure.example:8443/v2/", &["https"], Trust::System);
-        check("https://ca.example:5000/v2/", &["https"], Trust::SystemAnd("/root/ca.pem".into()));
-        check("https://registry-1.docker.io/v2/", &["https"], Trust::SystemAnd("/root/hub.pem".into()));
+        check("https://ca.example:5000/v2/", &["https"], Trust::SystemAnd("/project/ca.pem".into()));
+        check("https://registry-1.docker.io/v2/", &["https"], Trust::SystemAnd("/project/hub.pem".into()));
         check("https://localhost:5000/v2/", &["http"], Trust::Loopback);
         check("https://127.8.0.1:5000/v2/", &["http"], Trust::Loopback);
         check("https://[::1]:5000/v2/", &["http"], Trust::Loopback);
-        check("https://localhost:6000/v2/", &["https"], Trust::SystemAnd("/root/ca.pem".into()));
+        check("https://localhost:6000/v2/", &["https"], Trust::SystemAnd("/project/ca.pem".into()));
         check("https://localhost:7000/v2/", &["https"], Trust::System);
         check("https://localhost.example/v2/", &["https"], Trust::System);
     }

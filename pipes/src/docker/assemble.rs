@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::docker::base::BaseImage;
 use crate::docker::recipe::{BaseOf, Change, Copy, Recipe, Source};
-use crate::docker::sources::{Found, find};
+use crate::docker::sources::{Found, Thing, find};
 use crate::oci::config::Config;
 use crate::oci::layer::{self, Content, Entry};
 use crate::oci::manifest::{Descriptor, Document, Family, Manifest};
@@ -161,40 +161,48 @@ impl<'a> Assembly<'a> {
     }
 
     fn entries(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
-        let (mut found, mut count) = (Vec::new(), 0);
+        let mut things = Vec::new();
         for source in &copy.sources {
-            let (more, things) = self.find(source)?;
-            found.extend(more);
-            count += things;
+            things.extend(self.find(source)?);
         }
         let to = self.absolute(&copy.to);
-        let says_directory = copy.to.ends_with('/') || copy.to.ends_with("/.") || copy.to == ".";
-        let is_directory = says_directory || count > 1 || self.rootfs.is_directory(&to);
-        let owner = (copy.uid, copy.gid);
-        let is_one_file = count == 1 && found.len() == 1 && matches!(found[0].content, Content::File(_));
-        let mut entries = Vec::new();
-        if !is_one_file || is_directory {
-            entries.extend(self.rootfs.place(&to, 0o755, owner, Content::Directory));
+        if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
+            return Ok(self.place(copy, &to, file.clone()));
         }
-        for Found { path, mode, content } in found {
-            let path = if is_one_file && !is_directory { to.clone() } else { format!("{to}/{path}") };
-            let mode = match content {
-                Content::File(_) | Content::Text(_) => copy.mode.unwrap_or(mode),
-                Content::Directory | Content::Link(_) => mode,
+        let mut entries = self.rootfs.place(&to, 0o755, (copy.uid, copy.gid), Content::Directory);
+        for thing in things {
+            let all = match thing {
+                Thing::File(file) => vec![file],
+                Thing::Directory(all) => all,
             };
-            entries.extend(self.rootfs.place(&path, mode, owner, content));
+            for found in all {
+                let path = format!("{to}/{}", found.path);
+                entries.extend(self.place(copy, &path, found));
+            }
         }
         Ok(entries)
     }
 
-    fn find(&self, source: &Source) -> Result<(Vec<Found>, usize), Failure> {
+    fn wants_directory(&self, copy: &Copy, to: &str) -> bool {
+        copy.to.ends_with('/') || copy.to.ends_with("/.") || copy.to == "." || self.rootfs.is_directory(to)
+    }
+
+    fn place(&mut self, copy: &Copy, path: &str, found: Found) -> Vec<Entry> {
+        let mode = match found.content {
+            Content::File(_) | Content::Text(_) => copy.mode.unwrap_or(found.mode),
+            Content::Directory | Content::Link(_) => found.mode,
+        };
+        self.rootfs.place(path, mode, (copy.uid, copy.gid), found.content)
+    }
+
+    fn find(&self, source: &Source) -> Result<Vec<Thing>, Failure> {
         match source {
             Source::Project(pattern) => find(self.host.root(), pattern),
             Source::Input { artifact, file_name } => {
                 let input = self.host.inputs().iter().find(|it| it.name == *artifact);
                 let input = input.ok_or_else(|| Failure::bug(format!("`{artifact}` is not among the inputs")))?;
                 let content = Content::File(input.path.clone());
-                Ok((vec![Found { path: file_name.clone(), mode: 0o755, content }], 1))
+                Ok(vec![Thing::File(Found { path: file_name.clone(), mode: 0o755, content })])
             }
         }
     }

@@ -29,7 +29,10 @@ fn host() -> FakeHost {
         let name = format!("hello_{}/hello", platform(arch).slug());
         host = host.with_input(&name, Some(platform(arch)), &detail, format!("hello for {arch}"));
     }
-    host.with_source("LICENSE", "a licence").with_source("etc/a.conf", "a").with_source("etc/sub/b.conf", "b")
+    host.with_source("LICENSE", "a licence")
+        .with_source("etc/a.conf", "a")
+        .with_source("etc/sub/b.conf", "b")
+        .with_source("one/only", "1")
 }
 
 fn with_defaults(settings: Value) -> Value {
@@ -174,7 +177,7 @@ fn with_layout(mut host: FakeHost, dir: &str) -> FakeHost {
 fn on_scratch_by_keys() {
     check_images(
         json!({ "tags": ["{{ version }}", "v{{ major }}"], "platforms": ["linux/amd64"],
-            "files": [{ "src": "etc", "dst": "/etc/hello", "mode": "0600" }, { "src": "LICENSE", "dst": "/licence" }],
+            "files": [{ "src": "etc", "dst": "/etc/hello", "mode": "0600" }, { "src": "LICENSE", "dst": "/licence" }, { "src": "one", "dst": "/one" }],
             "env": { "A": "{{ arch }}" }, "cmd": ["--help"], "user": "65532", "ports": ["8080"], "labels": { "x": "y" },
             "annotations": { "a": "{{ platform }}" } }),
         None,
@@ -183,6 +186,7 @@ fn on_scratch_by_keys() {
             linux/amd64 takes ["hello_linux_amd64/hello"] Content
               reads etc
               reads LICENSE
+              reads one
               image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3","ghcr.io/acme/hello:v1"]}
               application/vnd.oci.image.manifest.v1+json {"a": "linux/amd64"}
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
@@ -193,7 +197,7 @@ fn on_scratch_by_keys() {
                 Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3","x":"y"}
                 User "65532"
                 LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
-                COPY files /etc/hello /licence true
+                COPY files /etc/hello /licence /one true
                 COPY hello /usr/local/bin/ true
                 ENV A=amd64 false
                 USER 65532 false
@@ -208,6 +212,8 @@ fn on_scratch_by_keys() {
                 755 0:0 etc/hello/sub/
                 600 0:0 etc/hello/sub/b.conf
                 644 0:0 licence
+                755 0:0 one/
+                644 0:0 one/only
               application/vnd.oci.image.layer.v1.tar+gzip
                 755 0:0 usr/
                 755 0:0 usr/local/
@@ -224,7 +230,7 @@ fn on_scratch_by_a_dockerfile() {
         Some(
             "# syntax=docker/dockerfile:1\nARG DIR\nFROM scratch\nARG TARGETPLATFORM DIR\n\
              COPY --chmod=700 --chown=5:6 $TARGETPLATFORM/hello ${DIR}/bin/\nWORKDIR /srv\nCOPY etc \\\n  conf/\n\
-             ENV B=\"x y\" PATH=$DIR/bin:$PATH\nENTRYPOINT [\"hello\"]\nCMD echo hi\nEXPOSE 80/tcp 53/udp\n\
+             ENV DIR=/env\nARG DIR=/arg\nENV B=\"x y\" PATH=$DIR/bin:$PATH\nENTRYPOINT [\"hello\"]\nCMD echo hi\nEXPOSE 80/tcp 53/udp\n\
              HEALTHCHECK --interval=30s CMD [\"hello\", \"--check\"]\nVOLUME /data\nSTOPSIGNAL SIGINT\nLABEL k=v\n",
         ),
         host(),
@@ -236,7 +242,7 @@ fn on_scratch_by_a_dockerfile() {
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
                 Cmd ["/bin/sh","-c","echo hi"]
                 Entrypoint ["hello"]
-                Env ["PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","B=x y"]
+                Env ["PATH=/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","DIR=/env","B=x y"]
                 ExposedPorts {"53/udp":{},"80/tcp":{}}
                 Healthcheck {"Interval":30000000000,"Test":["CMD","hello","--check"]}
                 Labels {"k":"v","org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
@@ -247,6 +253,7 @@ fn on_scratch_by_a_dockerfile() {
                 COPY --chmod=700 --chown=5:6 $TARGETPLATFORM/hello ${DIR}/bin/ true
                 WORKDIR /srv false
                 COPY etc conf/ true
+                ENV DIR=/env false
                 ENV B="x y" PATH=$DIR/bin:$PATH false
                 ENTRYPOINT ["hello"] false
                 CMD echo hi false

@@ -111,6 +111,8 @@ pub(crate) struct Reader<'a> {
     globals: BTreeMap<String, Option<String>>,
     pub(crate) scope: Scope,
     in_stage: bool,
+    /// An `ENV` hides an `ARG` of its name, before it and after.
+    set_by_env: BTreeSet<String>,
     args: BTreeSet<String>,
     pub(crate) instructions: Vec<Instruction>,
     pub(crate) reads: Vec<Read>,
@@ -127,6 +129,7 @@ impl<'a> Reader<'a> {
             scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
             globals,
             in_stage: false,
+            set_by_env: BTreeSet::new(),
             args: BTreeSet::new(),
             instructions: Vec::new(),
             reads: Vec::new(),
@@ -197,6 +200,7 @@ impl<'a> Reader<'a> {
             Parsed::Env(it) => {
                 let pairs = self.pairs(&it.arguments)?;
                 for (name, value) in &pairs {
+                    self.set_by_env.insert(name.clone());
                     match value.known() {
                         Some(value) => self.scope.known.insert(name.clone(), Some(value)),
                         None => self.scope.known.remove(name),
@@ -249,7 +253,9 @@ impl<'a> Reader<'a> {
             if !self.in_stage {
                 self.globals.insert(name.to_owned(), value.clone());
             }
-            self.scope.known.insert(name.to_owned(), value);
+            if !self.set_by_env.contains(name) {
+                self.scope.known.insert(name.to_owned(), value);
+            }
             self.args.insert(name.to_owned());
         }
     }

@@ -11,6 +11,15 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::oci::layer::Content;
 
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thing {
+    /// A file.
+    File(Found),
+    /// A directory, as all that is in it.
+    Directory(Vec<Found>),
+}
+
 /// Something to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -28,21 +37,21 @@ enum At {
     Inside,
 }
 
-/// What `pattern` names below `root`, and how many things that is: a directory is one, and gives all that is in it.
-pub fn find(root: &Path, pattern: &str) -> Result<(Vec<Found>, usize), Failure> {
+/// What `pattern` names below `root`; one thing at least.
+pub fn find(root: &Path, pattern: &str) -> Result<Vec<Thing>, Failure> {
     let paths = match_paths(root, pattern)?;
     if paths.is_empty() {
         return Err(Failure::input(format!("nothing in the project is `{pattern}`")));
     }
-    let mut all = Vec::new();
-    for path in &paths {
-        let failed = |error: io::Error| Failure::file("read", path, &error);
-        match fs::metadata(path).map_err(failed)?.is_dir() {
-            true => all.extend(below(path)?),
-            false => all.push(one(path, file_name(path)?, At::Top)?),
-        }
+    paths.iter().map(|path| thing(path)).collect()
+}
+
+fn thing(path: &Path) -> Result<Thing, Failure> {
+    let meta = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
+    match meta.is_dir() {
+        true => below(path).map(Thing::Directory),
+        false => Ok(Thing::File(one(path, file_name(path)?, At::Top)?)),
     }
-    Ok((all, paths.len()))
 }
 
 fn match_paths(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, Failure> {
@@ -138,4 +147,52 @@ fn file_name(path: &Path) -> Result<String, Failure> {
 
 fn not_utf8(path: &Path) -> Failure {
     Failure::input(format!("the name of `{}` is not UTF-8, which images need", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(pattern: &str, expect: Expect) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("a/deep/er")).unwrap();
+        fs::create_dir(root.join("one")).unwrap();
+        for path in ["a/x.conf", "a/deep/y.conf", "a/deep/er/z.conf", "one/only", "w[1]", "run.sh"] {
+            fs::write(root.join(path), path).unwrap();
+        }
+        fs::set_permissions(root.join("run.sh"), fs::Permissions::from_mode(0o775)).unwrap();
+        fs::set_permissions(root.join("a/x.conf"), fs::Permissions::from_mode(0o660)).unwrap();
+        std::os::unix::fs::symlink("x.conf", root.join("a/link")).unwrap();
+        let show = |found: &Found| match &found.content {
+            Content::Link(to) => format!("{} -> {to}", found.path),
+            _ => format!("{:o} {}", found.mode, found.path),
+        };
+        let lines: Vec<String> = match find(root, pattern) {
+            Err(failure) => vec![failure.to_string()],
+            Ok(things) => things
+                .iter()
+                .map(|thing| match thing {
+                    Thing::File(file) => show(file),
+                    Thing::Directory(all) => format!("[{}]", all.iter().map(show).collect::<Vec<_>>().join(", ")),
+                })
+                .collect(),
+        };
+        expect.assert_eq(&lines.join("; "));
+    }
+
+    #[test]
+    fn paths_directories_and_globs() {
+        check("run.sh", expect!["755 run.sh"]);
+        check("a", expect!["[755 deep, 755 deep/er, 644 deep/er/z.conf, 644 deep/y.conf, link -> x.conf, 644 x.conf]"]);
+        check("a/link", expect!["644 link"]);
+        check("one", expect!["[644 only]"]);
+        check("a/*.conf", expect!["644 x.conf"]);
+        check("a/**/*.conf", expect!["644 z.conf; 644 y.conf; 644 x.conf"]);
+        check("a/d*", expect!["[755 er, 644 er/z.conf, 644 y.conf]"]);
+        check("w[1]", expect!["644 w[1]"]);
+        check("nope*", expect!["nothing in the project is `nope*`"]);
+    }
 }

@@ -1,5 +1,5 @@
 //! Gzip on every core, with the same bytes on any number of them: blocks of a fixed size, a gzip member each (RFC 1952, 2.2).
-//! Does not know what it compresses. Why this compressor and this level: docs/decisions/0004-layer-compression.md.
+//! Does not know what it compresses. Why this compressor and this level: docs/decisions/0005-layer-compression.md.
 
 use std::io::{self, Write};
 

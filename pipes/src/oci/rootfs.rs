@@ -68,7 +68,11 @@ impl Rootfs {
 
     fn remove_below(&mut self, dir: &str) {
         let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        self.nodes.retain(|path, _| !path.starts_with(&prefix));
+        let below =
+            self.nodes.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix));
+        for path in below.cloned().collect::<Vec<_>>() {
+            self.nodes.remove(&path);
+        }
     }
 
     /// Whether a directory lies at `path`, links followed.

@@ -92,7 +92,16 @@ fn mark_members(items: &mut [Item<'_>]) {
     }
 }
 
-/// Leaves each reference to the one item that gets it.
+/// Who claims one reference, and who of them gets it.
+enum Verdict {
+    Gets(usize),
+    /// Nobody needs it: all that claim it are members of lists.
+    Nobody,
+    /// These two can't both have it.
+    Conflict(usize, usize),
+}
+
+/// Leaves each reference to the one item that gets it. Two items that can't share are one problem, with all references.
 fn grant(items: &mut [Item<'_>], problems: &mut Vec<Problem>) {
     let mut claims: BTreeMap<Reference, Vec<usize>> = BTreeMap::new();
     for (at, item) in items.iter().enumerate() {
@@ -100,51 +109,51 @@ fn grant(items: &mut [Item<'_>], problems: &mut Vec<Problem>) {
             claims.entry(reference.clone()).or_default().push(at);
         }
     }
-    let winners: BTreeMap<Reference, usize> = claims
-        .into_iter()
-        .filter_map(|(reference, claimants)| {
-            Some((reference.clone(), winner(&reference, &claimants, items, problems)?))
-        })
-        .collect();
+    let mut winners = BTreeMap::new();
+    let mut conflicts: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+    for (reference, claimants) in claims {
+        match judge(&claimants, items) {
+            Verdict::Gets(winner) => drop(winners.insert(reference, winner)),
+            Verdict::Nobody => {}
+            Verdict::Conflict(first, second) => {
+                conflicts.entry((first, second)).or_default().push(format!("`{reference}`"));
+            }
+        }
+    }
+    problems.extend(
+        conflicts
+            .iter()
+            .map(|((first, second), references)| conflict(&references.join(" and "), &items[*first], &items[*second])),
+    );
     for (at, item) in items.iter_mut().enumerate() {
         item.references.retain(|reference| winners.get(reference) == Some(&at));
     }
 }
 
-fn winner(
-    reference: &Reference,
-    claimants: &[usize],
-    items: &[Item<'_>],
-    problems: &mut Vec<Problem>,
-) -> Option<usize> {
+fn judge(claimants: &[usize], items: &[Item<'_>]) -> Verdict {
     let (lists, images): (Vec<usize>, Vec<usize>) = claimants.iter().partition(|at| items[**at].is_list());
-    let strangers = |list: usize| images.iter().find(|at| !items[list].members.contains(&items[**at].offer.name));
-    match (lists[..].as_ref(), images[..].as_ref()) {
-        ([list], _) => match strangers(*list) {
-            None => return Some(*list),
-            Some(image) => problems.push(conflict(reference, items, *list, *image)),
-        },
-        ([first, second, ..], _) => problems.push(conflict(reference, items, *first, *second)),
-        ([], [image]) => return Some(*image),
+    let stranger = |list: usize| images.iter().find(|at| !items[list].members.contains(&items[**at].offer.name));
+    match (lists.as_slice(), images.as_slice()) {
+        ([list], _) => stranger(*list).map_or(Verdict::Gets(*list), |image| Verdict::Conflict(*list, *image)),
+        ([first, second, ..], _) => Verdict::Conflict(*first, *second),
+        ([], [image]) => Verdict::Gets(*image),
         ([], [first, second, ..]) if images.iter().any(|at| !items[*at].is_member) => {
-            problems.push(conflict(reference, items, *first, *second));
+            Verdict::Conflict(*first, *second)
         }
-        ([], _) => {}
+        ([], _) => Verdict::Nobody,
     }
-    None
 }
 
-fn conflict(reference: &Reference, items: &[Item<'_>], first: usize, second: usize) -> Problem {
-    let name = |at: usize| &items[at].offer.name;
-    let message = format!("`{}` and `{}` would both be published as `{reference}`", name(first), name(second));
-    let help = match items[first].is_list() {
+fn conflict(references: &str, first: &Item<'_>, second: &Item<'_>) -> Problem {
+    let names = format!("`{}` and `{}`", first.offer.name, second.offer.name);
+    let help = match first.is_list() {
         true => "give them different tags".to_owned(),
         false => format!(
             "put them into one list with `[[docker_manifest]]` and `image = \"{}\"`, or give them different tags",
-            items[first].offer.table.id
+            first.offer.table.id
         ),
     };
-    Problem::at_key("", message).help(help)
+    Problem::at_key("", format!("{names} would both be published as {references}")).help(help)
 }
 
 /// An item lies where its references are, and where the lists that hold it are.
@@ -302,13 +311,13 @@ mod tests {
                 `l` and `b_arm64` would both be published as `x.example/a:1`; give them different tags
             "#]],
         );
-        let both = [image("a", "linux/amd64", &["x.example/a:1"]), image("a", "linux/arm64", &["x.example/a:1"])];
+        let both = ["linux/amd64", "linux/arm64"].map(|it| image("a", it, &["x.example/a:1", "x.example/a:2"]));
         check(
             &[],
             &both,
             expect![[r#"
-            `a_amd64` and `a_arm64` would both be published as `x.example/a:1`; put them into one list with `[[docker_manifest]]` and `image = "a"`, or give them different tags
-        "#]],
+                `a_amd64` and `a_arm64` would both be published as `x.example/a:1` and `x.example/a:2`; put them into one list with `[[docker_manifest]]` and `image = "a"`, or give them different tags
+            "#]],
         );
     }
 

@@ -21,6 +21,7 @@ pub fn output(name: String, reference: String, artifact: &str, platform: Option<
 
 /// The name of a receipt: `published/<table>/ghcr.io/acme/hello/<what>.json`, where no file system minds it.
 pub fn name(table: &str, repository: &str, what: &str) -> String {
+    let what = what.strip_suffix(".json").unwrap_or(what);
     format!("published/{table}/{repository}/{what}.json").replace(':', "_")
 }
 

@@ -54,7 +54,7 @@ fn push(item: &Item<'_>, repository: &Reference, items: &[Item<'_>], given: &Giv
     };
     let artifact = &item.offer.name;
     Step {
-        name: format!("push/{name}/{artifact}"),
+        name: format!("push/{name}/{}", artifact.strip_suffix(".json").unwrap_or(artifact)),
         platform: item.offer.platform.clone(),
         takes: [artifact.clone()].into_iter().chain(receipts).collect(),
         makes: vec![receipt::output(receipt_of(artifact), name.clone(), artifact, item.offer.platform.as_ref())],
