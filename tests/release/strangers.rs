@@ -24,7 +24,6 @@ images = ["{{ env.REGISTRY }}/sharkdp/hyperfine"]
 tags = ["{{ version }}"]
 platforms = ["linux/amd64", "linux/arm64"]
 base = "scratch"
-entrypoint = ["/hyperfine"]
 
 [[docker_manifest]]
 image = "image"
@@ -42,7 +41,7 @@ fn hyperfine_from_a_crate() {
     project.forge(&["run", "release"]).expect(0);
     let reference = format!("{}/sharkdp/hyperfine:1.19.0", registry.address());
     for platform in ["linux/amd64", "linux/arm64"] {
-        assert_eq!(docker.pull_and_run(&reference, platform, "/hyperfine", &["--version"]), "hyperfine 1.19.0");
+        assert_eq!(docker.pull_and_run(&reference, platform, "/usr/local/bin/hyperfine", &["--version"]), "hyperfine 1.19.0");
     }
 }
 
@@ -63,7 +62,6 @@ images = ["{{ env.REGISTRY }}/crane"]
 tags = ["{{ version }}"]
 platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x"]
 base = "scratch"
-entrypoint = ["/crane"]
 
 [[docker_manifest]]
 image = "image"

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::program::output;
+use super::program::{directory, output};
 
 /// The source of a crate, from the registry that cargo is set up for.
 pub fn rust_crate(name: &str, version: &str) -> PathBuf {
@@ -18,13 +18,11 @@ pub fn rust_crate(name: &str, version: &str) -> PathBuf {
     );
     fs::write(&manifest, text).expect("a manifest can be written");
     fs::write(wants.path().join("lib.rs"), "").expect("a source file can be written");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version=1", "--quiet", "--manifest-path"]).arg(&manifest);
-    let metadata: Value = serde_json::from_str(&output(&mut cargo)).expect("metadata is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let package = packages.iter().find(|it| it["name"] == name).expect("the package was fetched");
-    let path = PathBuf::from(package["manifest_path"].as_str().expect("a path"));
-    path.parent().expect("a manifest is in a directory").to_owned()
+    output(Command::new(env!("CARGO")).args(["fetch", "--quiet", "--manifest-path"]).arg(&manifest));
+    let registries = directory("CARGO_HOME", ".cargo").join("registry/src");
+    let registries = fs::read_dir(&registries).expect("cargo keeps sources").filter_map(Result::ok);
+    let mut sources = registries.map(|it| it.path().join(format!("{name}-{version}")));
+    sources.find(|it| it.is_dir()).expect("the crate was fetched")
 }
 
 /// The source of a Go module, from the proxy that go is set up for.
