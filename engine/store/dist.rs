@@ -149,10 +149,9 @@ pub fn is_executable(path: &Path) -> io::Result<bool> {
 
 fn link(artifact: &Artifact, path: &Path) -> io::Result<()> {
     let source = std::fs::metadata(&artifact.path)?;
-    if let Ok(there) = std::fs::symlink_metadata(path) {
-        if (there.ino(), there.dev()) == (source.ino(), source.dev()) {
-            return Ok(());
-        }
+    let is_it = |there: &std::fs::Metadata| (there.ino(), there.dev()) == (source.ino(), source.dev());
+    if std::fs::symlink_metadata(path).is_ok_and(|there| is_it(&there)) {
+        return Ok(());
     }
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
