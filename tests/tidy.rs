@@ -58,7 +58,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("std::process::Command", &["git", "run"]),
     ("std::process::{", &["git", "run"]),
     ("SystemTime::now", &["cli", "run", "store"]),
-    ("Timestamp::now", &["cli"]),
+    ("Timestamp::now", &["cli", "run"]),
     ("Instant::now", &["cli", "run", "report"]),
     ("std::io::std", &["cli", "report"]),
     ("tokio::", &["run"]),
@@ -75,6 +75,8 @@ const TOP: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
     "README.md",
     "benches",
     "clippy.toml",
@@ -350,7 +352,7 @@ fn unexplained(file: &File) -> Vec<String> {
 fn nothing_names_a_machine_or_who_wrote_it() {
     let words = [
         concat!("/wo", "rk/"),
-        concat!("/ro", "ot/"),
+        concat!("/ro", "ot/."),
         concat!("/ho", "me/"),
         concat!("clau", "de"),
         concat!("anthro", "pic"),
@@ -380,4 +382,30 @@ fn every_exit_code_is_documented() {
         "exit codes without a line in docs/architecture.md",
         codes.into_iter().filter(|code| !page.contains(&format!("| {code} |"))).map(ToOwned::to_owned),
     );
+}
+
+#[test]
+fn every_invariant_names_a_test_that_there_is() {
+    let page = &file("docs/architecture.md").text;
+    let section = page.split("## What always holds").nth(1).unwrap().split("\n## ").next().unwrap();
+    let words: Vec<&str> = section.split('`').skip(1).step_by(2).collect();
+    let named: Vec<&[&str]> = words.windows(2).filter(|it| it[0].ends_with(".rs")).collect();
+    assert!(named.len() >= 10, "the tests are found: {named:?}");
+    let is_there = |path: &str, name: &str| {
+        FILES.iter().any(|file| file.path == path && file.text.contains(&format!("fn {name}()")))
+    };
+    none("tests that there are not", named.into_iter().filter(|it| !is_there(it[0], it[1])).map(|it| it.join(" ")));
+}
+
+#[test]
+fn messages_carry_no_content() {
+    let is_bad = |file: &File, line: &str| file.path.starts_with("schemas/src/") && line.contains("Vec<u8>");
+    none("content in a message", lines(sources(), is_bad));
+}
+
+#[test]
+fn decisions_are_numbered_one_by_one() {
+    let names = FILES.iter().filter_map(|file| file.path.strip_prefix("docs/decisions/")).map(|it| it[..4].to_owned());
+    let wanted = (1..).map(|number| format!("{number:04}"));
+    none("decisions out of their order", names.zip(wanted).filter(|(is, wanted)| is != wanted).map(|(is, _)| is));
 }

@@ -1,7 +1,7 @@
 //! What the commands share: from the command line to a plan, with every mistake told on the way.
 //! Does not know which command asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use forge_schemas::{Facts, exit};
 
 use super::args::{Arguments, Selection};
 use super::{OpenPipes, output};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, list};
 use crate::git;
 use crate::pipes::Pipes as _;
 use crate::plan::{self, Plan, Reader, Targets};
@@ -86,10 +86,14 @@ impl Session {
                 self.plan.with_needs(found)
             }
         };
-        let chosen = if self.facts.snapshot { chosen.local() } else { chosen };
+        let chosen = if selection.snapshot { chosen.local() } else { chosen };
         let narrowed = match selection.platforms.as_slice() {
             [] => chosen,
-            platforms => chosen.for_platforms(platforms),
+            platforms => {
+                let narrowed = chosen.for_platforms(platforms);
+                tell_what_needs_others(&chosen, &narrowed);
+                narrowed
+            }
         };
         match narrowed.is_empty() && !self.plan.is_empty() {
             true => Err(nothing_left(selection)),
@@ -137,6 +141,16 @@ fn facts(root: &Path, name: &str, mode: Mode) -> (Facts, Vec<Diagnostic>) {
 fn told(arguments: &Arguments, diagnostics: &[Diagnostic]) -> u8 {
     output::diagnostics(arguments, diagnostics);
     exit::PROJECT
+}
+
+/// Tasks for no platform of their own are left out with those that they need; the user may have asked for just these.
+fn tell_what_needs_others(chosen: &Plan, narrowed: &Plan) {
+    let kept: HashSet<&str> = narrowed.tasks().map(|task| task.id.as_str()).collect();
+    let lost = chosen.tasks().filter(|task| task.step.platform.is_none() && !kept.contains(task.id.as_str()));
+    let lost: Vec<&str> = lost.map(|task| task.id.as_str()).collect();
+    if !lost.is_empty() && !narrowed.is_empty() {
+        output::note(&format!("left out, for it needs other platforms too: {}", list(lost, ", ")));
+    }
 }
 
 fn nothing_left(selection: &Selection) -> u8 {

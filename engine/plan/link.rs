@@ -44,6 +44,12 @@ impl Offers {
         found.into_iter().filter(|at| selector.accepts(&self.all[*at])).collect()
     }
 
+    /// The names that a selector could have named.
+    fn names_of(&self, selector: &Selector) -> Vec<&str> {
+        let unnamed = Selector { names: Vec::new(), ..selector.clone() };
+        self.answer(&unnamed).into_iter().map(|at| self.all[at].name.as_str()).collect()
+    }
+
     /// Copies of those at these places.
     pub fn get(&self, places: &[usize]) -> Vec<Offer> {
         places.iter().map(|at| self.all[*at].clone()).collect()
@@ -67,11 +73,16 @@ pub fn unanswered(
     let message = format!("nothing makes what this takes: {}", in_words(selector));
     let mut diagnostic = Diagnostic::error(message).at(&project.source, place);
     let candidates = makers.of_selector(selector);
-    for at in candidates.iter().take(3) {
+    let told = if selector.names.is_empty() { candidates.iter().take(3) } else { [].iter().take(0) };
+    for at in told {
         let table = asked[*at].table;
         diagnostic = diagnostic.label(&project.source, table.header, makes_in_words(table, selector, offers));
     }
-    Some(diagnostic.help(help(asked, taker, selector, makers, &candidates, pipes)))
+    let help = match selector.names.first() {
+        Some(name) => did_you_mean(name, "there is", offers.names_of(selector)),
+        None => help(asked, taker, selector, makers, &candidates, pipes),
+    };
+    Some(diagnostic.help(help))
 }
 
 fn in_words(selector: &Selector) -> String {

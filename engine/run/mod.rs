@@ -10,6 +10,8 @@ pub mod http;
 mod kinds;
 mod process;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod worker;
 

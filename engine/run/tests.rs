@@ -1,0 +1,228 @@
+//! Plans of pipes in memory, run for real: what tasks are given, what they must make, and what is remembered of them.
+//! Starts no program: those are tested in `process`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use expect_test::{Expect, expect};
+use forge_plugin::{Host, Renderer};
+use forge_schemas::{Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, Run as RunRequest, Takes, TakesReply};
+
+use super::{AfterFailure, World, run};
+use crate::pipes::Pipes;
+use crate::plan::fake::{FakePipes, planned};
+use crate::registries::Registries;
+use crate::schedule::Limits;
+use crate::store::Folder;
+
+/// Writes down what each task is given.
+struct Watched {
+    pipes: FakePipes,
+    given: Mutex<Vec<String>>,
+}
+
+impl Pipes for Watched {
+    fn all(&self) -> Vec<&PipeInfo> {
+        self.pipes.all()
+    }
+
+    fn info(&self, pipe: &str) -> Option<&PipeInfo> {
+        self.pipes.info(pipe)
+    }
+
+    fn identity(&self, pipe: &str) -> String {
+        self.pipes.identity(pipe)
+    }
+
+    fn takes(&self, request: &Takes) -> Result<TakesReply, Failure> {
+        self.pipes.takes(request)
+    }
+
+    fn plan(&self, request: &PlanRequest, renderer: &dyn Renderer) -> Result<PlanReply, Failure> {
+        self.pipes.plan(request, renderer)
+    }
+
+    fn run(&self, request: &RunRequest, host: &dyn Host) -> Result<(), Failure> {
+        let names: Vec<&str> = host.inputs().iter().map(|it| it.name.as_str()).collect();
+        self.given.lock().unwrap().push(format!("{} is given {names:?}\n", request.table));
+        self.pipes.run(request, host)
+    }
+}
+
+/// Runs the plan of these tables in `directory`, one task at a time. Answers how each ended, and what each was given.
+fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String, String) {
+    let (plan, diagnostics) = planned(tables, &[]);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let pipes = Watched { pipes: FakePipes::new(), given: Mutex::default() };
+    let diary = directory.join("diary");
+    std::fs::create_dir_all(diary.join("logs")).unwrap();
+    let world = World {
+        root: directory.to_path_buf(),
+        folder: Folder::of_project(directory).unwrap(),
+        diary,
+        pipes: &pipes,
+        env: BTreeMap::new(),
+        registries: Registries::new(),
+        limits: Limits { cpu: 1, memory: 1, network: 1 },
+        after_failure,
+    };
+    let results = run(&plan, &world, &mut |_| {}).unwrap();
+    let outcomes = plan.ids().map(|id| {
+        let words = match &results.outcomes[id.index()].0 {
+            Outcome::Done => "done".to_owned(),
+            Outcome::Fresh => "fresh".to_owned(),
+            Outcome::Failed { failure } => format!("failed ({:?}): {failure}", failure.class),
+            Outcome::Skipped { because } => format!("skipped: {because}"),
+        };
+        format!("{}: {words}\n", plan.task(id))
+    });
+    let outcomes = outcomes.collect::<String>().replace(&directory.display().to_string(), "[DIR]");
+    let given = pipes.given.into_inner().unwrap().concat();
+    (outcomes, given)
+}
+
+fn check(tables: &str, expect: Expect) {
+    let directory = tempfile::tempdir().unwrap();
+    expect.assert_eq(&play(directory.path(), tables, AfterFailure::GoOn).0);
+}
+
+#[test]
+fn a_task_is_given_what_it_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = r#"
+        [[x]]
+        id = "one"
+        platforms = ["linux/amd64", "linux/arm64"]
+        [[x]]
+        id = "two"
+        [[y]]
+        id = "some"
+        takes = [{ kinds = ["x"], tables = ["one"], platforms = ["linux/arm64"] }]
+        [[y]]
+        id = "all"
+        takes = [{ kinds = ["x"] }]
+        [[z]]
+        id = "last"
+        takes = [{ kinds = ["y"], tables = ["some"] }, { kinds = ["x"], tables = ["two"] }]
+    "#;
+    let (_, given) = play(directory.path(), tables, AfterFailure::GoOn);
+    let mut given: Vec<&str> = given.lines().collect();
+    given.sort_unstable();
+    expect![[r#"
+        x:one is given []
+        x:one is given []
+        x:two is given []
+        y:all is given ["one_linux_amd64", "one_linux_arm64", "two"]
+        y:some is given ["one_linux_arm64"]
+        z:last is given ["two", "some"]"#]]
+    .assert_eq(&given.join("\n"));
+}
+
+#[test]
+fn a_pipe_that_breaks_its_word_fails() {
+    check(
+        r#"
+        [[x]]
+        id = "less"
+        sin = "lose"
+        [[x]]
+        id = "more"
+        sin = "extra"
+        [[x]]
+        id = "foreign"
+        sin = "stray"
+        [[y]]
+        id = "after"
+        takes = [{ kinds = ["x"], tables = ["less"] }]
+        [[y]]
+        id = "beside"
+        "#,
+        expect![[r#"
+            x:less: failed (Bug): the pipe declared `less` and did not make it
+            x:more: failed (Bug): the pipe made `extra`, which its step did not declare
+            x:foreign: failed (Bug): the pipe gave away `/etc/hostname`, which is not a file of its step
+            y:after: skipped: x:less failed
+            y:beside: done
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_done_is_fresh_until_something_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = |content: &str, memory: &str| {
+        format!(
+            r#"
+            [[x]]
+            id = "one"
+            content = "{content}"
+            [[x]]
+            id = "asks"
+            memory = "{memory}"
+            [[y]]
+            id = "takes-one"
+            takes = [{{ kinds = ["x"], tables = ["one"] }}]
+            "#
+        )
+    };
+    let play = |content, memory| play(directory.path(), &tables(content, memory), AfterFailure::GoOn).0;
+    expect![[r#"
+        x:one: done
+        x:asks: done
+        y:takes-one: done
+    "#]]
+    .assert_eq(&play("a", "never"));
+    expect![[r#"
+        x:one: fresh
+        x:asks: done
+        y:takes-one: fresh
+    "#]]
+    .assert_eq(&play("a", "never"));
+    expect![[r#"
+        x:one: done
+        x:asks: done
+        y:takes-one: done
+    "#]]
+    .assert_eq(&play("b", "never"));
+    expect![[r#"
+        x:one: fresh
+        x:asks: done
+        y:takes-one: fresh
+    "#]]
+    .assert_eq(&play("a", "never"));
+}
+
+#[test]
+fn a_failure_leaves_what_does_not_need_it_unless_told_otherwise() {
+    let tables = r#"
+        [[x]]
+        id = "bad"
+        sin = "fail"
+        [[y]]
+        id = "needs-it"
+        takes = [{ kinds = ["x"], tables = ["bad"] }]
+        [[y]]
+        id = "does-not"
+        [[z]]
+        id = "published"
+        effect = "publish"
+    "#;
+    check(
+        tables,
+        expect![[r#"
+        x:bad: failed (Tool): it was told to fail
+        y:needs-it: skipped: x:bad failed
+        y:does-not: done
+        z:published: skipped: x:bad failed
+    "#]],
+    );
+    let directory = tempfile::tempdir().unwrap();
+    expect![[r#"
+        x:bad: failed (Tool): it was told to fail
+        y:needs-it: skipped: x:bad failed
+        y:does-not: skipped: x:bad failed
+        z:published: skipped: x:bad failed
+    "#]]
+    .assert_eq(&play(directory.path(), tables, AfterFailure::Stop).0);
+}
