@@ -2,6 +2,7 @@
 //! Knows which files are never sources: `.git`, `.forge`, `dist`, and what git ignores.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +17,18 @@ use crate::store::Hashes;
 pub struct Sources {
     root: PathBuf,
     /// What patterns name. A run looks once: sources do not change under it.
-    found: Mutex<HashMap<String, Arc<[PathBuf]>>>,
+    found: Mutex<HashMap<String, Found>>,
+    /// Of what patterns name, where that is more than a file.
     digests: Mutex<HashMap<String, Digest>>,
+}
+
+/// What a pattern names.
+#[derive(Clone)]
+enum Found {
+    /// One file, and what it is, links followed.
+    File(PathBuf, Metadata),
+    /// Any number of them, sorted.
+    Files(Arc<[PathBuf]>),
 }
 
 /// Directories at the top that are never sources.
@@ -31,45 +42,41 @@ impl Sources {
 
     /// The files that `pattern` names: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
     pub fn files(&self, pattern: &str) -> io::Result<Arc<[PathBuf]>> {
-        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
-        if let Some(files) = known {
-            return Ok(files);
-        }
-        let files: Arc<[PathBuf]> = self.find(pattern)?.into();
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.insert(pattern.to_owned(), files.clone());
-        Ok(files)
+        Ok(match self.look(pattern)? {
+            Found::File(path, _) => Arc::new([path]),
+            Found::Files(paths) => paths,
+        })
     }
 
     /// One digest of all that `pattern` names: paths, contents, and who may execute them.
     pub fn digest(&self, pattern: &str, hashes: &Hashes) -> Result<Digest, Failure> {
+        self.read_digest(pattern, hashes)
+            .map_err(|error| Failure::new(FailureClass::Machine, format!("can't read the source `{pattern}`: {error}")))
+    }
+
+    fn read_digest(&self, pattern: &str, hashes: &Hashes) -> io::Result<Digest> {
+        let paths = match self.look(pattern)? {
+            Found::File(path, metadata) => return self.digest_of([(&path, Some(metadata))], hashes),
+            Found::Files(paths) => paths,
+        };
         let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).copied();
         if let Some(digest) = known {
             return Ok(digest);
         }
-        let digest = self.read_digest(pattern, hashes).map_err(|error| {
-            Failure::new(FailureClass::Machine, format!("can't read the source `{pattern}`: {error}"))
-        })?;
-        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-        digests.insert(pattern.to_owned(), digest);
+        let digest = self.digest_of(paths.iter().map(|path| (path, None)), hashes)?;
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), digest);
         Ok(digest)
     }
 
-    fn find(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
-        let path = normal(pattern);
-        match std::fs::metadata(self.root.join(&path)) {
-            Ok(it) if it.is_dir() => self.walk(&path),
-            Ok(_) => Ok(vec![path]),
-            Err(_) if is_glob(pattern) => self.matching(&path),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn read_digest(&self, pattern: &str, hashes: &Hashes) -> io::Result<Digest> {
+    fn digest_of<'p>(
+        &self,
+        files: impl IntoIterator<Item = (&'p PathBuf, Option<Metadata>)>,
+        hashes: &Hashes,
+    ) -> io::Result<Digest> {
         let mut digester = Digester::default();
-        for path in self.files(pattern)?.iter() {
+        for (path, metadata) in files {
             let whole = self.root.join(path);
-            let metadata = std::fs::symlink_metadata(&whole)?;
+            let metadata = metadata.map_or_else(|| std::fs::symlink_metadata(&whole), Ok)?;
             // A link is what it says where that is no file: it may lead anywhere.
             if metadata.is_symlink() && !whole.is_file() {
                 writeln!(digester, "link {} {}", path.display(), std::fs::read_link(&whole)?.display())?;
@@ -80,6 +87,26 @@ impl Sources {
             writeln!(digester, "{mode} {} {}", hash.digest, path.display())?;
         }
         Ok(digester.finish().0)
+    }
+
+    fn look(&self, pattern: &str) -> io::Result<Found> {
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
+        if let Some(found) = known {
+            return Ok(found);
+        }
+        let found = self.find(pattern)?;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn find(&self, pattern: &str) -> io::Result<Found> {
+        let path = normal(pattern);
+        match std::fs::metadata(self.root.join(&path)) {
+            Ok(it) if it.is_dir() => Ok(Found::Files(self.walk(&path)?.into())),
+            Ok(it) => Ok(Found::File(path, it)),
+            Err(_) if is_glob(pattern) => Ok(Found::Files(self.matching(&path)?.into())),
+            Err(error) => Err(error),
+        }
     }
 
     fn walk(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
