@@ -33,6 +33,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         root: session.root.clone(),
         folder: folder.clone(),
         diary: diary.clone(),
+        sources: &session.sources,
         pipes: &session.plugins,
         env: session.head.env.clone(),
         registries: session.head.registries.clone(),

@@ -40,6 +40,8 @@ pub struct Session {
     pub head: Head,
     /// The facts.
     pub facts: Facts,
+    /// The source files, as they were looked at while planning.
+    pub sources: Sources,
     /// All of the plan.
     pub plan: Plan,
     /// What the next run may remember; none where it was remembered itself.
@@ -192,7 +194,8 @@ impl Given {
 
     fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
         let Compiled { facts, plan, .. } = compiled;
-        Session { root: self.files.root, plugins: self.plugins, head, facts, plan, fresh }
+        let Files { root, sources, .. } = self.files;
+        Session { root, plugins: self.plugins, head, facts, sources, plan, fresh }
     }
 }
 

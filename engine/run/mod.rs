@@ -44,6 +44,8 @@ pub struct World<'a> {
     pub folder: Folder,
     /// The folder of this run's record.
     pub diary: PathBuf,
+    /// The source files of the project.
+    pub sources: &'a Sources,
     /// Who runs steps.
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file: every program sees it.
@@ -127,7 +129,6 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         schedule,
         record,
         hashes: Hashes::open(world.folder.file("hashes")),
-        sources: Sources::of_project(&world.root),
         tools: tools::Tools::default(),
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
@@ -155,7 +156,6 @@ struct Run<'a> {
     schedule: Schedule<'a>,
     record: Record,
     hashes: Hashes,
-    sources: Sources,
     tools: tools::Tools,
     dist: Dist,
     /// Fingerprints of tasks that must run.
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         let scene = fingerprint::Scene {
             root: &self.world.root,
             env: &self.world.env,
-            sources: &self.sources,
+            sources: self.world.sources,
             hashes: &self.hashes,
             tools: &self.tools,
         };

@@ -57,10 +57,12 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
     let pipes = Watched { pipes: FakePipes::xyz(), given: Mutex::default() };
     let diary = directory.join("diary");
     std::fs::create_dir_all(diary.join("logs")).unwrap();
+    let sources = super::Sources::of_project(directory);
     let world = World {
         root: directory.to_path_buf(),
         folder: Folder::of_project(directory).unwrap(),
         diary,
+        sources: &sources,
         pipes: &pipes,
         env: BTreeMap::new(),
         registries: Registries::new(),

@@ -135,7 +135,9 @@ fn said(artifacts: &[&Artifact], facts: &Facts, earlier: Earlier) -> Result<Dige
     let mut digester = Digester::default();
     for artifact in artifacts {
         // Writing to a digester can't fail.
-        let _ = writeln!(digester, "{} {} {}", artifact.name, artifact.digest, artifact.detail);
+        let _ = digester.write_all(artifact.name.as_bytes());
+        let _ = digester.write_all(artifact.digest.bytes());
+        let _ = serde_json::to_writer(&mut digester, &artifact.detail);
     }
     let facts = serde_json::to_string(facts).map_err(|error| Failure::bug(error.to_string()))?;
     let _ = writeln!(digester, "{facts} {earlier:?} {}", env!("CARGO_PKG_VERSION"));
