@@ -17,7 +17,7 @@ pub struct FakeRenderer {
 
 /// What a table takes, from its settings as JSON.
 pub fn takes_table<P: Pipe>(settings: &Value) -> Result<Wants, Vec<Problem>> {
-    P::takes(&settings::of_table::<P>(settings)?)
+    P::takes(&settings::of_table::<P>(&split_id(settings).1)?)
 }
 
 /// The steps of a table, from its settings as JSON. The table's id is that of the settings, or the pipe's name.
@@ -28,10 +28,8 @@ pub fn plan_table<P: Pipe>(
     offers: &[Offer],
     sources: &[SourceText],
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    let mut settings = settings.clone();
-    // As in the engine, the id is the table's, and no key of the settings.
-    let id = settings.as_object_mut().and_then(|keys| keys.remove("id"));
-    let table = TableName::new(P::NAME, id.as_ref().and_then(Value::as_str).unwrap_or(P::NAME));
+    let (id, settings) = split_id(settings);
+    let table = TableName::new(P::NAME, id.as_deref().unwrap_or(P::NAME));
     let typed = settings::of_table::<P>(&settings)?;
     let renderer = FakeRenderer::new(facts);
     let steps = P::plan(&typed, &Given { table: &table, facts, offers, sources, renderer: &renderer })?;
@@ -40,6 +38,13 @@ pub fn plan_table<P: Pipe>(
         assert!(kinds.iter().any(|kind| kind.name == output.kind), "`{}` is of a kind not described", output.name);
     }
     Ok(steps)
+}
+
+/// As in the engine, the id is the table's, and no key of the settings.
+fn split_id(settings: &Value) -> (Option<String>, Value) {
+    let mut settings = settings.clone();
+    let id = settings.as_object_mut().and_then(|keys| keys.remove("id"));
+    (id.as_ref().and_then(Value::as_str).map(str::to_owned), settings)
 }
 
 /// Runs a step with the artifacts that it takes, in an empty directory, and answers what it made. As in the engine, a
