@@ -41,7 +41,10 @@ fn hyperfine_from_a_crate() {
     project.forge(&["run", "release"]).expect(0);
     let reference = format!("{}/sharkdp/hyperfine:1.19.0", registry.address());
     for platform in ["linux/amd64", "linux/arm64"] {
-        assert_eq!(docker.pull_and_run(&reference, platform, "/usr/local/bin/hyperfine", &["--version"]), "hyperfine 1.19.0");
+        assert_eq!(
+            docker.pull_and_run(&reference, platform, "/usr/local/bin/hyperfine", &["--version"]),
+            "hyperfine 1.19.0"
+        );
     }
 }
 

@@ -19,13 +19,16 @@ pub fn executable() -> PathBuf {
 pub fn command(executable: &Path, work: &Path, home: &Path) -> Command {
     let mut command = Command::new(executable);
     command.arg("-C").arg(work).env("HOME", home).env("DOCKER_CONFIG", home.join(".docker"));
-    command.env("RUSTUP_HOME", directory("RUSTUP_HOME", ".rustup")).env("CARGO_HOME", directory("CARGO_HOME", ".cargo"));
+    command
+        .env("RUSTUP_HOME", directory("RUSTUP_HOME", ".rustup"))
+        .env("CARGO_HOME", directory("CARGO_HOME", ".cargo"));
     command.env("GOPATH", directory("GOPATH", "go")).env("GOCACHE", directory("GOCACHE", ".cache/go-build"));
     for variable in ["CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "NO_COLOR", "CI"] {
         command.env_remove(variable);
     }
     // Cargo tells its tests about itself; a cargo below must not hear of it.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR") {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
+    {
         command.env_remove(name);
     }
     command

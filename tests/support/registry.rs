@@ -22,7 +22,8 @@ pub struct Registry {
 impl Registry {
     /// Starts one.
     pub fn start() -> Registry {
-        let directory = tempfile::Builder::new().prefix("forge-test-registry-").tempdir().expect("a temporary directory");
+        let directory =
+            tempfile::Builder::new().prefix("forge-test-registry-").tempdir().expect("a temporary directory");
         let at = |name: &str| directory.path().join(name);
         let blobs = at("blobs").display().to_string();
         fs::write(at("config.yml"), config(&blobs)).expect("the registry's config can be written");
