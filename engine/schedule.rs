@@ -197,10 +197,10 @@ impl<'plan> Schedule<'plan> {
     }
 
     fn end(&mut self, id: TaskId, state: State) {
-        if self.states[id.index()] == State::Running {
-            if let Some(running) = self.running.get_mut(&lane(self.plan.task(id))) {
-                *running -= 1;
-            }
+        if self.states[id.index()] == State::Running
+            && let Some(running) = self.running.get_mut(&lane(self.plan.task(id)))
+        {
+            *running -= 1;
         }
         self.states[id.index()] = state;
         self.open -= 1;

@@ -1,5 +1,7 @@
 //! `forge check`: every mistake in the project file, and nothing else.
 
+use std::collections::BTreeSet;
+
 use forge_schemas::exit;
 
 use super::args::Arguments;
@@ -11,7 +13,7 @@ use crate::report::count;
 pub fn check(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
     let session = Session::open(arguments, Mode::Look, pipes)?;
     if !arguments.quiet {
-        let tables = count(session.project.tables.len(), "table");
+        let tables = count(session.plan.tasks().map(|task| &task.table).collect::<BTreeSet<_>>().len(), "table");
         let tasks = count(session.plan.len(), "task");
         output::print(&format!("{}: no mistakes ({tables}, {tasks})", arguments.file.display()));
     }

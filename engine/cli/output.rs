@@ -1,7 +1,7 @@
 //! Standard output and standard error: the only place of forge that prints.
 //! Does not know what is said.
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where printing is done")]
+#![expect(clippy::print_stderr, reason = "this is where printing is done")]
 
 use std::io::{IsTerminal as _, Write as _};
 

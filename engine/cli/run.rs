@@ -13,7 +13,7 @@ use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::{AfterFailure, Results, World, run as run_plan};
 use crate::schedule::Limits;
-use crate::store::{Blobs, Dist, Folder, Lock, wait_for, write_beside};
+use crate::store::{Blobs, Dist, Earlier, Folder, Lock, wait_for, write_beside};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
@@ -21,10 +21,11 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     if options.selection.names.is_empty() {
         return list(arguments, pipes);
     }
-    let session = Session::open(arguments, mode, pipes)?;
+    let session = Session::reopen(arguments, mode, pipes)?;
     let plan = session.select(&options.selection)?;
     let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
     let _lock = lock(&folder)?;
+    session.remember(&folder).map_err(|it| output::failure(&it))?;
     let diary = folder.runs().join(run_name());
     std::fs::create_dir_all(diary.join("logs"))
         .map_err(|error| output::failure(&forge_schemas::Failure::file("make", &diary, &error)))?;
@@ -32,9 +33,10 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         root: session.root.clone(),
         folder: folder.clone(),
         diary: diary.clone(),
+        sources: &session.sources,
         pipes: &session.plugins,
-        env: session.project.head.env.clone(),
-        registries: session.project.head.registries.clone(),
+        env: session.head.env.clone(),
+        registries: session.head.registries.clone(),
         limits: limits(&session, options),
         after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
     };
@@ -69,7 +71,7 @@ fn run_name() -> String {
 
 fn limits(session: &Session, options: &Options) -> Limits {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let own = &session.project.head.run;
+    let own = &session.head.run;
     let number = |it: Option<u32>| it.map(|it| it as usize);
     Limits {
         cpu: options.jobs.map(usize::from).or(number(own.jobs)).unwrap_or(processors),
@@ -109,7 +111,9 @@ impl Sinks {
             User::Terminal(terminal) => terminal.tell(event),
             User::Json(lines) => lines.tell(event),
         }
-        if let Some(record) = &mut self.record {
+        // What is fresh stands in the report; a line each would be all that most runs write.
+        let is_news = !matches!(event.event, EventKind::TaskEnded { outcome: Outcome::Fresh, .. });
+        if let Some(record) = self.record.as_mut().filter(|_| is_news) {
             record.tell(event);
         }
     }
@@ -157,7 +161,8 @@ fn write(
     Blobs::open(folder.store())?.write_index(&artifacts)?;
     // Only a whole run that went well knows what nobody makes any more.
     let is_whole = plan.len() == session.plan.len() && results.is_good();
-    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, |_| is_whole)?;
+    let earlier = if is_whole { Earlier::Forget } else { Earlier::Keep };
+    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, earlier, &folder.file("lists"))?;
     let tasks = plan.ids().map(|id| {
         let (outcome, took) = results.outcomes[id.index()].clone();
         TaskEntry { task: plan.task(id).id.clone(), outcome, took }

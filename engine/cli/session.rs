@@ -1,22 +1,23 @@
 //! What the commands share: from the command line to a plan, with every mistake told on the way.
 //! Does not know which command asks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Plugins;
-use forge_schemas::{Facts, exit};
+use forge_schemas::{Digest, Facts, Failure, exit};
 
 use super::args::{Arguments, Selection};
-use super::{OpenPipes, output};
+use super::{OpenPipes, memory, output};
 use crate::diagnostic::{Diagnostic, list};
 use crate::git;
 use crate::pipes::Pipes as _;
-use crate::plan::{self, Plan, Reader, Targets};
-use crate::project::{Document, Environment, Head, Project, Renderer, lower};
+use crate::plan::{self, Compiled, Plan, Reader, Targets};
+use crate::project::{Document, Environment, Head, Renderer, lower};
 use crate::run::Sources;
 use crate::source::Source;
+use crate::store::Folder;
 
 /// What the facts must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,40 +36,49 @@ pub struct Session {
     pub root: PathBuf,
     /// The plugins.
     pub plugins: Plugins,
-    /// The project.
-    pub project: Project,
+    /// The engine's own tables.
+    pub head: Head,
     /// The facts.
     pub facts: Facts,
+    /// The source files, as they were looked at while planning.
+    pub sources: Sources,
     /// All of the plan.
     pub plan: Plan,
+    /// What the next run may remember; none where it was remembered itself.
+    fresh: Option<Compiled>,
+}
+
+/// What a project is compiled from.
+struct Given {
+    source: Arc<Source>,
+    repository: git::Repository,
+    environment: Environment,
+    files: Files,
+    plugins: Plugins,
+    mode: Mode,
 }
 
 impl Session {
-    /// From the command line. All mistakes are told here, and answered with the exit code.
+    /// From the command line, all of it looked at. All mistakes are told here, and answered with the exit code.
     pub fn open(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Session, u8> {
-        let plugins = plugins(arguments, pipes)?;
-        let directory = directory(arguments)?;
-        let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
-        let root = root(arguments)?;
-        let (document, mut diagnostics) = Document::parse(source);
-        let (head, more) = Head::read(&document);
-        diagnostics.extend(more);
-        let (facts, more) = facts(&root, &head.project.name, mode);
-        diagnostics.extend(more);
-        let environment: Environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let (project, more) = lower(&document, head, &plugins.all(), &facts, &environment);
-        diagnostics.extend(more);
-        let renderer = Renderer::new(&facts, &project.head.env, &environment);
-        let files = Files::of(&root);
-        let (plan, more) = plan::compile(&project, &facts, &plugins, &renderer, &files);
-        diagnostics.extend(more);
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(told(arguments, &diagnostics));
+        Given::gather(arguments, mode, pipes)?.compile(arguments)
+    }
+
+    /// The same, but a plan that an earlier run has compiled is used again while all that it came from is the same.
+    pub fn reopen(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Session, u8> {
+        let given = Given::gather(arguments, mode, pipes)?;
+        match given.recall() {
+            Some((compiled, head)) => Ok(given.session(head, compiled, None)),
+            None => given.compile(arguments),
         }
-        output::diagnostics(arguments, &diagnostics);
-        Ok(Session { root, plugins, project, facts, plan })
+    }
+
+    /// Keeps the plan for the next run.
+    pub fn remember(&self, folder: &Folder) -> Result<(), Failure> {
+        match &self.fresh {
+            Some(compiled) => memory::remember(&folder.file(PLAN), compiled),
+            None => Ok(()),
+        }
     }
 
     /// The part of the plan that was asked for, with what it needs.
@@ -126,14 +136,76 @@ fn directory(arguments: &Arguments) -> Result<PathBuf, u8> {
     })
 }
 
-fn facts(root: &Path, name: &str, mode: Mode) -> (Facts, Vec<Diagnostic>) {
-    let repository = git::read(root);
+/// The file in `.forge` that holds the last plan.
+const PLAN: &str = "plan";
+
+impl Given {
+    fn gather(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Given, u8> {
+        let plugins = plugins(arguments, pipes)?;
+        let directory = directory(arguments)?;
+        let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+        let root = root(arguments)?;
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let repository = git::read(&root);
+        Ok(Given { source, repository, environment, files: Files::of(&root), plugins, mode })
+    }
+
+    fn key(&self) -> Digest {
+        memory::key(&self.source, self.mode, &self.repository, &self.plugins)
+    }
+
+    fn recall(&self) -> Option<(Compiled, Head)> {
+        let path = self.files.root.join(".forge").join(PLAN);
+        let compiled = memory::recall(&path, &self.key(), &self.environment, &self.files)?;
+        let head = serde_json::from_str(&compiled.head).ok()?;
+        Some((compiled, head))
+    }
+
+    fn compile(self, arguments: &Arguments) -> Result<Session, u8> {
+        let (document, mut diagnostics) = Document::parse(self.source.clone());
+        let (head, more) = Head::read(&document);
+        diagnostics.extend(more);
+        let (facts, more) = facts(&self.repository, &head.project.name, self.mode);
+        diagnostics.extend(more);
+        let (project, more) = lower(&document, head, &self.plugins.all(), &facts, &self.environment);
+        diagnostics.extend(more);
+        let renderer = Renderer::new(&facts, &project.head.env, &self.environment);
+        let (plan, more) = plan::compile(&project, &facts, &self.plugins, &renderer, &self.files);
+        diagnostics.extend(more);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(told(arguments, &diagnostics));
+        }
+        output::diagnostics(arguments, &diagnostics);
+        let names = project.environment.union(&renderer.environment()).cloned().collect();
+        let compiled = Compiled {
+            key: self.key(),
+            environment: memory::asked(names, &self.environment),
+            texts: self.files.digests(),
+            head: serde_json::to_string(&project.head).unwrap_or_default(),
+            facts,
+            plan,
+        };
+        // Warnings are told by every run: what has any is not remembered.
+        let fresh = diagnostics.is_empty().then(|| compiled.clone());
+        Ok(self.session(project.head, compiled, fresh))
+    }
+
+    fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
+        let Compiled { facts, plan, .. } = compiled;
+        let Files { root, sources, .. } = self.files;
+        Session { root, plugins: self.plugins, head, facts, sources, plan, fresh }
+    }
+}
+
+fn facts(repository: &git::Repository, name: &str, mode: Mode) -> (Facts, Vec<Diagnostic>) {
     match mode {
-        Mode::Release => git::facts(name, &repository, git::Mode::Release),
-        Mode::Snapshot => git::facts(name, &repository, git::Mode::Snapshot),
-        Mode::Look => match git::facts(name, &repository, git::Mode::Release) {
+        Mode::Release => git::facts(name, repository, git::Mode::Release),
+        Mode::Snapshot => git::facts(name, repository, git::Mode::Snapshot),
+        Mode::Look => match git::facts(name, repository, git::Mode::Release) {
             (facts, mistakes) if !mistakes.iter().any(Diagnostic::is_error) => (facts, mistakes),
-            _ => git::facts(name, &repository, git::Mode::Snapshot),
+            _ => git::facts(name, repository, git::Mode::Snapshot),
         },
     }
 }
@@ -174,6 +246,13 @@ struct Files {
 impl Files {
     fn of(root: &Path) -> Files {
         Files { root: root.to_path_buf(), sources: Sources::of_project(root), texts: Mutex::default() }
+    }
+}
+
+impl Files {
+    fn digests(&self) -> BTreeMap<String, Digest> {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.iter().map(|(path, source)| (path.clone(), Digest::of(source.text.as_bytes()))).collect()
     }
 }
 

@@ -45,7 +45,7 @@ struct Settings {
 
 impl FakePipes {
     /// All of them.
-    pub fn new() -> FakePipes {
+    pub fn xyz() -> FakePipes {
         let pipes = ["x", "y", "z"].map(|name| PipeInfo {
             name: name.to_owned(),
             summary: format!("makes {name}"),
@@ -59,7 +59,7 @@ impl FakePipes {
 /// A plan of tables written as a project file, without its `[project]`.
 pub fn planned(tables: &str, files: &[&str]) -> (Plan, Vec<Diagnostic>) {
     let source = Source::new("forge.toml", format!("[project]\nname = \"test\"\n{tables}"));
-    let pipes = FakePipes::new();
+    let pipes = FakePipes::xyz();
     let (document, mut diagnostics) = Document::parse(source);
     let (head, more) = Head::read(&document);
     diagnostics.extend(more);
@@ -74,7 +74,8 @@ pub fn planned(tables: &str, files: &[&str]) -> (Plan, Vec<Diagnostic>) {
     (plan, diagnostics)
 }
 
-fn facts() -> Facts {
+/// Facts of a release.
+pub fn facts() -> Facts {
     Facts {
         name: "test".into(),
         version: "1.2.3".into(),

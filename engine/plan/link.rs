@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use forge_schemas::{Expect, Offer, Place, Problem, Selector, Step};
 use petgraph::graph::DiGraph;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 
 use super::ask::{Asked, Reader};
 use super::circle::Makers;
-use super::{Need, Plan, Task, TaskId};
+use super::{Need, Placed, Plan, Task, TaskId};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, Table, diagnostic};
@@ -171,7 +172,7 @@ pub fn link(
 struct Linking<'a> {
     project: &'a Project,
     asked: &'a [Asked<'a>],
-    graph: DiGraph<Task, Need>,
+    graph: DiGraph<Arc<Task>, Need>,
     /// The table of each task.
     origin: Vec<usize>,
     /// Who makes the artifact of a name, and which of its outputs it is.
@@ -192,7 +193,7 @@ impl Linking<'_> {
                 "" => table.name.to_string(),
                 name => format!("{}/{name}", table.name),
             };
-            let task = self.graph.add_node(Task { id, table: table.name.clone(), step });
+            let task = self.graph.add_node(Arc::new(Task { id, table: table.name.clone(), step: Placed::from(step) }));
             self.origin.push(at);
             self.declare(at, task, pipes);
         }

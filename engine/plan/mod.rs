@@ -5,7 +5,9 @@ mod ask;
 mod circle;
 mod compile;
 mod link;
+mod memory;
 mod order;
+mod placed;
 mod render;
 mod target;
 
@@ -15,8 +17,9 @@ pub mod fake;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
-use forge_schemas::{Artifact, Effect, Offer, Output, Platform, Step, TableName};
+use forge_schemas::{Artifact, Effect, Offer, Output, Platform, TableName};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
@@ -24,6 +27,8 @@ use serde::{Deserialize, Serialize};
 
 pub use ask::Reader;
 pub use compile::compile;
+pub use memory::Compiled;
+pub use placed::{Json, Made, Placed};
 pub use render::{dot, json, text};
 pub use target::{Targets, UnknownTarget};
 
@@ -38,7 +43,7 @@ pub struct Task {
     /// The table that it comes from.
     pub table: TableName,
     /// What the pipe asks for.
-    pub step: Step,
+    pub step: Placed,
 }
 
 /// An edge of the plan: the artifact that one task makes and another takes.
@@ -51,14 +56,14 @@ pub struct Need {
 /// The acyclic graph of tasks. Edges lead from the task that makes to the task that takes.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    graph: DiGraph<Task, Need>,
+    graph: DiGraph<Arc<Task>, Need>,
     /// Every task after all that it needs.
     order: Vec<TaskId>,
 }
 
 impl Plan {
     /// From a graph; none when it is not acyclic. Ties follow the order in which the tasks were added.
-    fn new(graph: DiGraph<Task, Need>) -> Option<Plan> {
+    fn new(graph: DiGraph<Arc<Task>, Need>) -> Option<Plan> {
         let order = order::stable_order(&graph)?;
         Some(Plan { graph, order })
     }
@@ -90,7 +95,7 @@ impl Plan {
 
     /// Every task, in the order of the file.
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.graph.node_weights()
+        self.graph.node_weights().map(|task| &**task)
     }
 
     /// The tasks that must be done before `id`, each once.
@@ -160,13 +165,8 @@ impl Plan {
 }
 
 impl Task {
-    /// What the task declares, as an offer of its table.
-    pub fn offers(&self) -> impl Iterator<Item = Offer> + '_ {
-        self.step.makes.iter().map(|output| offer(&self.table, output))
-    }
-
     /// What it declared under this name.
-    pub fn output(&self, name: &str) -> Option<&Output> {
+    pub fn output(&self, name: &str) -> Option<&Made> {
         self.step.makes.iter().find(|output| output.name == name)
     }
 

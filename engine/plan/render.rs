@@ -7,7 +7,7 @@ use forge_schemas::{Effect, Output, Platform};
 use petgraph::visit::EdgeRef as _;
 use serde::Serialize;
 
-use super::{Plan, TaskId};
+use super::{Made, Plan, TaskId};
 
 /// A plan for people: tasks after what they need, what each takes and makes.
 pub fn text(plan: &Plan) -> String {
@@ -39,7 +39,7 @@ pub fn json(plan: &Plan) -> serde_json::Result<String> {
                 effect: task.step.effect,
                 needs: needs(plan, *id),
                 takes: &task.step.takes,
-                makes: &task.step.makes,
+                makes: task.step.makes.iter().map(Made::to_output).collect(),
             }
         })
         .collect();
@@ -86,7 +86,7 @@ struct TaskView<'a> {
     effect: Effect,
     needs: Vec<&'a str>,
     takes: &'a [String],
-    makes: &'a [Output],
+    makes: Vec<Output>,
 }
 
 fn needs(plan: &Plan, id: TaskId) -> Vec<&str> {

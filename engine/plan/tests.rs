@@ -294,10 +294,13 @@ fn unknown_names() {
 #[test]
 fn a_chain_of_a_million_tasks_is_walked() {
     let mut graph = petgraph::graph::DiGraph::new();
-    let task = |at: usize| super::Task {
-        id: at.to_string(),
-        table: forge_schemas::TableName::new("x", "chain"),
-        step: forge_schemas::Step::default(),
+    let step = super::Placed::from(forge_schemas::Step::default());
+    let task = |at: usize| {
+        std::sync::Arc::new(super::Task {
+            id: at.to_string(),
+            table: forge_schemas::TableName::new("x", "chain"),
+            step: step.clone(),
+        })
     };
     let mut last = graph.add_node(task(0));
     for at in 1..1_000_000 {

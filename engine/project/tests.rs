@@ -149,11 +149,8 @@ name = "hello"
 [env]
 GREETING = "hello from {{ env.HOME }} {{ tag }}"
 
-[secrets]
-TOKEN = { env = "TOKEN" }
-
 [registries."localhost:5000"]
-http = true
+insecure = true
 
 [[build]]
 tool = "cargo"
@@ -326,74 +323,50 @@ fn tables_of_another_form() {
 #[test]
 fn the_engines_own_tables() {
     check(
-        "[project]\nnam = 'x'\n[env]\nA = 1\n[secrets]\nT = { evn = 'T' }\nU = 'x'\n[run]\njobs = 0\n\
-             [registries.'ghcr.io']\nhtpp = true\n[goals]\nall = 'build'\n",
+        "[project]\nnam = 'x'\n[env]\nA = 1\n[run]\njobs = 0\n\
+             [registries.'ghcr.io']\ninsecrue = true\n",
         expect![[r#"
-                error: missing key `name` of `project`
-                 --> forge.toml:1:1
-                  |
-                1 | [project]
-                  | ^^^^^^^^^
-                  |
-                  = help: add `name = "…"`: what the project is called
+            error: missing key `name` of `project`
+             --> forge.toml:1:1
+              |
+            1 | [project]
+              | ^^^^^^^^^
+              |
+              = help: add `name = "…"`: what the project is called
 
-                error: unknown key `nam` of `project`
-                 --> forge.toml:2:1
-                  |
-                2 | nam = 'x'
-                  | ^^^
-                  |
-                  = help: did you mean `name`? the keys are `description`, `homepage`, `license`, `name`
+            error: unknown key `nam` of `project`
+             --> forge.toml:2:1
+              |
+            2 | nam = 'x'
+              | ^^^
+              |
+              = help: did you mean `name`? the keys are `description`, `homepage`, `license`, `name`
 
-                error: `env.A` wants a string, this is an integer
-                 --> forge.toml:4:5
-                  |
-                4 | A = 1
-                  |     ^
-                  |
-                  = help: write `"1"`
+            error: `env.A` wants a string, this is an integer
+             --> forge.toml:4:5
+              |
+            4 | A = 1
+              |     ^
+              |
+              = help: write `"1"`
 
-                error: unknown key `evn` of `secrets.T`
-                 --> forge.toml:6:7
-                  |
-                6 | T = { evn = 'T' }
-                  |       ^^^
-                  |
-                  = help: did you mean `env`? the keys are `command`, `env`, `file`
+            error: `run.jobs` wants at least 1, this is 0
+             --> forge.toml:6:8
+              |
+            6 | jobs = 0
+              |        ^
+              |
+              = help: it wants an integer: steps that compute
 
-                error: `secrets.U` wants a table, this is a string
-                 --> forge.toml:7:5
-                  |
-                7 | U = 'x'
-                  |     ^^^
-                  |
-                  = help: it is written `{ … }`: `[secrets]`: where a secret's value comes from
+            error: unknown key `insecrue` of `registries.ghcr.io`
+             --> forge.toml:8:1
+              |
+            8 | insecrue = true
+              | ^^^^^^^^
+              |
+              = help: did you mean `insecure`? the keys are `ca`, `insecure`, `secret`, `username`
 
-                error: `run.jobs` wants at least 1, this is 0
-                 --> forge.toml:9:8
-                  |
-                9 | jobs = 0
-                  |        ^
-                  |
-                  = help: it wants an integer: steps that compute
-
-                error: unknown key `htpp` of `registries.ghcr.io`
-                  --> forge.toml:11:1
-                   |
-                11 | htpp = true
-                   | ^^^^
-                   |
-                   = help: did you mean `http`? the keys are `ca`, `http`, `insecure`, `password`, `username`
-
-                error: `goals.all` wants a list of strings, this is a string
-                  --> forge.toml:13:7
-                   |
-                13 | all = 'build'
-                   |       ^^^^^^^
-                   |
-                   = help: write `['build']`
-
-            "#]],
+        "#]],
     );
 }
 

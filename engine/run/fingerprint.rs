@@ -2,11 +2,10 @@
 //! Does not know whether such a task was done before: that is the record's.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 
-use forge_schemas::{Artifact, Digest, Failure, Place, Step};
-use serde::Serialize;
-use serde_json::Value;
+use forge_schemas::{Artifact, Digester, Failure};
 
 use super::sources::Sources;
 use super::tools::Tools;
@@ -14,7 +13,7 @@ use crate::plan::Task;
 use crate::store::{Fingerprint, Hashes};
 
 /// Changes when the meaning of a fingerprint does; all that was remembered before is then forgotten.
-const EPOCH: &str = "forge-task-1";
+const EPOCH: &str = "forge-task-2";
 
 /// Where fingerprints are taken.
 pub struct Scene<'a> {
@@ -30,55 +29,43 @@ pub struct Scene<'a> {
     pub tools: &'a Tools,
 }
 
-#[derive(Serialize)]
-struct Content<'a> {
-    epoch: &'static str,
-    pipe: &'a str,
-    plugin: &'a str,
-    step: &'a Step,
-    inputs: Vec<(&'a str, &'a str, Digest, &'a Value)>,
-    sources: Vec<(&'a str, Digest)>,
-    env: &'a BTreeMap<String, String>,
-    environment: Vec<(&'a str, Option<String>)>,
-    tools: Vec<(&'a str, Digest)>,
-}
-
 /// The fingerprint of a task with these inputs. `plugin` says which build of the pipe would run it.
 pub fn of(task: &Task, plugin: &str, inputs: &[&Artifact], scene: &Scene<'_>) -> Result<Fingerprint, Failure> {
-    let step = placeless(&task.step);
-    let content = Content {
-        epoch: EPOCH,
-        pipe: &task.table.pipe,
-        plugin,
-        step: &step,
-        inputs: inputs.iter().map(|it| (it.name.as_str(), it.kind.as_str(), it.digest, &it.detail)).collect(),
-        sources: sources(&task.step, scene)?,
-        env: scene.env,
-        environment: task.step.env.iter().map(|name| (name.as_str(), std::env::var(name).ok())).collect(),
-        tools: tools(&task.step, scene)?,
-    };
-    let bytes = serde_json::to_vec(&content).map_err(|error| Failure::bug(error.to_string()))?;
-    Ok(Digest::of(&bytes))
-}
-
-// Where in the file a step stands decides nothing: a comment above it must not make it run again.
-fn placeless(step: &Step) -> Step {
-    let nowhere = || Place::Key(String::new());
-    let mut step = step.clone();
-    step.place = nowhere();
-    for read in &mut step.reads {
-        read.place = nowhere();
+    let step = &task.step;
+    let mut words = Words::default();
+    words.say(EPOCH.as_bytes()).say(task.table.pipe.as_bytes()).say(plugin.as_bytes()).say(step.digest.bytes());
+    for input in inputs {
+        words.say(input.name.as_bytes()).say(input.kind.as_bytes()).say(input.digest.bytes());
+        words.say(input.detail.to_string().as_bytes());
     }
-    step
+    for read in &step.reads {
+        words.say(scene.sources.digest(&read.path, scene.hashes)?.bytes());
+    }
+    for (name, value) in scene.env {
+        words.say(name.as_bytes()).say(value.as_bytes());
+    }
+    for name in &step.env {
+        // A variable that is not set is another thing than an empty one.
+        let value = std::env::var_os(name).map_or_else(|| vec![0], |it| [b"=", it.as_encoded_bytes()].concat());
+        words.say(&value);
+    }
+    for tool in &step.tools {
+        words.say(scene.tools.identity(tool, scene.root, scene.hashes)?.bytes());
+    }
+    Ok(words.digester.finish().0)
 }
 
-fn sources<'a>(step: &'a Step, scene: &Scene<'_>) -> Result<Vec<(&'a str, Digest)>, Failure> {
-    step.reads.iter().map(|read| Ok((read.path.as_str(), scene.sources.digest(&read.path, scene.hashes)?))).collect()
+/// What a fingerprint is made of, each word with its length, so that no two lists of words sound alike.
+#[derive(Default)]
+struct Words {
+    digester: Digester,
 }
 
-fn tools<'a>(step: &'a Step, scene: &Scene<'_>) -> Result<Vec<(&'a str, Digest)>, Failure> {
-    step.tools
-        .iter()
-        .map(|tool| Ok((tool.program.as_str(), scene.tools.identity(tool, scene.root, scene.hashes)?)))
-        .collect()
+impl Words {
+    fn say(&mut self, word: &[u8]) -> &mut Words {
+        // Writing to a digester can't fail.
+        let _ = self.digester.write_all(&(word.len() as u64).to_le_bytes());
+        let _ = self.digester.write_all(word);
+        self
+    }
 }

@@ -5,6 +5,7 @@ mod cancel;
 pub mod credentials;
 mod diary;
 mod fingerprint;
+mod fresh;
 mod host;
 pub mod http;
 mod kinds;
@@ -20,11 +21,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Memory, Outcome};
-use rayon::prelude::*;
+use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
+use self::fresh::Seen;
 use self::host::Shared;
 use self::worker::Ended;
 use crate::pipes::Pipes;
@@ -43,6 +44,8 @@ pub struct World<'a> {
     pub folder: Folder,
     /// The folder of this run's record.
     pub diary: PathBuf,
+    /// The source files of the project.
+    pub sources: &'a Sources,
     /// Who runs steps.
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file: every program sees it.
@@ -126,7 +129,6 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         schedule,
         record,
         hashes: Hashes::open(world.folder.file("hashes")),
-        sources: Sources::of_project(&world.root),
         tools: tools::Tools::default(),
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
@@ -154,7 +156,6 @@ struct Run<'a> {
     schedule: Schedule<'a>,
     record: Record,
     hashes: Hashes,
-    sources: Sources,
     tools: tools::Tools,
     dist: Dist,
     /// Fingerprints of tasks that must run.
@@ -175,7 +176,7 @@ impl<'a> Run<'a> {
         let (sender, mut messages) = mpsc::channel(ROOM);
         loop {
             // 1. Tasks whose needs are done are fresh, or due.
-            while self.check()? {}
+            while self.look() {}
             // 2. As many as there is room for start.
             while let Some(id) = self.schedule.start() {
                 self.start(id, threads, &sender);
@@ -195,54 +196,42 @@ impl<'a> Run<'a> {
         }
     }
 
-    // Answers whether there was anything to check.
-    fn check(&mut self) -> Result<bool, Failure> {
-        let ids = self.schedule.unchecked();
+    // Answers whether there was anything to look at.
+    fn look(&mut self) -> bool {
         let scene = fingerprint::Scene {
             root: &self.world.root,
             env: &self.world.env,
-            sources: &self.sources,
+            sources: self.world.sources,
             hashes: &self.hashes,
             tools: &self.tools,
         };
-        let (plan, made, pipes) = (self.plan, &self.results.artifacts, self.world.pipes);
-        let checked: Vec<(TaskId, Result<Fingerprint, Failure>)> = ids
-            .into_par_iter()
-            .map(|id| {
-                let task = plan.task(id);
-                let inputs: Vec<&Artifact> =
-                    task.step.takes.iter().filter_map(|it| made.get(it)).map(|it| &**it).collect();
-                (id, fingerprint::of(task, &pipes.identity(&task.table.pipe), &inputs, &scene))
-            })
-            .collect();
-        let any = !checked.is_empty();
-        for (id, fingerprint) in checked {
-            match fingerprint {
-                Ok(fingerprint) => self.checked(id, fingerprint)?,
+        let look = fresh::Look {
+            plan: self.plan,
+            made: &self.results.artifacts,
+            pipes: self.world.pipes,
+            scene,
+            record: &self.record,
+            blobs: &self.shared.blobs,
+            dist: &self.dist,
+        };
+        let seen = look.at(self.schedule.unchecked());
+        let any = !seen.is_empty();
+        for (id, seen) in seen {
+            match seen {
+                Ok(Seen::Fresh(artifacts)) => {
+                    let by_name = artifacts.into_iter().map(|it| (it.name.clone(), it));
+                    self.results.artifacts.extend(by_name);
+                    self.schedule.done(id);
+                    self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
+                }
+                Ok(Seen::Due(fingerprint)) => {
+                    self.due.insert(id, fingerprint);
+                    self.schedule.due(id);
+                }
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
             }
         }
-        Ok(any)
-    }
-
-    fn checked(&mut self, id: TaskId, fingerprint: Fingerprint) -> Result<(), Failure> {
-        let task = self.plan.task(id);
-        let remembered = match task.step.memory {
-            Memory::Content => self.record.recall(&fingerprint, &self.shared.blobs),
-            Memory::Never => None,
-        };
-        match remembered.filter(|it| task.is_made_by(&it.artifacts)) {
-            Some(remembered) => {
-                self.keep(id, &remembered.artifacts)?;
-                self.schedule.done(id);
-                self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
-            }
-            None => {
-                self.due.insert(id, fingerprint);
-                self.schedule.due(id);
-            }
-        }
-        Ok(())
+        any
     }
 
     fn start<'scope>(

@@ -54,13 +54,15 @@ impl Pipes for Watched {
 fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String, String) {
     let (plan, diagnostics) = planned(tables, &[]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let pipes = Watched { pipes: FakePipes::new(), given: Mutex::default() };
+    let pipes = Watched { pipes: FakePipes::xyz(), given: Mutex::default() };
     let diary = directory.join("diary");
     std::fs::create_dir_all(diary.join("logs")).unwrap();
+    let sources = super::Sources::of_project(directory);
     let world = World {
         root: directory.to_path_buf(),
         folder: Folder::of_project(directory).unwrap(),
         diary,
+        sources: &sources,
         pipes: &pipes,
         env: BTreeMap::new(),
         registries: Registries::new(),

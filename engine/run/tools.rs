@@ -13,8 +13,11 @@ use crate::store::Hashes;
 /// Programs, and what they are.
 #[derive(Default)]
 pub struct Tools {
-    known: Mutex<HashMap<Tool, Arc<OnceLock<Result<Digest, Failure>>>>>,
+    known: Mutex<HashMap<Tool, Arc<Identity>>>,
 }
+
+/// What a program is, once somebody has asked it.
+type Identity = OnceLock<Result<Digest, Failure>>;
 
 impl Tools {
     /// What a program is.

@@ -92,7 +92,7 @@ fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
     let host = TaskHost::new(job.shared, job.task, job.inputs.clone(), job.directory.clone(), diary);
     let request = Run {
         table: job.task.table.clone(),
-        step: job.task.step.clone(),
+        step: job.task.step.to_step(),
         inputs: job.inputs.clone(),
         host: Host { root: job.shared.root.clone(), dir: job.directory.clone() },
     };

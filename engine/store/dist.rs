@@ -2,11 +2,11 @@
 //! What forge put there and no run makes any more is removed; what others put there stays.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Facts, Failure, Metadata};
+use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Digest, Digester, Facts, Failure, Metadata};
 
 use super::atomic::{set_mode, write_beside};
 
@@ -15,6 +15,15 @@ use super::atomic::{set_mode, write_beside};
 pub struct Dist {
     project: PathBuf,
     root: PathBuf,
+}
+
+/// What becomes of artifacts of earlier runs that this one has not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// They stay: only a part of the plan ran, or not all went well.
+    Keep,
+    /// Nobody makes them any more.
+    Forget,
 }
 
 impl Dist {
@@ -29,26 +38,33 @@ impl Dist {
         link(artifact, &path).map_err(|error| Failure::file("write", &path, &error))
     }
 
-    /// Writes `artifacts.json` and `metadata.json`. Artifacts of earlier runs that `forget` names are removed.
+    /// Writes `artifacts.json` and `metadata.json`, unless the last run wrote the same. `memory` is where that is noted.
     pub fn write_lists(
         &self,
         artifacts: &[&Artifact],
         facts: &Facts,
-        forget: impl Fn(&ArtifactEntry) -> bool,
+        earlier: Earlier,
+        memory: &Path,
     ) -> Result<(), Failure> {
+        let said = said(artifacts, facts, earlier)?;
+        if std::fs::read_to_string(memory).is_ok_and(|it| self.note(&said).is_some_and(|note| note == it)) {
+            return Ok(());
+        }
         std::fs::create_dir_all(&self.root).map_err(|error| Failure::file("make", &self.root, &error))?;
         let mut entries: Vec<ArtifactEntry> = artifacts.iter().map(|it| self.entry(it)).collect();
         let made: BTreeSet<String> = entries.iter().map(|it| it.name.clone()).collect();
         for old in self.list().artifacts.into_iter().filter(|old| !made.contains(&old.name)) {
-            match forget(&old) {
-                true => self.hide(&old.name),
-                false => entries.push(old),
+            match earlier {
+                Earlier::Forget => self.hide(&old.name),
+                Earlier::Keep => entries.push(old),
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let metadata = Metadata { facts: facts.clone(), forge: env!("CARGO_PKG_VERSION").to_owned() };
         self.write("artifacts.json", &ArtifactList { artifacts: entries })?;
-        self.write("metadata.json", &metadata)
+        self.write("metadata.json", &metadata)?;
+        let note = self.note(&said).unwrap_or_default();
+        write_beside(memory, note.as_bytes()).map_err(|error| Failure::file("write", memory, &error))
     }
 
     /// What earlier runs have made; nothing where the list is missing or not ours.
@@ -67,6 +83,16 @@ impl Dist {
             return Ok(());
         }
         write_beside(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
+    }
+
+    // What the lists say, and which files say it. None where these are not there.
+    fn note(&self, said: &Digest) -> Option<String> {
+        let mut note = said.to_string();
+        for name in ["artifacts.json", "metadata.json"] {
+            let stat = std::fs::metadata(self.root.join(name)).ok()?;
+            note += &format!(" {} {} {}.{}", stat.ino(), stat.len(), stat.mtime(), stat.mtime_nsec());
+        }
+        Some(note)
     }
 
     fn entry(&self, artifact: &Artifact) -> ArtifactEntry {
@@ -105,6 +131,19 @@ impl Dist {
     }
 }
 
+fn said(artifacts: &[&Artifact], facts: &Facts, earlier: Earlier) -> Result<Digest, Failure> {
+    let mut digester = Digester::default();
+    for artifact in artifacts {
+        // Writing to a digester can't fail.
+        let _ = digester.write_all(artifact.name.as_bytes());
+        let _ = digester.write_all(artifact.digest.bytes());
+        let _ = serde_json::to_writer(&mut digester, &artifact.detail);
+    }
+    let facts = serde_json::to_string(facts).map_err(|error| Failure::bug(error.to_string()))?;
+    let _ = writeln!(digester, "{facts} {earlier:?} {}", env!("CARGO_PKG_VERSION"));
+    Ok(digester.finish().0)
+}
+
 /// Whether the owner may execute a file.
 pub fn is_executable(path: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o100 != 0)
@@ -112,10 +151,9 @@ pub fn is_executable(path: &Path) -> io::Result<bool> {
 
 fn link(artifact: &Artifact, path: &Path) -> io::Result<()> {
     let source = std::fs::metadata(&artifact.path)?;
-    if let Ok(there) = std::fs::symlink_metadata(path) {
-        if (there.ino(), there.dev()) == (source.ino(), source.dev()) {
-            return Ok(());
-        }
+    let is_it = |there: &std::fs::Metadata| (there.ino(), there.dev()) == (source.ino(), source.dev());
+    if std::fs::symlink_metadata(path).is_ok_and(|there| is_it(&there)) {
+        return Ok(());
     }
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;

@@ -2,6 +2,7 @@
 //! Knows the racy-git rule: a file changed as late as the memory was written is read again (git, "racy-git").
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,12 @@ impl Hashes {
 
     /// What a file hashes to. Any number of threads may ask.
     pub fn of(&self, path: &Path) -> io::Result<FileHash> {
-        let stat = Stat::of(path)?;
+        self.of_file(path, &std::fs::metadata(path)?)
+    }
+
+    /// The same, where the metadata of the file are known.
+    pub fn of_file(&self, path: &Path, metadata: &Metadata) -> io::Result<FileHash> {
+        let stat = Stat::of(metadata);
         let known = self.known.get(path).copied().filter(|it| it.stat == stat && stat.modified < self.written);
         if let Some(known) = known {
             return Ok(FileHash { digest: known.digest, executable: stat.executable });
@@ -82,15 +88,14 @@ impl Hashes {
 }
 
 impl Stat {
-    fn of(path: &Path) -> io::Result<Stat> {
-        let metadata = std::fs::metadata(path)?;
-        Ok(Stat {
+    fn of(metadata: &Metadata) -> Stat {
+        Stat {
             size: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
             executable: metadata.mode() & 0o100 != 0,
-        })
+        }
     }
 }
 

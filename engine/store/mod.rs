@@ -14,8 +14,8 @@ use forge_schemas::Failure;
 
 pub use atomic::write_beside;
 pub use blobs::Blobs;
-pub use dist::Dist;
 pub use dist::is_executable;
+pub use dist::{Dist, Earlier};
 pub use hashes::Hashes;
 pub use lock::{Lock, wait_for};
 pub use record::{Fingerprint, Record, Remembered};

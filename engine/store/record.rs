@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use forge_schemas::{Artifact, Blob, Digest, Failure, Platform, TableName};
@@ -18,9 +19,11 @@ pub type Fingerprint = Digest;
 pub struct Record {
     file: File,
     path: PathBuf,
+    /// The log as it was when it was opened. Entries are read from it when they are asked for.
+    log: Vec<u8>,
     entries: HashMap<Fingerprint, Entry>,
-    /// How long each task ran last, in milliseconds.
-    took: HashMap<String, u64>,
+    /// How long each task ran last, in milliseconds, by a digest of its id.
+    took: HashMap<u64, u64>,
 }
 
 /// What a task made, found again.
@@ -30,12 +33,11 @@ pub struct Remembered {
     pub artifacts: Vec<Artifact>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry {
-    fingerprint: Fingerprint,
-    task: String,
-    took: u64,
-    artifacts: Vec<Made>,
+enum Entry {
+    /// The bytes of the log that hold its artifacts.
+    Written(Range<usize>),
+    /// Noted since the log was opened.
+    Noted(Vec<Made>),
 }
 
 /// An artifact as it is recorded: without paths, for the folder may move.
@@ -57,33 +59,37 @@ impl Record {
     /// The record in this file. What a crash has torn off its end is cut away.
     pub fn open(path: PathBuf) -> Result<Record, Failure> {
         let failure = |error: io::Error| Failure::file("open", &path, &error);
-        let bytes = match std::fs::read(&path) {
+        let log = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failure(error)),
         };
-        let (list, whole) = read_entries(&bytes);
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failure)?;
-        if whole < bytes.len() {
+        let (mut entries, mut took, mut whole) = (HashMap::new(), HashMap::new(), 0);
+        while let Some(header) = Header::read(&log, whole) {
+            whole = header.artifacts.end;
+            took.insert(header.task, header.took);
+            entries.insert(header.fingerprint, Entry::Written(header.artifacts));
+        }
+        if whole < log.len() {
             file.set_len(whole as u64).map_err(failure)?;
         }
-        let mut record = Record { file, path, entries: HashMap::new(), took: HashMap::new() };
-        for entry in list {
-            record.index(entry);
-        }
-        Ok(record)
+        Ok(Record { file, path, log, entries, took })
     }
 
     /// What a task of this fingerprint has made, if all of it is still in the store.
     pub fn recall(&self, fingerprint: &Fingerprint, blobs: &Blobs) -> Option<Remembered> {
-        let entry = self.entries.get(fingerprint)?;
-        let artifacts = entry.artifacts.iter().map(|made| made.found(blobs)).collect::<Option<_>>()?;
+        let found = |list: &[Made]| list.iter().map(|made| made.found(blobs)).collect::<Option<_>>();
+        let artifacts = match self.entries.get(fingerprint)? {
+            Entry::Written(bytes) => found(&postcard::from_bytes::<Vec<Made>>(&self.log[bytes.clone()]).ok()?)?,
+            Entry::Noted(list) => found(list)?,
+        };
         Some(Remembered { artifacts })
     }
 
     /// How long a task ran last, in milliseconds.
     pub fn took(&self, task: &str) -> Option<u64> {
-        self.took.get(task).copied()
+        self.took.get(&task_key(task)).copied()
     }
 
     /// Notes what a task made.
@@ -94,15 +100,12 @@ impl Record {
         took: u64,
         artifacts: &[Artifact],
     ) -> Result<(), Failure> {
-        let artifacts = artifacts.iter().map(Made::from).collect();
-        let entry = Entry { fingerprint, task: task.to_owned(), took, artifacts };
-        let body = postcard::to_stdvec(&entry).map_err(|error| Failure::bug(error.to_string()))?;
-        let mut bytes = Vec::with_capacity(body.len() + HEADER);
-        bytes.extend((body.len() as u32).to_le_bytes());
-        bytes.extend(checksum(&body));
-        bytes.extend(body);
+        let list: Vec<Made> = artifacts.iter().map(Made::from).collect();
+        let body = postcard::to_stdvec(&list).map_err(|error| Failure::bug(error.to_string()))?;
+        let bytes = Header::write(fingerprint, task_key(task), took, &body);
         self.file.write_all(&bytes).map_err(|error| Failure::file("write", &self.path, &error))?;
-        self.index(entry);
+        self.took.insert(task_key(task), took);
+        self.entries.insert(fingerprint, Entry::Noted(list));
         Ok(())
     }
 
@@ -110,11 +113,62 @@ impl Record {
     pub fn sync(&self) -> Result<(), Failure> {
         self.file.sync_data().map_err(|error| Failure::file("sync", &self.path, &error))
     }
+}
 
-    fn index(&mut self, entry: Entry) {
-        self.took.insert(entry.task.clone(), entry.took);
-        self.entries.insert(entry.fingerprint, entry);
+fn task_key(task: &str) -> u64 {
+    Digest::of(task.as_bytes()).bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
+/// An entry of the log: length and checksum of what follows, fingerprint, task, time, and then the artifacts.
+struct Header {
+    fingerprint: Fingerprint,
+    task: u64,
+    took: u64,
+    artifacts: Range<usize>,
+}
+
+/// Length and checksum.
+const PREFIX: usize = 12;
+/// Fingerprint, task and time.
+const FIXED: usize = 32 + 8 + 8;
+
+impl Header {
+    fn write(fingerprint: Fingerprint, task: u64, took: u64, artifacts: &[u8]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(FIXED + artifacts.len());
+        body.extend(fingerprint.bytes());
+        body.extend(task.to_le_bytes());
+        body.extend(took.to_le_bytes());
+        body.extend(artifacts);
+        let mut bytes = Vec::with_capacity(PREFIX + body.len());
+        bytes.extend((body.len() as u32).to_le_bytes());
+        bytes.extend(checksum(&body));
+        bytes.extend(body);
+        bytes
     }
+
+    fn read(log: &[u8], at: usize) -> Option<Header> {
+        let rest = log.get(at..)?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (sum, rest) = rest.split_first_chunk::<8>()?;
+        let body = rest.get(..u32::from_le_bytes(*length) as usize)?;
+        if *sum != checksum(body) {
+            return None;
+        }
+        let (fingerprint, rest) = body.split_first_chunk::<32>()?;
+        let (task, rest) = rest.split_first_chunk::<8>()?;
+        let (took, _) = rest.split_first_chunk::<8>()?;
+        let start = at + PREFIX;
+        Some(Header {
+            fingerprint: Digest::from(*fingerprint),
+            task: u64::from_le_bytes(*task),
+            took: u64::from_le_bytes(*took),
+            artifacts: start + FIXED..start + body.len(),
+        })
+    }
+}
+
+fn checksum(body: &[u8]) -> [u8; 8] {
+    Digest::of(body).bytes().first_chunk().copied().unwrap_or_default()
 }
 
 impl Made {
@@ -154,35 +208,6 @@ impl From<&Artifact> for Made {
             detail: artifact.detail.to_string(),
         }
     }
-}
-
-/// Length and checksum, before each entry.
-const HEADER: usize = 12;
-
-fn read_entries(bytes: &[u8]) -> (Vec<Entry>, usize) {
-    let mut entries = Vec::new();
-    let mut at = 0;
-    while let Some((entry, next)) = read_entry(bytes, at) {
-        entries.push(entry);
-        at = next;
-    }
-    (entries, at)
-}
-
-fn read_entry(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
-    let length = u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize;
-    let start = at + HEADER;
-    let body = bytes.get(start..start.checked_add(length)?)?;
-    if bytes.get(at + 4..start)? != checksum(body) {
-        return None;
-    }
-    Some((postcard::from_bytes(body).ok()?, start + length))
-}
-
-fn checksum(body: &[u8]) -> [u8; HEADER - 4] {
-    let mut sum = [0; HEADER - 4];
-    sum.copy_from_slice(&Digest::of(body).bytes()[..HEADER - 4]);
-    sum
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub struct Settings {
     #[serde(default)]
     pub ids: Vec<String>,
     /// For `layout`: the directory to write, relative to the project file (`dist/oci`), or a file under `dist/` whose
-    /// name ends in `.tar`.
+    /// name ends in `.tar`. Default: `dist/oci`.
     pub path: Option<String>,
 }
 

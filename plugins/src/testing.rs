@@ -17,7 +17,8 @@ pub struct FakeRenderer {
 
 /// What a table takes, from its settings as JSON.
 pub fn takes_table<P: Pipe>(settings: &Value) -> Result<Wants, Vec<Problem>> {
-    P::takes(&settings::of_table::<P>(&split_id(settings).1)?)
+    let (settings, _) = without_id(settings);
+    P::takes(&settings::of_table::<P>(&settings)?)
 }
 
 /// The steps of a table, from its settings as JSON. The table's id is that of the settings, or the pipe's name.
@@ -28,8 +29,8 @@ pub fn plan_table<P: Pipe>(
     offers: &[Offer],
     sources: &[SourceText],
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    let (id, settings) = split_id(settings);
-    let table = TableName::new(P::NAME, id.as_deref().unwrap_or(P::NAME));
+    let (settings, id) = without_id(settings);
+    let table = TableName::new(P::NAME, id.as_ref().and_then(Value::as_str).unwrap_or(P::NAME));
     let typed = settings::of_table::<P>(&settings)?;
     let renderer = FakeRenderer::new(facts);
     let steps = P::plan(&typed, &Given { table: &table, facts, offers, sources, renderer: &renderer })?;
@@ -41,10 +42,10 @@ pub fn plan_table<P: Pipe>(
 }
 
 /// As in the engine, the id is the table's, and no key of the settings.
-fn split_id(settings: &Value) -> (Option<String>, Value) {
+fn without_id(settings: &Value) -> (Value, Option<Value>) {
     let mut settings = settings.clone();
     let id = settings.as_object_mut().and_then(|keys| keys.remove("id"));
-    (id.as_ref().and_then(Value::as_str).map(str::to_owned), settings)
+    (settings, id)
 }
 
 /// Runs a step with the artifacts that it takes, in an empty directory, and answers what it made. As in the engine, a

@@ -61,7 +61,7 @@ pub enum EventKind {
         /// What is being done.
         message: String,
     },
-    /// A task has made an artifact, or had made it before.
+    /// A task that ran has made an artifact.
     Artifact {
         /// Its name.
         name: String,

@@ -16,7 +16,7 @@ id = "bad"
 tool = "command"
 binary = "bad"
 platforms = ["linux/amd64"]
-argv = ["sh", "-c", "for i in $(seq 1 500); do echo line $i; done; echo no such luck >&2; exit 3"]
+argv = ["sh", "-c", "exec >&2; for i in $(seq 1 500); do echo line $i; done; echo no such luck; exit 3"]
 
 [[build]]
 id = "good"

@@ -515,14 +515,14 @@ fn mistakes_in_a_dockerfile() {
         "FORM scratch\n",
         expect![[r#"
             D:1 `FORM scratch`: unknown instruction `FORM`
-                -
+                did you mean `FROM`?
         "#]],
     );
     check(
         "",
         expect![[r#"
             D:1 ``: expected at least one FROM instruction
-                -
+                begin with what it stands on, as in `FROM scratch`
         "#]],
     );
     check_problems(

@@ -374,6 +374,7 @@ fn syntax(request: &Request<'_>, error: &parse_dockerfile::Error) -> Problem {
     let word = request.text[start..start + size].split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     match nearest(&word, INSTRUCTIONS) {
         Some(near) if problem.message.contains("instruction") => problem.help(format!("did you mean `{near}`?")),
+        None if problem.message.contains("FROM") => problem.help("begin with what it stands on, as in `FROM scratch`"),
         _ => problem,
     }
 }

@@ -1,5 +1,5 @@
 //! Destination `layout`: an OCI image layout on this machine (image-spec, "Image Layout"), as a directory or as a tar.
-//! Does not know registries. Where it may write is decided in docs/decisions/0005-publish-layout.md.
+//! Does not know registries. Where it may write is decided in docs/decisions/0004-publish-layout.md.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,0 +1,127 @@
+//! A compiled plan, remembered: parsing and planning ten thousand tables costs more than looking whether they are fresh.
+//! Knows no file: the caller keeps the bytes, under a key that says what they were compiled from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forge_schemas::{Digest, Facts};
+use petgraph::graph::DiGraph;
+use serde::{Deserialize, Serialize};
+
+use super::{Need, Plan, Task, TaskId};
+
+/// A plan with what it was compiled from and what goes with it.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// Of all that is known before anything is read but the project file.
+    pub key: Digest,
+    /// What the environment said to those templates that asked.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// The texts that tables read to plan, by path.
+    pub texts: BTreeMap<String, Digest>,
+    /// The engine's own tables, as JSON.
+    pub head: String,
+    /// The facts.
+    pub facts: Facts,
+    /// The plan.
+    pub plan: Plan,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    key: Digest,
+    environment: BTreeMap<String, Option<String>>,
+    texts: BTreeMap<String, Digest>,
+    head: std::borrow::Cow<'a, str>,
+    facts: Facts,
+    tasks: Vec<Arc<Task>>,
+    needs: Vec<(u32, u32, Need)>,
+}
+
+impl Compiled {
+    /// As bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let graph = &self.plan.graph;
+        let written = Written {
+            key: self.key,
+            environment: self.environment.clone(),
+            texts: self.texts.clone(),
+            head: self.head.as_str().into(),
+            facts: self.facts.clone(),
+            tasks: graph.node_weights().cloned().collect(),
+            needs: graph
+                .raw_edges()
+                .iter()
+                .map(|edge| (edge.source().index() as u32, edge.target().index() as u32, edge.weight))
+                .collect(),
+        };
+        postcard::to_stdvec(&written).unwrap_or_default()
+    }
+
+    /// From bytes; none when they are not what `to_bytes` wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Compiled> {
+        let written: Written<'_> = postcard::from_bytes(bytes).ok()?;
+        let mut graph = DiGraph::with_capacity(written.tasks.len(), written.needs.len());
+        let count = written.tasks.len() as u32;
+        for task in written.tasks {
+            graph.add_node(task);
+        }
+        for (from, to, need) in written.needs {
+            if from >= count || to >= count {
+                return None;
+            }
+            graph.add_edge(TaskId::new(from as usize), TaskId::new(to as usize), need);
+        }
+        Some(Compiled {
+            key: written.key,
+            environment: written.environment,
+            texts: written.texts,
+            head: written.head.into_owned(),
+            facts: written.facts,
+            plan: Plan::new(graph)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fake::{facts, planned};
+    use crate::plan::text;
+
+    fn compiled() -> Compiled {
+        let tables = "[[x]]\nid = 'a'\nreads = ['a.txt']\n[[y]]\nid = 'b'\ntakes = [{ kinds = ['x'] }]\n";
+        let (plan, diagnostics) = planned(tables, &["a.txt"]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        Compiled {
+            key: Digest::of(b"key"),
+            environment: BTreeMap::from([("A".to_owned(), None)]),
+            texts: BTreeMap::new(),
+            head: "{}".to_owned(),
+            facts: facts(),
+            plan,
+        }
+    }
+
+    #[test]
+    fn a_plan_comes_back_as_it_was() {
+        let compiled = compiled();
+        let again = Compiled::from_bytes(&compiled.to_bytes()).unwrap();
+        assert_eq!(text(&again.plan), text(&compiled.plan));
+        assert!(again.plan.tasks().eq(compiled.plan.tasks()));
+    }
+
+    #[test]
+    fn garbage_is_no_plan() {
+        let bytes = compiled().to_bytes();
+        for length in 0..bytes.len() {
+            assert!(Compiled::from_bytes(&bytes[..length]).is_none(), "cut at {length}");
+        }
+        for at in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 0xff;
+            // It may happen to be a plan; it must not panic, nor take all the memory.
+            let _ = Compiled::from_bytes(&bytes);
+        }
+    }
+}

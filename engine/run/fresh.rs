@@ -1,0 +1,64 @@
+//! Whether tasks are fresh: fingerprint, record, and what lies under `dist/`, for many tasks side by side.
+//! Decides nothing: the loop tells the schedule.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forge_schemas::{Artifact, Failure, Memory};
+use rayon::prelude::*;
+
+use super::fingerprint::{self, Scene};
+use crate::pipes::Pipes;
+use crate::plan::{Plan, TaskId};
+use crate::store::{Blobs, Dist, Fingerprint, Record};
+
+/// Where one looks.
+pub struct Look<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What was made so far, by name.
+    pub made: &'a BTreeMap<String, Arc<Artifact>>,
+    /// Who would run the tasks.
+    pub pipes: &'a dyn Pipes,
+    /// What decides fingerprints.
+    pub scene: Scene<'a>,
+    /// What tasks made before.
+    pub record: &'a Record,
+    /// Where that lies.
+    pub blobs: &'a Blobs,
+    /// Where people look at it.
+    pub dist: &'a Dist,
+}
+
+/// What was seen of a task.
+pub enum Seen {
+    /// It need not run: these are there.
+    Fresh(Vec<Arc<Artifact>>),
+    /// It must run.
+    Due(Fingerprint),
+}
+
+impl Look<'_> {
+    /// Looks at tasks whose needs are done.
+    pub fn at(&self, ids: Vec<TaskId>) -> Vec<(TaskId, Result<Seen, Failure>)> {
+        ids.into_par_iter().map(|id| (id, self.at_one(id))).collect()
+    }
+
+    fn at_one(&self, id: TaskId) -> Result<Seen, Failure> {
+        let task = self.plan.task(id);
+        let inputs: Vec<&Artifact> =
+            task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
+        let fingerprint = fingerprint::of(task, &self.pipes.identity(&task.table.pipe), &inputs, &self.scene)?;
+        let remembered = match task.step.memory {
+            Memory::Content => self.record.recall(&fingerprint, self.blobs),
+            Memory::Never => None,
+        };
+        let Some(remembered) = remembered.filter(|it| task.is_made_by(&it.artifacts)) else {
+            return Ok(Seen::Due(fingerprint));
+        };
+        for artifact in &remembered.artifacts {
+            self.dist.show(artifact)?;
+        }
+        Ok(Seen::Fresh(remembered.artifacts.into_iter().map(Arc::new).collect()))
+    }
+}
