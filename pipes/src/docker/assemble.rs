@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Image;
-use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, Output};
+use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, FailureClass, Output};
 use serde_json::json;
 
 use crate::docker::base::BaseImage;
@@ -28,7 +28,7 @@ pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(),
     };
     for (at, instruction) in recipe.instructions.iter().enumerate() {
         if host.cancelled() {
-            return Ok(());
+            return Err(interrupted());
         }
         host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
         let layer = image.apply(&instruction.change)?;
@@ -176,8 +176,11 @@ impl<'a> Assembly<'a> {
 
     fn add_layer(&mut self, entries: Vec<Entry>) -> Result<Digest, Failure> {
         let path = self.host.dir().join(format!("layer-{}", self.layers.len()));
-        let layer = layer::write(entries, self.recipe.timestamp, &path);
-        let layer = layer.map_err(|error| Failure::file("write", &path, &error))?;
+        let layer = layer::write(entries, self.recipe.timestamp, &path, &|| self.host.cancelled());
+        let layer = layer.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionAborted => interrupted(),
+            _ => Failure::file("write", &path, &error),
+        })?;
         self.layers.push(Descriptor::new(self.family.layer(), layer.digest, layer.size));
         self.add_blob(EmitBlob::File(path));
         Ok(layer.diff_id)
@@ -274,6 +277,10 @@ impl<'a> Assembly<'a> {
         fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, &error))?;
         Ok(path)
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(FailureClass::Cancelled, "the run was interrupted")
 }
 
 fn look_into(layer: &Descriptor, path: &std::path::Path, rootfs: &mut Rootfs) -> Result<(), Failure> {
