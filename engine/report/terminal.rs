@@ -95,7 +95,9 @@ impl<W: Write> Terminal<W> {
             format!("        {}", failure.message),
         ];
         lines.extend(failure.causes.iter().map(|cause| format!("        because: {cause}")));
-        lines.extend(tail.iter().map(|line| format!("        | {line}")));
+        if self.verbosity < Verbosity::Verbose {
+            lines.extend(tail.iter().map(|line| format!("        | {line}")));
+        }
         lines.extend(failure.help.iter().map(|help| format!("        help: {help}")));
         lines.extend(log.iter().map(|log| format!("        the whole log is {log}")));
         self.line(&lines.join("\n"));

@@ -1,15 +1,14 @@
 //! The source files of a project: what a step reads, as paths and as one digest.
-//! Knows which files are never sources: `.git`, `.forge`, `dist`, and what git ignores.
+//! Does not know which files a path names: that is said where pipes can ask it too.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io::{self, Write as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use forge_plugin::sources;
 use forge_schemas::{Digest, Digester, Failure, FailureClass};
-use globset::GlobBuilder;
-use ignore::WalkBuilder;
 
 use crate::store::Hashes;
 
@@ -25,14 +24,11 @@ pub struct Sources {
 /// What a pattern names.
 #[derive(Clone)]
 enum Found {
-    /// One file, and what it is, links followed.
+    /// One file, which is no link.
     File(PathBuf, Metadata),
     /// Any number of them, sorted.
     Files(Arc<[PathBuf]>),
 }
-
-/// Directories at the top that are never sources.
-const NEVER: &[&str] = &[".git", ".forge", "dist"];
 
 impl Sources {
     /// Those of the project in this directory.
@@ -77,10 +73,12 @@ impl Sources {
         for (path, metadata) in files {
             let whole = self.root.join(path);
             let metadata = metadata.map_or_else(|| std::fs::symlink_metadata(&whole), Ok)?;
-            // A link is what it says where that is no file: it may lead anywhere.
-            if metadata.is_symlink() && !whole.is_file() {
+            // A link is what it says, and the file that it leads to; where that is no file it may lead anywhere.
+            if metadata.is_symlink() {
                 writeln!(digester, "link {} {}", path.display(), std::fs::read_link(&whole)?.display())?;
-                continue;
+                if !whole.is_file() {
+                    continue;
+                }
             }
             let hash = if metadata.is_symlink() { hashes.of(&whole)? } else { hashes.of_file(&whole, &metadata)? };
             let mode = if hash.executable { "x" } else { "-" };
@@ -100,93 +98,14 @@ impl Sources {
     }
 
     fn find(&self, pattern: &str) -> io::Result<Found> {
-        let path = normal(pattern);
-        match std::fs::metadata(self.root.join(&path)) {
-            Ok(it) if it.is_dir() => Ok(Found::Files(self.walk(&path)?.into())),
-            Ok(it) => Ok(Found::File(path, it)),
-            Err(_) if is_glob(pattern) => Ok(Found::Files(self.matching(&path)?.into())),
-            Err(error) => Err(error),
+        let metadata = std::fs::symlink_metadata(self.root.join(pattern));
+        if let Ok(metadata) = metadata
+            && metadata.is_file()
+        {
+            return Ok(Found::File(PathBuf::from(pattern), metadata));
         }
-    }
-
-    fn walk(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        let top = self.root.clone();
-        let walk = WalkBuilder::new(self.root.join(directory))
-            .hidden(false)
-            .git_global(false)
-            .require_git(false)
-            .filter_entry(move |entry| {
-                let relative = entry.path().strip_prefix(&top).unwrap_or(entry.path());
-                !NEVER.iter().any(|never| relative == Path::new(never)) && entry.file_name() != ".git"
-            })
-            .build();
-        for entry in walk {
-            let entry = entry.map_err(io::Error::other)?;
-            if !entry.file_type().is_some_and(|it| it.is_dir()) {
-                let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
-                files.push(relative.to_path_buf());
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-
-    fn matching(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
-        let glob = GlobBuilder::new(&pattern.to_string_lossy())
-            .literal_separator(true)
-            .build()
-            .map_err(io::Error::other)?
-            .compile_matcher();
-        // Only the part of the tree that the pattern can match is walked.
-        let fixed: PathBuf =
-            pattern.components().take_while(|part| !is_glob(&part.as_os_str().to_string_lossy())).collect();
-        let start = if fixed.as_os_str() == pattern.as_os_str() { PathBuf::new() } else { fixed };
-        if !self.root.join(&start).is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut files = self.walk(&start)?;
-        files.retain(|path| glob.is_match(path));
-        Ok(files)
-    }
-}
-
-fn is_glob(pattern: &str) -> bool {
-    pattern.contains(['*', '?', '[', '{'])
-}
-
-fn normal(pattern: &str) -> PathBuf {
-    Path::new(pattern).components().filter(|part| !matches!(part, Component::CurDir)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(pattern: &str, expect: &str) {
-        let directory = tempfile::tempdir().unwrap();
-        for file in ["a.txt", "src/main.rs", "src/deep/x.rs", "target/out", ".git/HEAD", ".forge/store/x", "dist/y"] {
-            let path = directory.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, file).unwrap();
-        }
-        std::fs::write(directory.path().join(".gitignore"), "/target\n").unwrap();
-        let files = Sources::of_project(directory.path()).files(pattern);
-        let actual = match files {
-            Ok(files) => files.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(" "),
-            Err(error) => error.kind().to_string(),
-        };
-        assert_eq!(actual, expect);
-    }
-
-    #[test]
-    fn files_directories_and_globs() {
-        check("a.txt", "a.txt");
-        check(".", ".gitignore a.txt src/deep/x.rs src/main.rs");
-        check("./src", "src/deep/x.rs src/main.rs");
-        check("src/*.rs", "src/main.rs");
-        check("src/**/*.rs", "src/deep/x.rs src/main.rs");
-        check("nothing", "entity not found");
-        check("no/*.rs", "");
+        let tops = sources::matches(&self.root, pattern)?;
+        let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(&self.root, top)).collect();
+        Ok(Found::Files(files?.concat().into()))
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread::Scope;
 use std::time::Instant;
 
-use forge_schemas::{Artifact, Failure, FailureClass, Host, Run};
+use forge_schemas::{Artifact, Digest, Failure, FailureClass, Host, Run};
 use tokio::sync::mpsc::Sender;
 
 use super::Message;
@@ -67,11 +67,18 @@ pub fn start<'scope, 'env: 'scope>(threads: &'scope Scope<'scope, '_>, job: Job<
     }
 }
 
-/// The file name of a task's log: its id, without what file systems take for something else.
+/// As long as a name may be on every file system, with room for its ending and what is written beside it.
+const LONGEST: usize = 200;
+
+/// The file name of a task's log: its id, without what file systems take for something else, and not longer than they can
+/// take.
 pub fn log_name(task: &str) -> String {
     let name: String =
         task.chars().map(|it| if it.is_ascii_alphanumeric() || ".-_".contains(it) { it } else { '-' }).collect();
-    format!("{name}.txt")
+    match name.len() > LONGEST {
+        true => format!("{}-{}.txt", &name[..LONGEST], Digest::of(task.as_bytes()).short()),
+        false => format!("{name}.txt"),
+    }
 }
 
 fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
@@ -98,4 +105,18 @@ fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
     };
     job.pipes.run(&request, &host)?;
     host.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_logs() {
+        let check = |task: &str, expect: &str| assert_eq!(log_name(task), expect);
+        check("docker:image/linux/arm/v7", "docker-image-linux-arm-v7.txt");
+        check("publish:ä", "publish--.txt");
+        let long = "x".repeat(300);
+        check(&long, &format!("{}-0d4e2ca9e9cb.txt", &long[..200]));
+    }
 }

@@ -291,7 +291,11 @@ fn trouble(error: &reqwest::Error, request: &HttpRequest, site: &Site) -> Troubl
             site,
         );
     }
-    Trouble::Unreached(failure)
+    let help = match reason.contains("lookup") {
+        true => format!("is `{}` the right name, and is there a network?", site.name),
+        false => format!("is `{}` up, and is that its port?", site.name),
+    };
+    Trouble::Unreached(failure.help(help))
 }
 
 fn cut_off(request: &HttpRequest, error: &reqwest::Error) -> Failure {

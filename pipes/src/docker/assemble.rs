@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Image;
-use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, Output};
+use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, FailureClass, Output};
 use serde_json::json;
 
 use crate::docker::base::BaseImage;
+use crate::docker::copying::is_directory;
 use crate::docker::recipe::{BaseOf, Change, Copy, Recipe, Source};
 use crate::docker::sources::{Found, Thing, find};
+use crate::oci::accounts;
 use crate::oci::config::Config;
 use crate::oci::layer::{self, Content, Entry};
 use crate::oci::manifest::{Descriptor, Document, Family, Manifest};
@@ -26,7 +28,7 @@ pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(),
     };
     for (at, instruction) in recipe.instructions.iter().enumerate() {
         if host.cancelled() {
-            return Ok(());
+            return Err(interrupted());
         }
         host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
         let layer = image.apply(&instruction.change)?;
@@ -78,7 +80,7 @@ impl<'a> Assembly<'a> {
             return Err(Failure::input(format!("the base is damaged: {layers} layers, and {ids} in its config")));
         }
         let mut assembly = Assembly::on_scratch(recipe, host);
-        if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_))) {
+        if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_) | Change::Workdir(_))) {
             for layer in &manifest.layers {
                 look_into(layer, &blob(base, layer.digest)?.path, &mut assembly.rootfs)?;
             }
@@ -124,6 +126,7 @@ impl<'a> Assembly<'a> {
             Change::Workdir(dir) => {
                 self.workdir = self.absolute(dir);
                 self.config.set_runtime("WorkingDir", json!(self.workdir));
+                return self.make_workdir();
             }
             Change::Expose(ports) => self.add_keys("ExposedPorts", ports),
             Change::Volume(paths) => self.add_keys("Volumes", paths),
@@ -152,9 +155,32 @@ impl<'a> Assembly<'a> {
         for copy in copies {
             entries.extend(self.entries(copy)?);
         }
+        self.add_layer(entries)
+    }
+
+    /// Where the working directory is missing, a layer with it, which belongs to the user of that moment.
+    fn make_workdir(&mut self) -> Result<Option<Digest>, Failure> {
+        let dir = self.workdir.clone();
+        if self.rootfs.is_directory(&dir) {
+            return Ok(None);
+        }
+        let owner = self.owner(self.config.user())?;
+        let entries = self.rootfs.place(&dir, 0o755, owner, Content::Directory).map_err(Failure::input)?;
+        self.add_layer(entries).map(Some)
+    }
+
+    fn owner(&self, text: &str) -> Result<(u64, u64), Failure> {
+        let owner = self.rootfs.accounts.owner(text);
+        owner.map_err(|message| Failure::input(message).help("write numbers, as in `65532:65532`"))
+    }
+
+    fn add_layer(&mut self, entries: Vec<Entry>) -> Result<Digest, Failure> {
         let path = self.host.dir().join(format!("layer-{}", self.layers.len()));
-        let layer = layer::write(entries, self.recipe.timestamp, &path);
-        let layer = layer.map_err(|error| Failure::file("write", &path, &error))?;
+        let layer = layer::write(entries, self.recipe.timestamp, &path, &|| self.host.cancelled());
+        let layer = layer.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionAborted => interrupted(),
+            _ => Failure::file("write", &path, &error),
+        })?;
         self.layers.push(Descriptor::new(self.family.layer(), layer.digest, layer.size));
         self.add_blob(EmitBlob::File(path));
         Ok(layer.diff_id)
@@ -166,10 +192,12 @@ impl<'a> Assembly<'a> {
             things.extend(self.find(source)?);
         }
         let to = self.absolute(&copy.to);
+        let owner = self.owner(&copy.owner)?;
         if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
-            return Ok(self.place(copy, &to, file.clone()));
+            let to = self.rootfs.follow(&to);
+            return self.place(copy, &to, owner, file.clone());
         }
-        let mut entries = self.rootfs.place(&to, 0o755, (copy.uid, copy.gid), Content::Directory);
+        let mut entries = self.rootfs.place(&to, 0o755, owner, Content::Directory).map_err(Failure::input)?;
         for thing in things {
             let all = match thing {
                 Thing::File(file) => vec![file],
@@ -177,22 +205,33 @@ impl<'a> Assembly<'a> {
             };
             for found in all {
                 let path = format!("{to}/{}", found.path);
-                entries.extend(self.place(copy, &path, found));
+                entries.extend(self.place(copy, &path, owner, found)?);
             }
         }
         Ok(entries)
     }
 
     fn wants_directory(&self, copy: &Copy, to: &str) -> bool {
-        copy.to.ends_with('/') || copy.to.ends_with("/.") || copy.to == "." || self.rootfs.is_directory(to)
+        is_directory(&copy.to) || self.rootfs.is_directory(to)
     }
 
-    fn place(&mut self, copy: &Copy, path: &str, found: Found) -> Vec<Entry> {
+    fn place(&mut self, copy: &Copy, path: &str, owner: (u64, u64), found: Found) -> Result<Vec<Entry>, Failure> {
         let mode = match found.content {
             Content::File(_) | Content::Text(_) => copy.mode.unwrap_or(found.mode),
-            Content::Directory | Content::Link(_) => found.mode,
+            Content::Directory => copy.dir_mode.unwrap_or(found.mode),
+            Content::Link(_) => found.mode,
         };
-        self.rootfs.place(path, mode, (copy.uid, copy.gid), found.content)
+        let placed = self.rootfs.place(path, mode, owner, found.content).map_err(Failure::input)?;
+        // From here on its names are those of the image.
+        for entry in &placed {
+            match &entry.content {
+                Content::File(from) if accounts::is_file(&entry.path) => {
+                    self.rootfs.accounts.note(&entry.path, &read(from)?);
+                }
+                _ => {}
+            }
+        }
+        Ok(placed)
     }
 
     fn find(&self, source: &Source) -> Result<Vec<Thing>, Failure> {
@@ -238,6 +277,10 @@ impl<'a> Assembly<'a> {
         fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, &error))?;
         Ok(path)
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(FailureClass::Cancelled, "the run was interrupted")
 }
 
 fn look_into(layer: &Descriptor, path: &std::path::Path, rootfs: &mut Rootfs) -> Result<(), Failure> {

@@ -139,7 +139,7 @@ fn base_image(family: Family) -> (Vec<u8>, BTreeMap<Digest, Vec<u8>>) {
         entry("bin", 0o777, Content::Link("usr/bin".to_owned())),
         entry("tmp", 0o1777, Content::Directory),
     ];
-    layer::write(entries, 0, &path).unwrap();
+    layer::write(entries, 0, &path, &|| false).unwrap();
     let mut tar = Vec::new();
     flate2::read::MultiGzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_end(&mut tar).unwrap();
     // Not compressed it is text, as the fake registry's answers are.
@@ -196,6 +196,7 @@ fn on_scratch_by_keys() {
                 ExposedPorts {"8080/tcp":{}}
                 Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3","x":"y"}
                 User "65532"
+                WorkingDir "/"
                 LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
                 COPY files /etc/hello /licence /one true
                 COPY hello /usr/local/bin/ true
@@ -251,7 +252,7 @@ fn on_scratch_by_a_dockerfile() {
                 WorkingDir "/srv"
                 LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
                 COPY --chmod=700 --chown=5:6 $TARGETPLATFORM/hello ${DIR}/bin/ true
-                WORKDIR /srv false
+                WORKDIR /srv true
                 COPY etc conf/ true
                 ENV DIR=/env false
                 ENV B="x y" PATH=$DIR/bin:$PATH false
@@ -263,9 +264,11 @@ fn on_scratch_by_a_dockerfile() {
                 STOPSIGNAL SIGINT false
                 LABEL k=v false
               application/vnd.oci.image.layer.v1.tar+gzip
-                755 0:0 opt/
+                755 5:6 opt/
                 755 5:6 opt/bin/
                 700 5:6 opt/bin/hello
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 srv/
               application/vnd.oci.image.layer.v1.tar+gzip
                 755 0:0 srv/
                 755 0:0 srv/conf/

@@ -18,17 +18,27 @@ pub(crate) fn copy(
     sources: &[Parsed<'_>],
     to: &UnescapedString<'_>,
 ) -> Option<Vec<Copy>> {
-    let mut copy = Copy { sources: Vec::new(), to: String::new(), mode: None, uid: 0, gid: 0 };
+    let mut copy = Copy { sources: Vec::new(), to: String::new(), mode: None, dir_mode: None, owner: String::new() };
     let options = options.iter().filter_map(|flag| option(reader, "COPY", flag, &mut copy)).count();
+    let to_span = to.span.clone();
     let to = reader.word(to);
     if options > 0 {
         return None;
+    }
+    if let ([_, _, ..], Some(to)) = (sources, to.as_ref().filter(|it| !is_directory(it))) {
+        let message = format!("several sources, and `{to}` is not a directory");
+        return reader.refuse(to_span, message, "end it with a `/`");
     }
     for source in sources {
         copy.sources.extend(find(reader, source));
     }
     copy.to = to?;
     Some(vec![copy])
+}
+
+/// Whether a destination can be nothing but a directory.
+pub fn is_directory(to: &str) -> bool {
+    to.ends_with('/') || to.ends_with("/.") || to == "."
 }
 
 /// An `ADD`, as far as it is a `COPY`.
@@ -44,7 +54,8 @@ pub(crate) fn add(
         if is_remote {
             return reader.refuse(path.span.clone(), "`ADD` of a URL is not supported", LATER);
         }
-        if ARCHIVES.iter().any(|ending| path.value.ends_with(ending)) {
+        let named = reader.word(path)?;
+        if ARCHIVES.iter().any(|ending| named.ends_with(ending)) {
             return reader.refuse(
                 path.span.clone(),
                 "`ADD` would unpack this archive, which is not supported",
@@ -64,11 +75,13 @@ fn option(reader: &mut Reader<'_>, instruction: &str, flag: &Flag<'_>, copy: &mu
     match flag.name.value.as_ref() {
         "link" => {}
         "chmod" => match mode(&value) {
-            Ok(mode) => copy.mode = Some(mode),
+            Ok(mode) => (copy.mode, copy.dir_mode) = (Some(mode), Some(mode)),
             Err(message) => reader.problem(flag.span(), message, "write it in octal, as in `--chmod=755`"),
         },
         "chown" => match owner(&value) {
-            Ok((uid, gid)) => (copy.uid, copy.gid) = (uid, gid),
+            Ok(_) => copy.owner = value,
+            // Whose numbers its names are is known when it is there.
+            Err(_) if reader.has_base() => copy.owner = value,
             Err(message) => reader.problem(flag.span(), message, "write numbers, as in `--chown=65532:65532`"),
         },
         "from" => {

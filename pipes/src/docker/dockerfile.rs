@@ -15,7 +15,7 @@ use crate::docker::copying;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::{Change, Instruction};
-use crate::docker::values::{port, shell_form};
+use crate::docker::values::{port, shell_form, stop_signal};
 use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
 use crate::oci::config::DEFAULT_PATH;
 
@@ -217,14 +217,26 @@ impl<'a> Reader<'a> {
             Parsed::Cmd(it) => Some(Change::Cmd(argv(&it.arguments))),
             Parsed::User(it) => self.word(&it.arguments).map(Change::User),
             Parsed::Workdir(it) => self.word(&it.arguments).map(Change::Workdir),
-            Parsed::Stopsignal(it) => self.word(&it.arguments).map(Change::StopSignal),
+            Parsed::Stopsignal(it) => {
+                let signal = self.word(&it.arguments)?;
+                match stop_signal(&signal) {
+                    Ok(()) => Some(Change::StopSignal(signal)),
+                    Err(message) => {
+                        self.refuse(it.arguments.span.clone(), message, "write its name or its number, as in `SIGINT`")
+                    }
+                }
+            }
             Parsed::Maintainer(it) => Some(Change::Author(it.name.value.trim().to_owned())),
             Parsed::Volume(it) => {
                 let words = match &it.arguments {
                     JsonOrStringArray::Json(json) => &json.value,
                     JsonOrStringArray::String(words) => words,
                 };
-                Some(Change::Volume(words.iter().filter_map(|word| self.word(word)).collect()))
+                let paths: Vec<String> = words.iter().filter_map(|word| self.word(word)).collect();
+                match paths.iter().any(String::is_empty) {
+                    true => self.refuse(it.volume.span.clone(), "a volume without a path", "write it, as in `/data`"),
+                    false => Some(Change::Volume(paths)),
+                }
             }
             Parsed::Expose(it) => Some(Change::Expose(it.arguments.iter().flat_map(|word| self.ports(word)).collect())),
             Parsed::Healthcheck(it) => match healthcheck(it) {
@@ -253,7 +265,9 @@ impl<'a> Reader<'a> {
             if !self.in_stage {
                 self.globals.insert(name.to_owned(), value.clone());
             }
-            if !self.set_by_env.contains(name) {
+            // Without a value it is what the base has under that name.
+            let is_of_base = value.is_none() && self.has_base();
+            if !self.set_by_env.contains(name) && !is_of_base {
                 self.scope.known.insert(name.to_owned(), value);
             }
             self.args.insert(name.to_owned());
@@ -301,8 +315,14 @@ impl<'a> Reader<'a> {
 
     /// A word, expanded; none, and a problem, where only the base could tell what it says.
     pub(crate) fn word(&mut self, word: &UnescapedString<'_>) -> Option<String> {
-        let scope = Scope { unknown: Unknown::Mistake, ..self.scope.clone() };
+        let unknown = if self.has_base() { Unknown::OnlyOfBase } else { Unknown::Mistake };
+        let scope = Scope { unknown, ..self.scope.clone() };
         self.expanded(&word.value, word, 0, &scope)?.known()
+    }
+
+    /// Whether there is an image below, which may know what the Dockerfile does not say.
+    pub(crate) fn has_base(&self) -> bool {
+        self.scope.unknown == Unknown::OfBase
     }
 
     /// `part`, which stands at byte `at` of `of`, expanded.
@@ -373,7 +393,9 @@ fn syntax(request: &Request<'_>, error: &parse_dockerfile::Error) -> Problem {
     let problem = Problem::at_file(request.path, start..start + size, format!("{error:#}").replace('\'', "`"));
     let word = request.text[start..start + size].split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     match nearest(&word, INSTRUCTIONS) {
-        Some(near) if problem.message.contains("instruction") => problem.help(format!("did you mean `{near}`?")),
+        Some(near) if problem.message.contains("instruction") && near != word => {
+            problem.help(format!("did you mean `{near}`?"))
+        }
         None if problem.message.contains("FROM") => problem.help("begin with what it stands on, as in `FROM scratch`"),
         _ => problem,
     }

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::docker::values::duration;
 
+/// One millisecond, in nanoseconds.
+const SHORTEST: u64 = 1_000_000;
+
 type Mistake = (Range<usize>, String);
 
 /// The value of `Healthcheck`.
@@ -17,7 +20,11 @@ pub fn healthcheck(instruction: &HealthcheckInstruction<'_>) -> Result<Value, Mi
         let (name, value) = option(flag)?;
         fields.insert(name.to_owned(), value);
     }
-    fields.insert("Test".to_owned(), test(&instruction.arguments));
+    let test = test(&instruction.arguments);
+    if test == json!(["NONE"]) {
+        fields.clear();
+    }
+    fields.insert("Test".to_owned(), test);
     Ok(Value::Object(fields))
 }
 
@@ -43,10 +50,15 @@ fn option<'a>(flag: &Flag<'a>) -> Result<(&'static str, Value), Mistake> {
         "start-period" => "StartPeriod",
         "start-interval" => "StartInterval",
         "retries" => {
-            let retries = value.parse::<u32>().map_err(|_| at(format!("`{value}` is not a number of retries")))?;
+            let retries = value.parse::<u32>().ok().filter(|it| *it > 0);
+            let retries = retries.ok_or_else(|| at(format!("`{value}` is not a number of retries")))?;
             return Ok(("Retries", json!(retries)));
         }
         name => return Err(at(format!("`HEALTHCHECK` has no option `--{name}`"))),
     };
-    Ok((field, json!(duration(value).map_err(at)?)))
+    match duration(value) {
+        Ok(time) if time >= SHORTEST => Ok((field, json!(time))),
+        Ok(_) => Err(at(format!("`{value}` is less than a millisecond, which Docker refuses"))),
+        Err(message) => Err(at(message)),
+    }
 }

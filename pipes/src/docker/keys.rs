@@ -8,7 +8,7 @@ use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::recipe::{Change, Copy, Instruction, Source};
 use crate::docker::settings::{File, Settings};
-use crate::docker::values::{mode, port};
+use crate::docker::values::{mode, port, stop_signal};
 use crate::docker::{Making, render_map};
 
 const BIN_DIR: &str = "/usr/local/bin";
@@ -97,7 +97,7 @@ impl Keys<'_> {
                     sources.iter().filter_map(|it| if let Source::Project(path) = it { Some(path) } else { None });
                 let place = Place::Key(src_key);
                 self.reads.extend(paths.map(|path| Read { path: path.clone(), place: place.clone() }));
-                Some(Copy { sources, to, mode, uid: 0, gid: 0 })
+                Some(Copy { sources, to, mode, dir_mode: None, owner: String::new() })
             }
             Err(message) => {
                 let problem = Problem::at_key(src_key, message);
@@ -126,7 +126,7 @@ impl Keys<'_> {
         });
         let file_names: Vec<String> = file_names.collect();
         if !sources.is_empty() {
-            let copy = Copy { sources, to: format!("{dir}/"), mode: Some(0o755), uid: 0, gid: 0 };
+            let copy = Copy { sources, to: format!("{dir}/"), mode: Some(0o755), dir_mode: None, owner: String::new() };
             self.add(format!("COPY {} {dir}/", file_names.join(" ")), Change::Copy(vec![copy]));
         }
         file_names.into_iter().map(|file_name| format!("{dir}/{file_name}")).collect()
@@ -153,7 +153,13 @@ impl Keys<'_> {
             self.add(format!("VOLUME {}", settings.volumes.join(" ")), Change::Volume(settings.volumes.clone()));
         }
         if let Some(signal) = &settings.stop_signal {
-            self.add(format!("STOPSIGNAL {signal}"), Change::StopSignal(signal.clone()));
+            match stop_signal(signal) {
+                Ok(()) => self.add(format!("STOPSIGNAL {signal}"), Change::StopSignal(signal.clone())),
+                Err(message) => {
+                    let problem = Problem::at_key("stop_signal", message);
+                    self.problems.push(problem.help("write its name or its number, as in `\"SIGINT\"`"));
+                }
+            }
         }
     }
 

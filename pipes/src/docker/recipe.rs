@@ -86,10 +86,10 @@ pub struct Copy {
     pub to: String,
     /// Permissions of files; from the source when none are given (0755 where its owner may execute it, else 0644).
     pub mode: Option<u32>,
-    /// The owner's number.
-    pub uid: u64,
-    /// The group's number.
-    pub gid: u64,
+    /// Permissions of directories that are copied; 0755 when none are given.
+    pub dir_mode: Option<u32>,
+    /// Whose they are, and the directories that are made for them: `65532:65532`, or names that the base knows. Empty: root's.
+    pub owner: String,
 }
 
 /// What is copied.

@@ -33,7 +33,8 @@ pub struct Settings {
 
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
     /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`. `COPY` finds each
-    /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project.
+    /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project. Of a directory, what git ignores
+    /// is left out; a `.dockerignore` is not read.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.
@@ -90,7 +91,7 @@ pub enum Engine {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// A file, a directory (what is in it is copied) or a glob, relative to the project file.
+    /// A file, a directory (what is in it is copied, but for what git ignores) or a glob, relative to the project file.
     pub src: Template,
     /// Where it goes. With a `/` at its end it is a directory.
     pub dst: Template,

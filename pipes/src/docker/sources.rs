@@ -1,13 +1,14 @@
 //! Files of the project, for a copy: a path, a directory or a glob becomes a sorted list of what is there.
 //! Does not know where they go.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use forge_plugin::schemas::Failure;
-use globset::{GlobBuilder, GlobMatcher};
+use forge_plugin::sources;
 
 use crate::oci::layer::Content;
 
@@ -37,76 +38,41 @@ enum At {
     Inside,
 }
 
-/// What `pattern` names below `root`; one thing at least.
+/// What `pattern` names below `root`; one thing at least. What git ignores is in no directory.
 pub fn find(root: &Path, pattern: &str) -> Result<Vec<Thing>, Failure> {
-    let paths = match_paths(root, pattern)?;
-    if paths.is_empty() {
+    let read = |error: io::Error| Failure::file("read", &root.join(pattern), &error);
+    let tops = match sources::matches(root, pattern) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        tops => tops.map_err(read)?,
+    };
+    if tops.is_empty() {
         return Err(Failure::input(format!("nothing in the project is `{pattern}`")));
     }
-    paths.iter().map(|path| thing(path)).collect()
+    tops.iter().map(|top| thing(root, top)).collect()
 }
 
-fn thing(path: &Path) -> Result<Thing, Failure> {
-    let meta = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
+fn thing(root: &Path, top: &Path) -> Result<Thing, Failure> {
+    let path = root.join(top);
+    let meta = fs::metadata(&path).map_err(|error| Failure::file("read", &path, &error))?;
     match meta.is_dir() {
-        true => below(path).map(Thing::Directory),
-        false => Ok(Thing::File(one(path, file_name(path)?, At::Top)?)),
+        true => below(root, top).map(Thing::Directory),
+        false => Ok(Thing::File(one(&path, file_name(&path)?, At::Top)?)),
     }
 }
 
-fn match_paths(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, Failure> {
-    let whole = root.join(pattern);
-    if whole.exists() {
-        return Ok(vec![whole]);
-    }
-    let (fixed, rest) = split_pattern(pattern);
-    let glob = GlobBuilder::new(rest).literal_separator(true).build();
-    let glob = glob.map_err(|error| Failure::input(format!("`{pattern}` is not a pattern: {}", error.kind())))?;
-    let depth = if rest.contains("**") { usize::MAX } else { rest.split('/').count() };
-    let mut found = Vec::new();
-    matches_below(&root.join(fixed), &glob.compile_matcher(), depth, &mut found)?;
-    Ok(found)
-}
-
-/// The directories before the first part with a wildcard, and what follows.
-fn split_pattern(pattern: &str) -> (&str, &str) {
-    let wild = pattern.find(['*', '?', '[', '{']).unwrap_or(0);
-    match pattern[..wild].rfind('/') {
-        Some(at) => (&pattern[..at], &pattern[at + 1..]),
-        None => ("", pattern),
-    }
-}
-
-fn matches_below(dir: &Path, glob: &GlobMatcher, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let mut todo = vec![(dir.to_owned(), 1)];
-    while let Some((at, level)) = todo.pop() {
-        for path in children(&at)? {
-            let is_match = path.strip_prefix(dir).is_ok_and(|relative| glob.is_match(relative));
-            if is_match {
-                found.push(path);
-            } else if level < depth && path.is_dir() && !path.is_symlink() {
-                todo.push((path, level + 1));
-            }
+/// The files in a directory, and the directories that they lie in: as git has it, an empty one is not there.
+fn below(root: &Path, top: &Path) -> Result<Vec<Found>, Failure> {
+    let files = sources::files(root, top).map_err(|error| Failure::file("read", &root.join(top), &error))?;
+    let mut found = BTreeMap::new();
+    for file in files {
+        let relative = file.strip_prefix(top).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&file))?;
+        for (end, _) in relative.match_indices('/') {
+            let path = relative[..end].to_owned();
+            found.entry(path.clone()).or_insert(Found { path, mode: 0o755, content: Content::Directory });
         }
+        found.insert(relative.to_owned(), one(&root.join(&file), relative.to_owned(), At::Inside)?);
     }
-    found.sort();
-    Ok(())
-}
-
-fn below(dir: &Path) -> Result<Vec<Found>, Failure> {
-    let mut found = Vec::new();
-    let mut todo = vec![dir.to_owned()];
-    while let Some(at) = todo.pop() {
-        for path in children(&at)? {
-            let relative = path.strip_prefix(dir).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&path))?;
-            found.push(one(&path, relative.to_owned(), At::Inside)?);
-            if path.is_dir() && !path.is_symlink() {
-                todo.push(path);
-            }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(found)
+    Ok(found.into_values().collect())
 }
 
 /// A link that was named is followed; one in a directory that was named stays a link.
@@ -119,26 +85,11 @@ fn one(from: &Path, path: String, at: At) -> Result<Found, Failure> {
         return Ok(Found { path, mode: 0o777, content: Content::Link(to) });
     }
     let meta = fs::metadata(from).map_err(failed)?;
-    if meta.is_dir() {
-        return Ok(Found { path, mode: 0o755, content: Content::Directory });
-    }
     if !meta.is_file() {
         return Err(Failure::input(format!("`{}` is neither a file nor a directory", from.display())));
     }
     let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
     Ok(Found { path, mode, content: Content::File(from.to_owned()) })
-}
-
-fn children(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Failure::file("read", dir, &error)),
-    };
-    let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|it| it.path())).collect();
-    let mut paths = paths.map_err(|error| Failure::file("read", dir, &error))?;
-    paths.sort();
-    Ok(paths)
 }
 
 fn file_name(path: &Path) -> Result<String, Failure> {
@@ -160,7 +111,9 @@ mod tests {
         let root = dir.path();
         fs::create_dir_all(root.join("a/deep/er")).unwrap();
         fs::create_dir(root.join("one")).unwrap();
-        for path in ["a/x.conf", "a/deep/y.conf", "a/deep/er/z.conf", "one/only", "w[1]", "run.sh"] {
+        fs::write(root.join(".gitignore"), "*.log\n").unwrap();
+        fs::create_dir(root.join("a/empty")).unwrap();
+        for path in ["a/x.log", "a/x.conf", "a/deep/y.conf", "a/deep/er/z.conf", "one/only", "w[1]", "run.sh"] {
             fs::write(root.join(path), path).unwrap();
         }
         fs::set_permissions(root.join("run.sh"), fs::Permissions::from_mode(0o775)).unwrap();

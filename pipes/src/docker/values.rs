@@ -28,6 +28,24 @@ pub fn mode(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).ok_or_else(bad)
 }
 
+/// Whether there is such a signal: `SIGINT`, `int`, `2`, `SIGRTMIN+3`.
+pub fn stop_signal(text: &str) -> Result<(), String> {
+    const SIGNALS: &[&str] = &[
+        "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
+        "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
+        "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+    ];
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let after = |prefix: &str| name.strip_prefix(prefix).and_then(|it| it.parse::<u8>().ok());
+    let is_real_time = after("RTMIN+").is_some_and(|it| it <= 15) || after("RTMAX-").is_some_and(|it| it <= 14);
+    let is_number = text.parse::<u8>().is_ok_and(|it| (1..=64).contains(&it));
+    match SIGNALS.contains(&name) || is_real_time || is_number {
+        true => Ok(()),
+        false => Err(format!("`{text}` is not a signal")),
+    }
+}
+
 /// `1000`, `1000:1000`, `root`; a group that is not given is that of the same number. A name other than `root` has a number
 /// only in the base's `/etc/passwd`.
 pub fn owner(text: &str) -> Result<(u64, u64), String> {
@@ -89,6 +107,12 @@ mod tests {
         check(duration("1.5ms"), "1500000");
         check(duration("30"), "`30` is not a duration");
         check(duration(""), "`` is not a duration");
+        for signal in ["SIGINT", "term", "9", "SIGRTMIN+3", "RTMAX-1"] {
+            check(stop_signal(signal), "()");
+        }
+        for signal in ["bogus", "0", "65", "SIGRTMIN+16", ""] {
+            check(stop_signal(signal), &format!("`{signal}` is not a signal"));
+        }
         assert_eq!(shell_form("a \\\n  # why\n  b"), ["/bin/sh", "-c", "a   b"]);
     }
 }

@@ -32,6 +32,37 @@ enum Piece {
     Known(String),
     /// A variable of the base's environment.
     OfBase(String),
+    /// What depends on whether the base's environment has a variable.
+    Choice(Choice),
+}
+
+/// `${name:-text}`, `${name:+text}` and the same without a colon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Choice {
+    name: String,
+    when: When,
+    /// Whether a variable that is set but empty counts as set.
+    counts_empty: bool,
+    text: Text,
+}
+
+/// When the text of a choice is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum When {
+    Unset,
+    Set,
+}
+
+impl Choice {
+    fn with_env(&self, env: &[(String, String)]) -> String {
+        let value = env.iter().find(|(it, value)| *it == self.name && (self.counts_empty || !value.is_empty()));
+        match (self.when, value) {
+            (When::Unset, Some((_, value))) => value.clone(),
+            (When::Unset, None) | (When::Set, Some(_)) => self.text.with_env(env),
+            (When::Set, None) => String::new(),
+        }
+    }
 }
 
 /// Which variables there are.
@@ -51,6 +82,8 @@ pub enum Unknown {
     Mistake,
     /// A variable that the base image may have.
     OfBase,
+    /// The same, where it must be known now: a mistake.
+    OnlyOfBase,
 }
 
 /// What is wrong with a word.
@@ -108,8 +141,9 @@ impl Text {
         self.0
             .iter()
             .map(|piece| match piece {
-                Piece::Known(text) => text.as_str(),
-                Piece::OfBase(name) => value(name),
+                Piece::Known(text) => text.clone(),
+                Piece::OfBase(name) => value(name).to_owned(),
+                Piece::Choice(choice) => choice.with_env(env),
             })
             .collect()
     }
@@ -125,7 +159,7 @@ impl Text {
         for piece in other.0 {
             match piece {
                 Piece::Known(text) => text.chars().for_each(|char| self.push(char)),
-                Piece::OfBase(_) => self.0.push(piece),
+                Piece::OfBase(_) | Piece::Choice(_) => self.0.push(piece),
             }
         }
     }
@@ -234,6 +268,13 @@ impl Expander<'_> {
                 if self.bump().is_none() {
                     self.mistake(start, "a `${` is not closed");
                 }
+                if !self.scope.known.contains_key(&name) && self.scope.unknown == Unknown::OfBase {
+                    return self.choice(
+                        operator,
+                        Choice { name, when: When::Unset, counts_empty: !colon, text: word },
+                        start,
+                    );
+                }
                 let value = self.scope.known.get(&name).cloned().flatten().filter(|it| !colon || !it.is_empty());
                 self.operate(operator, name, value, word, start)
             }
@@ -245,6 +286,19 @@ impl Expander<'_> {
                 Text::default()
             }
         }
+    }
+
+    fn choice(&mut self, operator: char, choice: Choice, start: usize) -> Text {
+        let when = match operator {
+            '-' => When::Unset,
+            '+' => When::Set,
+            _ => {
+                self.mistake(start, format!("only the base image could say whether `{}` has a value", choice.name));
+                self.help("write an `ARG` of that name with a default before it");
+                return Text::default();
+            }
+        };
+        Text(vec![Piece::Choice(Choice { when, ..choice })])
     }
 
     fn operate(&mut self, operator: char, name: String, value: Option<String>, word: Text, start: usize) -> Text {
@@ -264,16 +318,19 @@ impl Expander<'_> {
         match (self.scope.known.get(&name), self.scope.unknown) {
             (Some(value), _) => Text::from(value.as_deref().unwrap_or_default()),
             (None, Unknown::OfBase) => Text(vec![Piece::OfBase(name)]),
-            (None, Unknown::Mistake) => {
+            (None, unknown) => {
                 self.mistake(start, format!("no variable `{name}`"));
-                if let Some(last) = self.mistakes.last_mut() {
-                    let known = nearest(&name, self.scope.known.keys().map(String::as_str));
-                    let to_declare = nearest(&name, AUTOMATIC.iter().copied()).unwrap_or(&name);
-                    last.help = Some(match known {
-                        Some(near) => format!("there is `{near}`"),
-                        None => format!("write `ARG {to_declare}` before it"),
-                    });
-                }
+                let known = nearest(&name, self.scope.known.keys().map(String::as_str));
+                let automatic = nearest(&name, AUTOMATIC.iter().copied());
+                let help = match (known, automatic, unknown) {
+                    (Some(near), _, _) => format!("there is `{near}`"),
+                    (_, Some(automatic), _) => format!("write `ARG {automatic}` before it"),
+                    (_, _, Unknown::OnlyOfBase) => format!(
+                        "what the base image says is not known here: write `ARG {name}` with a default before it"
+                    ),
+                    _ => format!("write `ARG {name}` before it"),
+                };
+                self.help(&help);
                 Text::default()
             }
         }
@@ -386,7 +443,14 @@ mod tests {
         let scope = Scope { unknown: Unknown::OfBase, ..scope() };
         let text = expand("/app:$PATH:$X", '\\', &scope).unwrap();
         assert_eq!(text.known(), None);
-        assert_eq!(text.with_env(&[("PATH".to_owned(), "/bin".to_owned())]), "/app:/bin:x");
+        let env = [("PATH".to_owned(), "/bin".to_owned()), ("NONE".to_owned(), String::new())];
+        assert_eq!(text.with_env(&env), "/app:/bin:x");
+        let choices = "${PATH:-d}${PATH:+i} ${NONE:-d}${NONE:+i} ${NONE-d}${NONE+i} ${AWAY-${PATH}}${AWAY:+i}";
+        assert_eq!(expand(choices, '\\', &scope).unwrap().with_env(&env), "/bini d i /bin");
+        assert_eq!(
+            expand("${PATH:?}", '\\', &scope).unwrap_err()[0].message,
+            "only the base image could say whether `PATH` has a value"
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Config {
         if let Some(variant) = platform.variant() {
             fields.insert("variant".to_owned(), json!(variant));
         }
-        fields.insert("config".to_owned(), json!({ "Env": [format!("PATH={DEFAULT_PATH}")] }));
+        fields.insert("config".to_owned(), json!({ "Env": [format!("PATH={DEFAULT_PATH}")], "WorkingDir": "/" }));
         fields.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": [] }));
         Config { fields }
     }
@@ -52,6 +52,11 @@ impl Config {
     /// Where a container starts, if anything says so.
     pub fn workdir(&self) -> Option<&str> {
         self.fields.get("config")?["WorkingDir"].as_str().filter(|it| !it.is_empty())
+    }
+
+    /// Who runs a container; empty for root.
+    pub fn user(&self) -> &str {
+        self.fields.get("config").and_then(|it| it["User"].as_str()).unwrap_or_default()
     }
 
     /// How many layers it stands on.
@@ -186,40 +191,41 @@ mod tests {
         check(
             None,
             expect![[r#"
-            {
-              "architecture": "arm",
-              "config": {
-                "Env": [
-                  "PATH=/b",
-                  "A=1"
-                ],
-                "Labels": {
-                  "k": "v"
-                }
-              },
-              "created": "2026-01-02T03:04:05Z",
-              "history": [
                 {
-                  "comment": "forge",
+                  "architecture": "arm",
+                  "config": {
+                    "Env": [
+                      "PATH=/b",
+                      "A=1"
+                    ],
+                    "Labels": {
+                      "k": "v"
+                    },
+                    "WorkingDir": "/"
+                  },
                   "created": "2026-01-02T03:04:05Z",
-                  "created_by": "COPY a b"
-                },
-                {
-                  "comment": "forge",
-                  "created": "2026-01-02T03:04:05Z",
-                  "created_by": "ENV A=1",
-                  "empty_layer": true
-                }
-              ],
-              "os": "linux",
-              "rootfs": {
-                "diff_ids": [
-                  "sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85"
-                ],
-                "type": "layers"
-              },
-              "variant": "v6"
-            }"#]],
+                  "history": [
+                    {
+                      "comment": "forge",
+                      "created": "2026-01-02T03:04:05Z",
+                      "created_by": "COPY a b"
+                    },
+                    {
+                      "comment": "forge",
+                      "created": "2026-01-02T03:04:05Z",
+                      "created_by": "ENV A=1",
+                      "empty_layer": true
+                    }
+                  ],
+                  "os": "linux",
+                  "rootfs": {
+                    "diff_ids": [
+                      "sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85"
+                    ],
+                    "type": "layers"
+                  },
+                  "variant": "v6"
+                }"#]],
         );
     }
 

@@ -50,15 +50,16 @@ pub struct Layer {
 }
 
 /// Writes a layer to the file `path`, in one pass over its entries, sorted by path. Every entry gets the time `timestamp`
-/// (seconds since 1970; earlier is 1970). Of two entries with one path the later wins.
-pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path) -> io::Result<Layer> {
+/// (seconds since 1970; earlier is 1970). Of two entries with one path the later wins. When `stop` says so, it ends with an
+/// error of kind `ConnectionAborted`.
+pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
     let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
     let gzip = Hashing { sink: GzipWriter::new(file), digester: Digester::default() };
     let mut tar = Builder::new(gzip);
     tar.sparse(false);
     let mtime = u64::try_from(timestamp).unwrap_or(0);
     for entry in in_order(entries) {
-        append(&mut tar, &entry, mtime)
+        append(&mut tar, &entry, mtime, stop)
             .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", entry.path)))?;
     }
     let Hashing { sink: gzip, digester: plain } = tar.into_inner()?;
@@ -74,7 +75,7 @@ fn in_order(entries: Vec<Entry>) -> Vec<Entry> {
     by_path.into_values().collect()
 }
 
-fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64) -> io::Result<()> {
+fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64, stop: &dyn Fn() -> bool) -> io::Result<()> {
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
     header.set_uid(entry.uid);
@@ -86,7 +87,7 @@ fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64) -> io::Resu
             append_bytes(tar, &mut header, &format!("{}/", entry.path), &[])
         }
         Content::Text(text) => append_bytes(tar, &mut header, &entry.path, text),
-        Content::File(path) => append_file(tar, &mut header, &entry.path, path),
+        Content::File(path) => append_file(tar, &mut header, &entry.path, path, stop),
         Content::Link(to) => {
             header.set_entry_type(EntryType::Symlink);
             header.set_size(0);
@@ -101,15 +102,36 @@ fn append_bytes<W: Write>(tar: &mut Builder<W>, header: &mut Header, path: &str,
 }
 
 /// The size stands before the content, so a file that shrinks or grows meanwhile would break the archive.
-fn append_file<W: Write>(tar: &mut Builder<W>, header: &mut Header, path: &str, from: &Path) -> io::Result<()> {
+fn append_file<W: Write>(
+    tar: &mut Builder<W>,
+    header: &mut Header,
+    path: &str,
+    from: &Path,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<()> {
     let file = File::open(from)?;
     let size = file.metadata()?.len();
     header.set_size(size);
-    let mut content = file.take(size + 1);
+    let mut content = Stoppable { source: file.take(size + 1), stop };
     tar.append_data(header, path, &mut content)?;
-    match content.limit() {
+    match content.source.limit() {
         1 => Ok(()),
         _ => Err(io::Error::other("it changed while it was read")),
+    }
+}
+
+/// Reads on, until it is to stop.
+struct Stoppable<'a, R> {
+    source: R,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match (self.stop)() {
+            true => Err(io::ErrorKind::ConnectionAborted.into()),
+            false => self.source.read(bytes),
+        }
     }
 }
 
@@ -144,7 +166,7 @@ mod tests {
     fn check(entries: Vec<Entry>, expect: Expect) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("layer");
-        let layer = write(entries, 1_767_323_045, &path).unwrap();
+        let layer = write(entries, 1_767_323_045, &path, &|| false).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((Digest::of(&bytes), bytes.len() as u64), (layer.digest, layer.size));
         let mut plain = Vec::new();
@@ -167,6 +189,18 @@ mod tests {
             );
         }
         expect.assert_eq(&listing);
+    }
+
+    #[test]
+    fn a_large_file_can_be_interrupted() {
+        let dir = tempfile::tempdir().unwrap();
+        let large = dir.path().join("large");
+        File::create(&large).unwrap().set_len(1 << 30).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let stop = || asked.replace(asked.get() + 1) > 2;
+        let error = write(vec![entry("large", 0o644, Content::File(large))], 0, &dir.path().join("layer"), &stop);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(asked.get(), 4);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The formats of the Open Container Initiative, and Docker's older ones beside them.
 //! Does not know tables, steps or registries' answers: text and bytes in, text and bytes out.
 
+pub mod accounts;
 pub mod choice;
 pub mod config;
 pub mod gzip;

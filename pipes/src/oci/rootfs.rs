@@ -1,15 +1,18 @@
 //! The file system that layers make up, as far as a further layer must know it: directories, links, and what is neither.
-//! Does not hold content.
+//! Does not hold content, but for who is who.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use tar::{Archive, EntryType};
 
+use crate::oci::accounts::{self, Accounts};
 use crate::oci::layer::{Content, Entry};
 
 /// As many links as Linux follows in one path.
 const MOST_LINKS: usize = 40;
+/// A file of accounts that is larger is none.
+const LARGEST: u64 = 1 << 20;
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
@@ -17,6 +20,8 @@ const OPAQUE: &str = ".wh..wh..opq";
 #[derive(Debug, Clone, Default)]
 pub struct Rootfs {
     nodes: BTreeMap<String, Node>,
+    /// Whose numbers its names are.
+    pub accounts: Accounts,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +35,7 @@ impl Rootfs {
     /// Puts a layer on top: the tar, not compressed.
     pub fn apply(&mut self, tar: impl Read) -> io::Result<()> {
         for entry in Archive::new(tar).entries()? {
-            let entry = entry?;
+            let mut entry = entry?;
             let path = normal(&String::from_utf8_lossy(&entry.path_bytes()));
             let header = entry.header();
             let node = match header.entry_type() {
@@ -44,6 +49,11 @@ impl Rootfs {
                 EntryType::XGlobalHeader => continue,
                 _ => Node::Other,
             };
+            if accounts::is_file(&path) {
+                let mut content = Vec::new();
+                entry.by_ref().take(LARGEST).read_to_end(&mut content)?;
+                self.accounts.note(&path, &content);
+            }
             self.apply_node(path, node);
         }
         Ok(())
@@ -81,16 +91,29 @@ impl Rootfs {
         path.is_empty() || matches!(self.nodes.get(&path), Some(Node::Directory { .. }))
     }
 
-    /// The entries that put `content` at `path`: directories above it where they are missing (mode 0755, owner 0) or as
-    /// they are, and itself. Links to directories above it are followed, so that a layer does not hide them.
-    pub fn place(&mut self, path: &str, mode: u32, (uid, gid): (u64, u64), content: Content) -> Vec<Entry> {
+    /// The entries that put `content` at `path`: directories above it where they are missing (mode 0755, and the same
+    /// owner) or as they are, and itself. Links to directories above it are followed, so that a layer does not hide them.
+    /// A file is no directory and does not become one, nor the other way round: then a phrase that says so.
+    pub fn place(
+        &mut self,
+        path: &str,
+        mode: u32,
+        (uid, gid): (u64, u64),
+        content: Content,
+    ) -> Result<Vec<Entry>, String> {
         let path = normal(path);
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let path = join(&self.follow(dir), name);
         let path = if content == Content::Directory { self.follow(&path) } else { path };
-        let mut entries = self.directories_above(&path);
-        if path.is_empty() {
-            return entries;
+        let mut entries = self.directories_above(&path, (uid, gid))?;
+        match (&content, self.nodes.get(&path)) {
+            _ if path.is_empty() => return Ok(entries),
+            (Content::Directory, Some(Node::Other)) => return Err(no_directory(&path)),
+            (Content::Directory, _) => {}
+            (_, Some(Node::Directory { .. })) => {
+                return Err(format!("`/{path}` is a directory, which a file can't replace"));
+            }
+            _ => {}
         }
         let entry = match (&content, self.nodes.get(&path)) {
             (Content::Directory, Some(&Node::Directory { mode, uid, gid })) => Entry { path, mode, uid, gid, content },
@@ -103,25 +126,26 @@ impl Rootfs {
         };
         self.apply_node(entry.path.clone(), node);
         entries.push(entry);
-        entries
+        Ok(entries)
     }
 
-    fn directories_above(&mut self, path: &str) -> Vec<Entry> {
+    fn directories_above(&mut self, path: &str, owner: (u64, u64)) -> Result<Vec<Entry>, String> {
         let mut entries = Vec::new();
         for (end, _) in path.match_indices('/') {
             let dir = &path[..end];
             let (mode, uid, gid) = match self.nodes.get(dir) {
                 Some(&Node::Directory { mode, uid, gid }) => (mode, uid, gid),
-                _ => (0o755, 0, 0),
+                Some(Node::Other) => return Err(no_directory(dir)),
+                _ => (0o755, owner.0, owner.1),
             };
             self.nodes.insert(dir.to_owned(), Node::Directory { mode, uid, gid });
             entries.push(Entry { path: dir.to_owned(), mode, uid, gid, content: Content::Directory });
         }
-        entries
+        Ok(entries)
     }
 
     /// `path` with every link in it followed. What does not exist stands for itself.
-    fn follow(&self, path: &str) -> String {
+    pub fn follow(&self, path: &str) -> String {
         let mut left = MOST_LINKS;
         let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
         let mut done = String::new();
@@ -157,6 +181,10 @@ pub fn normal(path: &str) -> String {
     parts.join("/")
 }
 
+fn no_directory(path: &str) -> String {
+    format!("`/{path}` is a file, not a directory")
+}
+
 fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
@@ -176,25 +204,29 @@ mod tests {
         rootfs.apply_node("bin".to_owned(), Node::Link("usr/bin".to_owned()));
         rootfs.apply_node("loop".to_owned(), Node::Link("/loop".to_owned()));
         rootfs.apply_node("gone/x".to_owned(), Node::Other);
+        rootfs.apply_node("file".to_owned(), Node::Other);
         rootfs.apply_node(".wh.gone".to_owned(), Node::Other);
         rootfs
     }
 
     fn check(path: &str, expect: Expect) {
         let mut rootfs = base();
-        let entries = rootfs.place(path, 0o644, (0, 0), Content::Text(Vec::new()));
-        let lines: Vec<String> = entries.iter().map(|it| format!("{:o} {}", it.mode, it.path)).collect();
-        expect.assert_eq(&lines.join(", "));
+        let entries = rootfs.place(path, 0o644, (5, 6), Content::Text(Vec::new()));
+        let show = |it: &Entry| format!("{:o} {}:{} {}", it.mode, it.uid, it.gid, it.path);
+        let shown = entries.map(|all| all.iter().map(show).collect::<Vec<_>>().join(", "));
+        expect.assert_eq(&shown.unwrap_or_else(|message| message));
     }
 
     #[test]
     fn directories_and_links_above() {
-        check("/bin/hello", expect!["755 usr, 755 usr/bin, 644 usr/bin/hello"]);
-        check("tmp/x", expect!["1777 tmp, 644 tmp/x"]);
-        check("/opt/../opt/acme/x", expect!["755 opt, 755 opt/acme, 644 opt/acme/x"]);
-        check("/loop/x", expect!["755 loop, 644 loop/x"]);
-        check("../../x", expect!["644 x"]);
-        check("gone/y", expect!["755 gone, 644 gone/y"]);
+        check("/bin/hello", expect!["755 0:0 usr, 755 0:0 usr/bin, 644 5:6 usr/bin/hello"]);
+        check("tmp/x", expect!["1777 0:0 tmp, 644 5:6 tmp/x"]);
+        check("/opt/../opt/acme/x", expect!["755 5:6 opt, 755 5:6 opt/acme, 644 5:6 opt/acme/x"]);
+        check("/loop/x", expect!["755 5:6 loop, 644 5:6 loop/x"]);
+        check("file/x", expect!["`/file` is a file, not a directory"]);
+        check("/usr/bin", expect!["`/usr/bin` is a directory, which a file can't replace"]);
+        check("../../x", expect!["644 5:6 x"]);
+        check("gone/y", expect!["755 5:6 gone, 644 5:6 gone/y"]);
     }
 
     #[test]

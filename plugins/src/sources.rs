@@ -1,0 +1,138 @@
+//! What a path that a step reads means: which files of a project it names, the same for who fingerprints and who copies.
+//! Never names `.git`, `.forge` and `dist` at the top, nor what git ignores, unless that is what was asked for by name.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+use ignore::{DirEntry, WalkBuilder};
+
+/// Directories at the top that are never sources.
+const NEVER: &[&str] = &[".git", ".forge", "dist"];
+
+/// What `pattern` names below `root`: the file or directory of that name, or else the files and directories that it
+/// matches as a glob. Sorted, relative to `root`; a directory stands for all that is in it.
+pub fn matches(root: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
+    let path = normal(pattern);
+    match std::fs::metadata(root.join(&path)) {
+        Ok(_) => Ok(vec![path]),
+        Err(_) if is_glob(pattern) => matching(root, &path),
+        Err(error) => Err(error),
+    }
+}
+
+/// The files at `path` below `root`: itself, or all that is in it. Sorted, relative to `root`. Links are not followed, but
+/// for `path` itself.
+pub fn files(root: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !std::fs::metadata(root.join(path))?.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = walk(root, path, None)?;
+    let files = entries.iter().filter(|entry| !entry.file_type().is_some_and(|it| it.is_dir()));
+    Ok(sorted(root, files))
+}
+
+fn matching(root: &Path, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+    let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
+    let glob = glob.map_err(io::Error::other)?.compile_matcher();
+    // Only the part of the tree that the pattern can match is walked.
+    let wild = |part: &Component<'_>| is_glob(&part.as_os_str().to_string_lossy());
+    let fixed: PathBuf = pattern.components().take_while(|part| !wild(part)).collect();
+    let rest = pattern.strip_prefix(&fixed).unwrap_or(pattern);
+    let is_deep = rest.components().any(|part| part.as_os_str().to_string_lossy().contains("**"));
+    let depth = (!is_deep).then(|| rest.components().count());
+    if !root.join(&fixed).is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = walk(root, &fixed, depth)?;
+    let mut found = sorted(root, &entries);
+    found.retain(|path| glob.is_match(path));
+    // What is in a directory that matches goes with it.
+    found.dedup_by(|path, before| path.starts_with(before));
+    Ok(found)
+}
+
+fn sorted<'a>(root: &Path, entries: impl IntoIterator<Item = &'a DirEntry>) -> Vec<PathBuf> {
+    let relative = |entry: &DirEntry| entry.path().strip_prefix(root).unwrap_or(entry.path()).to_path_buf();
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(relative).collect();
+    paths.sort();
+    paths
+}
+
+/// What is in a directory, but not itself; as deep as `depth`.
+fn walk(root: &Path, directory: &Path, depth: Option<usize>) -> io::Result<Vec<DirEntry>> {
+    let top = root.to_path_buf();
+    let walk = WalkBuilder::new(root.join(directory))
+        .max_depth(depth)
+        .hidden(false)
+        .git_global(false)
+        .require_git(false)
+        .filter_entry(move |entry| {
+            let relative = entry.path().strip_prefix(&top).unwrap_or(entry.path());
+            !NEVER.iter().any(|never| relative == Path::new(never)) && entry.file_name() != ".git"
+        })
+        .build();
+    let entries: Result<Vec<DirEntry>, _> = walk.filter(|it| it.as_ref().map_or(true, |it| it.depth() > 0)).collect();
+    entries.map_err(io::Error::other)
+}
+
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '[', '{'])
+}
+
+fn normal(pattern: &str) -> PathBuf {
+    Path::new(pattern).components().filter(|part| !matches!(part, Component::CurDir)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, expect: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let paths = [
+            "a.txt",
+            "src/main.rs",
+            "src/deep/x.rs",
+            "src/x.log",
+            "target/out",
+            ".git/HEAD",
+            ".forge/store/x",
+            "dist/y",
+        ];
+        for file in paths {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        std::fs::create_dir(root.join("src/empty")).unwrap();
+        std::fs::write(root.join(".gitignore"), "/target\n*.log\n").unwrap();
+        let show = |paths: &[PathBuf]| paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(" ");
+        let actual = match matches(root, pattern) {
+            Ok(tops) => {
+                let all: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| files(root, top)).collect();
+                format!("{} = {}", show(&tops), show(&all.unwrap().concat()))
+            }
+            Err(error) => error.kind().to_string(),
+        };
+        assert_eq!(actual, expect, "of {pattern}");
+    }
+
+    #[test]
+    fn files_directories_and_globs() {
+        check("a.txt", "a.txt = a.txt");
+        check(".", " = .gitignore a.txt src/deep/x.rs src/main.rs");
+        check("./src", "src = src/deep/x.rs src/main.rs");
+        check("src/x.log", "src/x.log = src/x.log");
+        check("src/*.rs", "src/main.rs = src/main.rs");
+        check("src/**/*.rs", "src/deep/x.rs src/main.rs = src/deep/x.rs src/main.rs");
+        check("s?c", "src = src/deep/x.rs src/main.rs");
+        check("src/d*", "src/deep = src/deep/x.rs");
+        check("*", ".gitignore a.txt src = .gitignore a.txt src/deep/x.rs src/main.rs");
+        check("target", "target = target/out");
+        check("dist", "dist = dist/y");
+        check("nothing", "entity not found");
+        check("no/*.rs", " = ");
+    }
+}
