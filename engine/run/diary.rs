@@ -11,10 +11,11 @@ use forge_schemas::{EventKind, Failure};
 use tokio::sync::mpsc::Sender;
 
 use super::Message;
+use super::process::Stream;
 use crate::plan::TaskId;
 
-/// How many lines of output a failure shows.
-const TAIL: usize = 20;
+/// How many lines of each stream a failure shows. A program that says much on one does not hide what it said on the other.
+const TAIL: usize = 12;
 
 /// The diary of one task.
 pub struct Diary {
@@ -25,14 +26,17 @@ pub struct Diary {
 
 struct Pages {
     log: BufWriter<File>,
-    tail: VecDeque<String>,
+    command: Option<String>,
+    /// The last lines of standard output and of standard error, each with its place among all.
+    tails: [VecDeque<(u64, String)>; 2],
+    lines: u64,
 }
 
 impl Diary {
     /// The diary of a task, in this new file.
     pub fn open(task: TaskId, path: &Path, sender: Sender<Message>) -> Result<Diary, Failure> {
         let log = File::create(path).map_err(|error| Failure::file("write", path, &error))?;
-        let pages = Pages { log: BufWriter::new(log), tail: VecDeque::new() };
+        let pages = Pages { log: BufWriter::new(log), command: None, tails: Default::default(), lines: 0 };
         Ok(Diary { task, sender, pages: Mutex::new(pages) })
     }
 
@@ -41,23 +45,19 @@ impl Diary {
         let line = format!("$ {}", shell_words::join(argv));
         {
             let mut pages = self.pages();
-            pages.tail.clear();
-            pages.tail.push_back(line.clone());
+            pages.tails = Default::default();
             pages.write(&line);
+            pages.command = Some(line);
         }
         self.tell(EventKind::Command { argv: argv.to_vec() });
     }
 
     /// A program wrote a line.
-    pub fn output(&self, line: &str) {
+    pub fn output(&self, stream: Stream, line: &str) {
         {
             let mut pages = self.pages();
-            if pages.tail.len() > TAIL {
-                // The first line is the command itself.
-                pages.tail.remove(1);
-            }
-            pages.tail.push_back(line.to_owned());
             pages.write(line);
+            pages.remember(stream, line);
         }
         self.tell(EventKind::Output { line: line.to_owned() });
     }
@@ -79,7 +79,9 @@ impl Diary {
     pub fn close(&self) -> Vec<String> {
         let mut pages = self.pages();
         let _ = pages.log.flush();
-        std::mem::take(&mut pages.tail).into()
+        let mut lines: Vec<(u64, String)> = std::mem::take(&mut pages.tails).into_iter().flatten().collect();
+        lines.sort_unstable();
+        pages.command.take().into_iter().chain(lines.into_iter().map(|(_, line)| line)).collect()
     }
 
     fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {
@@ -88,8 +90,37 @@ impl Diary {
 }
 
 impl Pages {
+    fn remember(&mut self, stream: Stream, line: &str) {
+        let tail = &mut self.tails[stream as usize];
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back((self.lines, line.to_owned()));
+        self.lines += 1;
+    }
+
     fn write(&mut self, line: &str) {
         // A log that can't be written is no reason to fail a release.
         let _ = writeln!(self.log, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_on_one_stream_does_not_hide_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+        let diary = Diary::open(TaskId::new(0), &directory.path().join("log"), sender).unwrap();
+        diary.command(&["make".to_owned()]);
+        diary.output(Stream::Err, "error: it is broken");
+        for at in 0..500 {
+            diary.output(Stream::Out, &format!("line {at}"));
+        }
+        let tail = diary.close();
+        assert_eq!(tail[..3], ["$ make", "error: it is broken", "line 488"]);
+        assert_eq!(tail.len(), 2 + TAIL);
     }
 }

@@ -17,7 +17,7 @@ use super::cancel::Stop;
 use super::diary::Diary;
 use super::http::{Http, in_short};
 use super::kinds::Kinds;
-use super::process;
+use super::process::{self, Stream};
 use crate::plan::Task;
 use crate::store::{Blobs, write_beside};
 
@@ -133,7 +133,7 @@ impl Host for TaskHost<'_> {
     fn exec(&self, command: &Command) -> Result<Exit, Failure> {
         self.go_on()?;
         self.diary.command(&command.argv);
-        let line = |line: &str| self.diary.output(line);
+        let line = |stream: Stream, line: &str| self.diary.output(stream, line);
         let stop = self.shared.stop.clone();
         let mut command = command.clone();
         for (name, value) in &self.shared.env {
@@ -141,7 +141,7 @@ impl Host for TaskHost<'_> {
         }
         let exit = self.shared.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
         if !exit.is_success() {
-            self.diary.output(&format!("({})", exit.in_words()));
+            self.diary.output(Stream::Err, &format!("({})", exit.in_words()));
         }
         Ok(exit)
     }

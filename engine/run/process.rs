@@ -23,12 +23,21 @@ const STDOUT_KEPT: usize = 1 << 20;
 const STDERR_KEPT: usize = 64 << 10;
 const LINE_KEPT: usize = 64 << 10;
 
+/// Where a program writes a line to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
 /// Starts a program in `directory` (unless the command names one) and waits for it. `line` is told what it writes.
 pub async fn run(
     command: &Command,
     directory: &Path,
     stop: watch::Receiver<Stop>,
-    line: &(dyn Fn(&str) + Send + Sync),
+    line: &(dyn Fn(Stream, &str) + Send + Sync),
 ) -> Result<Exit, Failure> {
     let mut child = start(command, directory)?;
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
@@ -37,7 +46,12 @@ pub async fn run(
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let status = {
         let waiting = wait(&mut child, group, stop);
-        let reading = async { tokio::join!(follow(out, &mut stdout, line), follow(err, &mut stderr, line)) };
+        let reading = async {
+            tokio::join!(
+                follow(out, &mut stdout, |it| line(Stream::Out, it)),
+                follow(err, &mut stderr, |it| line(Stream::Err, it))
+            )
+        };
         tokio::pin!(waiting, reading);
         let mut is_read = false;
         let status = loop {
@@ -125,7 +139,7 @@ fn ended(status: std::io::Result<Ended>, stdout: Kept, stderr: Kept) -> Result<E
     }
 }
 
-async fn follow(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, line: &(dyn Fn(&str) + Send + Sync)) {
+async fn follow(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, line: impl Fn(&str)) {
     let Some(stream) = stream else { return };
     let mut reader = BufReader::new(stream);
     let mut bytes = Vec::new();
@@ -191,7 +205,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (sender, receiver) = watch::channel(Stop::Go);
         let lines = Mutex::new(Vec::new());
-        let line = |line: &str| {
+        let line = |_: Stream, line: &str| {
             lines.lock().unwrap().push(line.to_owned());
             if let Some(stop) = stop {
                 sender.send_replace(stop);
