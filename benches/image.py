@@ -2,7 +2,8 @@
 """Two images of a 25 MB binary each on scratch and the list over them, made and pushed: forge beside docker.
 
 Client and daemon are counted, rounds are interleaved, and ratios are medians of each round's own. Each tool then does the
-same once more, when there is nothing to do. Start it as `tests/services benches/image.py [ROUNDS]`.
+same once more, when there is nothing to do. Build first: `cargo build --release`. Start it as
+`tests/services benches/image.py [ROUNDS]`.
 """
 
 import json
@@ -22,6 +23,7 @@ SIZE = 25_000_000
 ARCHES = ["amd64", "arm64"]
 TICKS = os.sysconf("SC_CLK_TCK")
 TOP = Path(__file__).resolve().parent.parent
+FORGE = os.environ.get("FORGE", TOP / "target/release/forge")
 
 PROJECT = """
 [project]
@@ -154,7 +156,7 @@ class Forge:
             shutil.rmtree(self.project / made, ignore_errors=True)
 
     def release(self, repository):
-        words = [TOP / "target/release/forge", "-C", self.project, "--quiet", "run", "release"]
+        words = [FORGE, "-C", self.project, "--quiet", "run", "release"]
         subprocess.run(words, env={**os.environ, "REPOSITORY": repository}, check=True)
 
 
@@ -248,7 +250,6 @@ def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     if "FORGE_TEST_DOCKER_PID" not in os.environ:
         sys.exit("no Docker Engine whose time can be counted: start this by `tests/services`, where no other engine runs")
-    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=TOP, check=True)
     with tempfile.TemporaryDirectory(prefix="forge-bench-") as scratch:
         place = Path(scratch)
         registry = Registry(place)

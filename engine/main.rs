@@ -6,6 +6,10 @@ use clap::Parser as _;
 use forge_engine::cli;
 use forge_plugin::{LoadError, Plugin};
 
+// A plan of many tasks is many small pieces of memory, made on several threads: the allocators of glibc and musl are slow at it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::tell_bugs();
     cli::main(&cli::Arguments::parse(), pipes)

@@ -5,3 +5,4 @@ mod endings;
 mod hello;
 mod strangers;
 mod twice;
+mod zig;

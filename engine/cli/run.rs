@@ -46,7 +46,8 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     sinks.tell(&ended(&results));
     sinks.finish();
     write(&session, &plan, &folder, &diary, &results).map_err(|it| output::failure(&it))?;
-    Ok(exit_code(&results))
+    // All is written. What is left is memory, which the system takes back at once where we would do it piece by piece.
+    std::process::exit(i32::from(exit_code(&results)))
 }
 
 fn list(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {

@@ -115,8 +115,8 @@ fn tell(project: &Project, asked: &[Asked<'_>], waits: &Waits, tables: &[NodeInd
         let said = format!("`{}` takes from `{}`", table.name, asked[maker.index()].table.name);
         diagnostic = diagnostic.label(&project.source, table.places.find(key).value, said);
     }
-    let around = names.iter().chain(names.first()).cloned().collect::<Vec<_>>().join(" takes from ");
-    diagnostic.help(format!("{around}: name the tables that it should take from, so that the circle is broken"))
+    let around = names.iter().chain(names.first()).cloned().collect::<Vec<_>>().join(" waits for ");
+    diagnostic.help(format!("{around}: break the circle at one of these places"))
 }
 
 // From each table back to one that it waits for, until one comes again. All of these tables lie on circles.

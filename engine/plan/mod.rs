@@ -19,7 +19,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use forge_schemas::{Artifact, Effect, Offer, Output, Platform, TableName};
+use forge_schemas::{Effect, Offer, Output, Platform, TableName};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
@@ -159,6 +159,9 @@ impl Plan {
     }
 
     fn keep(&self, keep: &[bool]) -> Plan {
+        if keep.iter().all(|it| *it) {
+            return self.clone();
+        }
         let graph = self.graph.filter_map(|id, task| keep[id.index()].then(|| task.clone()), |_, need| Some(*need));
         Plan::new(graph).unwrap_or_default()
     }
@@ -170,10 +173,10 @@ impl Task {
         self.step.makes.iter().find(|output| output.name == name)
     }
 
-    /// Whether these are the artifacts that it declared: all of them, and no others.
-    pub fn is_made_by(&self, artifacts: &[Artifact]) -> bool {
-        artifacts.len() == self.step.makes.len()
-            && self.step.makes.iter().all(|output| artifacts.iter().any(|it| it.name == output.name))
+    /// Whether these are the names of what it declared: of all of it, and of nothing else.
+    pub fn makes_names<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+        names.clone().count() == self.step.makes.len()
+            && self.step.makes.iter().all(|output| names.clone().any(|name| name == output.name))
     }
 }
 

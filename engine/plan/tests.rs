@@ -153,7 +153,7 @@ takes = [{ kinds = ["y"] }]
             12 | takes = [{ kinds = ["y"] }]
                |          ----------------- `z:c` takes from `y:b`
                |
-               = help: `x:a` takes from `z:c` takes from `y:b` takes from `x:a`: name the tables that it should take from, so that the circle is broken
+               = help: `x:a` waits for `z:c` waits for `y:b` waits for `x:a`: break the circle at one of these places
 
         "#]],
     );

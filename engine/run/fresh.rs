@@ -53,12 +53,14 @@ impl Look<'_> {
             Memory::Content => self.record.recall(&fingerprint, self.blobs),
             Memory::Never => None,
         };
-        let Some(remembered) = remembered.filter(|it| task.is_made_by(&it.artifacts)) else {
+        let Some(remembered) =
+            remembered.filter(|it| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str())))
+        else {
             return Ok(Seen::Due(fingerprint));
         };
-        for artifact in &remembered.artifacts {
-            self.dist.show(artifact)?;
+        for (artifact, file) in &remembered.artifacts {
+            self.dist.show_file(artifact, file)?;
         }
-        Ok(Seen::Fresh(remembered.artifacts.into_iter().map(Arc::new).collect()))
+        Ok(Seen::Fresh(remembered.artifacts.into_iter().map(|(artifact, _)| Arc::new(artifact)).collect()))
     }
 }

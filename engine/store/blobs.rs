@@ -1,7 +1,7 @@
 //! Content by digest: the `blobs/sha256` of an OCI image layout (image-layout spec, "Blobs"), and its `index.json`.
 //! Does not know what the content means, but for the `mediaType` of what refers to further content.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,12 @@ impl Blobs {
 
     /// Whether the content is there, as far as its size tells.
     pub fn holds(&self, digest: &Digest, size: u64) -> bool {
-        std::fs::metadata(self.path(digest)).is_ok_and(|it| it.is_file() && it.len() == size)
+        self.find(digest, size).is_some()
+    }
+
+    /// The file that holds the content, if it is there, as far as its size tells.
+    pub fn find(&self, digest: &Digest, size: u64) -> Option<Metadata> {
+        std::fs::metadata(self.path(digest)).ok().filter(|it| it.is_file() && it.len() == size)
     }
 
     /// Moves a file into the store. The file must be on the same file system, and nobody may write to it any more.

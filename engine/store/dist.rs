@@ -34,8 +34,15 @@ impl Dist {
 
     /// Shows an artifact under its name.
     pub fn show(&self, artifact: &Artifact) -> Result<(), Failure> {
+        let file = std::fs::metadata(&artifact.path);
+        let file = file.map_err(|error| Failure::file("read", &artifact.path, &error))?;
+        self.show_file(artifact, &file)
+    }
+
+    /// The same, where the metadata of the file that holds it are known.
+    pub fn show_file(&self, artifact: &Artifact, file: &std::fs::Metadata) -> Result<(), Failure> {
         let path = self.path(&artifact.name)?;
-        link(artifact, &path).map_err(|error| Failure::file("write", &path, &error))
+        link(artifact, file, &path).map_err(|error| Failure::file("write", &path, &error))
     }
 
     /// Writes `artifacts.json` and `metadata.json`, unless the last run wrote the same. `memory` is where that is noted.
@@ -149,8 +156,7 @@ pub fn is_executable(path: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o100 != 0)
 }
 
-fn link(artifact: &Artifact, path: &Path) -> io::Result<()> {
-    let source = std::fs::metadata(&artifact.path)?;
+fn link(artifact: &Artifact, source: &std::fs::Metadata, path: &Path) -> io::Result<()> {
     let is_it = |there: &std::fs::Metadata| (there.ino(), there.dev()) == (source.ino(), source.dev());
     if std::fs::symlink_metadata(path).is_ok_and(|there| is_it(&there)) {
         return Ok(());

@@ -2,7 +2,7 @@
 //! Does not know what a fingerprint is made of.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -27,10 +27,10 @@ pub struct Record {
 }
 
 /// What a task made, found again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Remembered {
-    /// The artifacts.
-    pub artifacts: Vec<Artifact>,
+    /// The artifacts, and the files that hold them.
+    pub artifacts: Vec<(Artifact, Metadata)>,
 }
 
 enum Entry {
@@ -172,14 +172,12 @@ fn checksum(body: &[u8]) -> [u8; 8] {
 }
 
 impl Made {
-    fn found(&self, blobs: &Blobs) -> Option<Artifact> {
-        if !blobs.holds(&self.digest, self.size) {
-            return None;
-        }
+    fn found(&self, blobs: &Blobs) -> Option<(Artifact, Metadata)> {
+        let metadata = blobs.find(&self.digest, self.size)?;
         let refers = self.blobs.iter().map(|(digest, size)| {
             blobs.holds(digest, *size).then(|| Blob { digest: *digest, size: *size, path: blobs.path(digest) })
         });
-        Some(Artifact {
+        let artifact = Artifact {
             name: self.name.clone(),
             kind: self.kind.clone(),
             platform: self.platform.clone(),
@@ -190,7 +188,8 @@ impl Made {
             executable: self.executable,
             blobs: refers.collect::<Option<_>>()?,
             detail: serde_json::from_str(&self.detail).ok()?,
-        })
+        };
+        Some((artifact, metadata))
     }
 }
 

@@ -7,6 +7,7 @@ mod checks;
 mod command;
 mod go;
 mod header;
+mod inputs;
 mod platforms;
 mod prebuilt;
 mod settings;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::header::Header;
+use self::inputs::Input;
 use self::settings::Settings;
 use self::tool::{Tool, ToolName};
 use self::unit::Unit;
@@ -45,6 +47,7 @@ pub struct Params {
     file_name: String,
     dir: String,
     env: BTreeMap<String, String>,
+    inputs: Vec<Input>,
     before: Vec<Vec<String>>,
     after: Vec<Vec<String>>,
     /// What the tool alone understands.
@@ -61,8 +64,8 @@ impl forge_plugin::Pipe for Build {
         vec![kind::<Binary>()]
     }
 
-    fn takes(_: &Settings) -> Result<Wants, Vec<Problem>> {
-        Ok(Wants::default())
+    fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
+        Ok(Wants { selectors: inputs::selectors(settings), ..Wants::default() })
     }
 
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
@@ -115,7 +118,9 @@ fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
     let env = unit.env(plan.as_ref().map(|plan| &plan.env));
     let (before, after) = unit.hooks();
     let reads = unit.reads();
+    let inputs = inputs::of(unit);
     let plan = plan?;
+    let takes = inputs.iter().map(|input| input.artifact.clone()).collect();
     let params = Params {
         tool: unit.settings.tool,
         table: unit.given.table.id.clone(),
@@ -123,6 +128,7 @@ fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
         file_name: unit.file_name.clone(),
         dir: unit.settings.dir.clone(),
         env,
+        inputs,
         before,
         after,
         recipe: plan.recipe,
@@ -130,6 +136,7 @@ fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
     Some(Step {
         name: unit.platform.to_string(),
         platform: Some(unit.platform.clone()),
+        takes,
         makes: vec![output(unit)],
         reads: reads.unwrap_or(plan.reads).into_iter().chain(plan.always_reads).collect(),
         env: plan.variables.iter().map(|name| (*name).to_owned()).collect(),
@@ -156,6 +163,7 @@ impl Params {
         let output = host.dir().join(&self.file_name).display().to_string();
         let argv = argv.iter().map(|word| word.replace(unit::OUTPUT, &output));
         let mut command = Command::new(argv).in_dir(self.dir(host)).env("FORGE_OUTPUT", output);
+        command.env.extend(inputs::variables(&self.inputs, host));
         command.env.extend(self.env.clone());
         command
     }

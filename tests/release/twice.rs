@@ -2,6 +2,7 @@
 //! Does not know what is in it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +22,8 @@ fn by_another_user_elsewhere() {
     ours.forge(&SNAPSHOT).expect(0);
     let theirs = hello();
     Stranger::moved_into(&theirs).forge(&SNAPSHOT).expect(0);
+    let made = fs::metadata(theirs.root().join("dist")).expect("a directory");
+    assert_eq!((made.uid(), made.mode() & 0o777), (65534, 0o700), "it is the stranger who has made it");
     assert!(ours.digests().len() >= 5, "{:#?}", ours.digests());
     assert_eq!(ours.digests(), theirs.digests());
 }

@@ -58,6 +58,11 @@ pub struct Settings {
     /// file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<Template>>,
+    /// Other `build` tables whose programs are needed first, by id: a generator, say. The variable `FORGE_INPUT_<ID>`, in
+    /// capitals and with `_` for what is no letter or digit, holds the path of each: that for the same platform, or the
+    /// only one that there is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
 
     /// `cargo`: the package, where a workspace has several.
     #[serde(skip_serializing_if = "Option::is_none")]

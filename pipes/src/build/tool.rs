@@ -67,8 +67,21 @@ pub struct Recipe {
 }
 
 /// The keys that are for every tool.
-const SHARED: &[&str] =
-    &["tool", "platforms", "ignore", "binary", "dir", "env", "hooks", "overrides", "sources", "os", "arch", "variant"];
+const SHARED: &[&str] = &[
+    "tool",
+    "platforms",
+    "ignore",
+    "binary",
+    "dir",
+    "env",
+    "hooks",
+    "overrides",
+    "sources",
+    "inputs",
+    "os",
+    "arch",
+    "variant",
+];
 
 /// All of them, in the order of [`ToolName`].
 const TOOLS: [&dyn Tool; 5] = [&cargo::Cargo, &go::Go, &zig::Zig, &command::Argv, &prebuilt::Prebuilt];
