@@ -79,6 +79,10 @@ impl<'a> Assembly<'a> {
             let (layers, ids) = (manifest.layers.len(), config.layer_count());
             return Err(Failure::input(format!("the base is damaged: {layers} layers, and {ids} in its config")));
         }
+        if config.has_triggers() {
+            return Err(Failure::input("the base has `ONBUILD` instructions, which forge does not run")
+                .help("take the base that it was made from, and write here what they do"));
+        }
         let mut assembly = Assembly::on_scratch(recipe, host);
         if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_) | Change::Workdir(_))) {
             for layer in &manifest.layers {

@@ -211,8 +211,8 @@ fn from_layout(dir: &str, name: Option<&str>, fetch: &Fetch, host: &dyn Host) ->
     let found = layout.image(name, &fetch.platform);
     let (manifest, bytes) = found.map_err(|message| Problem::Text(message).of(&fetch.base))?;
     for descriptor in parts(&manifest) {
-        let from = layout.blob(descriptor.digest);
-        fs::copy(&from, file_of(host, descriptor.digest)).map_err(|error| Failure::file("copy", &from, &error))?;
+        let copied = layout.copy(descriptor.digest, &file_of(host, descriptor.digest));
+        copied.map_err(|message| Problem::Text(message).of(&fetch.base))?;
     }
     Ok((manifest, bytes, Vec::new()))
 }

@@ -54,6 +54,11 @@ impl Config {
         self.fields.get("config")?["WorkingDir"].as_str().filter(|it| !it.is_empty())
     }
 
+    /// Whether it holds instructions for images that stand on it (`ONBUILD`).
+    pub fn has_triggers(&self) -> bool {
+        self.fields.get("config").and_then(|it| it["OnBuild"].as_array()).is_some_and(|it| !it.is_empty())
+    }
+
     /// Who runs a container; empty for root.
     pub fn user(&self) -> &str {
         self.fields.get("config").and_then(|it| it["User"].as_str()).unwrap_or_default()
@@ -184,6 +189,15 @@ mod tests {
         config.set_platform(&platform);
         let fields: Value = serde_json::from_slice(&config.to_bytes()).unwrap();
         expect.assert_eq(&serde_json::to_string_pretty(&fields).unwrap());
+    }
+
+    #[test]
+    fn triggers() {
+        let check = |text: &str, expect| assert_eq!(Config::parse(text.as_bytes()).unwrap().has_triggers(), expect);
+        check(r#"{"config": {"OnBuild": ["RUN make"]}}"#, true);
+        check(r#"{"config": {"OnBuild": null}}"#, false);
+        check(r#"{"config": null}"#, false);
+        check("{}", false);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! Does not write one: the store does.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use forge_plugin::schemas::{Digest, Platform};
+use forge_plugin::schemas::{Digest, Digester, Platform};
 
 use crate::oci::choice::image_for;
 use crate::oci::manifest::{Document, Index, Manifest};
@@ -35,15 +36,34 @@ impl Layout<'_> {
             let bytes = read(&self.blob(descriptor.digest))?;
             match Digest::of(&bytes) == descriptor.digest {
                 true => Ok(bytes),
-                false => Err(format!("the content of `{}` is damaged", descriptor.digest)),
+                false => Err(damaged(descriptor.digest)),
             }
         })
     }
 
-    /// The file of some content.
-    pub fn blob(&self, digest: Digest) -> PathBuf {
+    /// Copies some content to the file `to`, if it is what its digest says.
+    pub fn copy(&self, digest: Digest, to: &Path) -> Result<(), String> {
+        let from = self.blob(digest);
+        let copied = || -> io::Result<Digest> {
+            fs::copy(&from, to)?;
+            let mut digester = Digester::default();
+            io::copy(&mut fs::File::open(to)?, &mut digester)?;
+            Ok(digester.finish().0)
+        };
+        match copied() {
+            Ok(actual) if actual == digest => Ok(()),
+            Ok(_) => Err(damaged(digest)),
+            Err(error) => Err(format!("can't copy `{}`: {error}", from.display())),
+        }
+    }
+
+    fn blob(&self, digest: Digest) -> PathBuf {
         self.dir.join("blobs/sha256").join(digest.hex())
     }
+}
+
+fn damaged(digest: Digest) -> String {
+    format!("the content of `{digest}` is damaged")
 }
 
 fn keep_named(index: &mut Index, name: &str) -> Result<(), String> {
@@ -59,4 +79,23 @@ fn keep_named(index: &mut Index, name: &str) -> Result<(), String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("can't read `{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_is_not_what_its_digest_says_is_not_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = dir.path().join("blobs/sha256");
+        fs::create_dir_all(&blobs).unwrap();
+        let (good, bad) = (Digest::of(b"good"), Digest::of(b"bad"));
+        for digest in [good, bad] {
+            fs::write(blobs.join(digest.hex()), "good").unwrap();
+        }
+        let to = dir.path().join("to");
+        assert_eq!(Layout::new(dir.path()).copy(good, &to), Ok(()));
+        assert_eq!(Layout::new(dir.path()).copy(bad, &to), Err(format!("the content of `{bad}` is damaged")));
+    }
 }
