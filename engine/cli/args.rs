@@ -50,7 +50,7 @@ pub enum Command {
     /// Run a goal (`release`: everything), a pipe (`docker`), a table (`docker:image`) or a task, and what it needs
     Run(Run),
     /// Find every mistake in the project file, and build nothing
-    Check,
+    Check(Check),
     /// Show what would run
     Plan(Plan),
     /// List what was made
@@ -59,6 +59,14 @@ pub enum Command {
     Plugins(AsJson),
     /// Print the JSON Schema of the project file
     Schema,
+}
+
+/// `forge check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Take the facts of a snapshot, tagged or not
+    #[arg(long)]
+    pub snapshot: bool,
 }
 
 /// What to plan, and for what.

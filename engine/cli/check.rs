@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use forge_schemas::exit;
 
-use super::args::Arguments;
+use super::args::{Arguments, Check as Options};
 use super::session::{Mode, Session};
 use super::{OpenPipes, output};
 use crate::report::count;
 
 /// Checks the project file.
-pub fn check(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
-    let session = Session::open(arguments, Mode::Look, pipes)?;
+pub fn check(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
+    let mode = if options.snapshot { Mode::Snapshot } else { Mode::Look };
+    let session = Session::open(arguments, mode, pipes)?;
     if !arguments.quiet {
         let tables = count(session.plan.tasks().map(|task| &task.table).collect::<BTreeSet<_>>().len(), "table");
         let tasks = count(session.plan.len(), "task");

@@ -27,7 +27,7 @@ pub type OpenPipes = fn() -> Result<Plugin, LoadError>;
 pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
     let code = match &arguments.command {
         Command::Run(run) => run::run(arguments, run, pipes),
-        Command::Check => check::check(arguments, pipes),
+        Command::Check(options) => check::check(arguments, options, pipes),
         Command::Plan(plan) => plan::plan(arguments, plan, pipes),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
