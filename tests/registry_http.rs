@@ -370,7 +370,7 @@ fn what_a_failure_shows() {
         &send(&client, &get(&closed, "/v2/a/blobs/uploads/1?_state=s3cret")),
         &closed,
         expect![
-            "can't connect to `HOST`: Connection refused (os error 111); GET https://HOST/v2/a/blobs/uploads/1?…; tried 5 times; "
+            "can't connect to `HOST`: Connection refused (os error 111); GET https://HOST/v2/a/blobs/uploads/1?…; tried 5 times; is `HOST` up, and is that its port?"
         ],
     );
     check(

@@ -15,6 +15,7 @@ mod recipe;
 mod references;
 mod settings;
 mod sources;
+mod syntax;
 mod values;
 mod words;
 

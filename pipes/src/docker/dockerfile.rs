@@ -15,31 +15,10 @@ use crate::docker::copying;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::{Change, Instruction};
+use crate::docker::syntax;
 use crate::docker::values::{port, shell_form, stop_signal};
 use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
 use crate::oci::config::DEFAULT_PATH;
-
-/// What a line of a Dockerfile may begin with.
-const INSTRUCTIONS: [&str; 18] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
 
 /// What a Dockerfile is read with.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +54,8 @@ pub struct Reading {
 
 /// Reads a Dockerfile.
 pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
-    let dockerfile = parse_dockerfile::parse(request.text).map_err(|error| vec![syntax(request, &error)])?;
+    let dockerfile = parse_dockerfile::parse(request.text)
+        .map_err(|error| vec![syntax::problem(request.path, request.text, &error)])?;
     let mut reader = Reader::new(request, &dockerfile);
     dockerfile.global_args().for_each(|arg| reader.arg(arg));
     let stages: Vec<_> = dockerfile.stages().collect();
@@ -383,21 +363,6 @@ pub fn unused_build_arg(name: &str, dockerfile: &str, args: &BTreeSet<String>) -
     match nearest(name, args.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("it has `ARG {near}`")),
         None => problem,
-    }
-}
-
-fn syntax(request: &Request<'_>, error: &parse_dockerfile::Error) -> Problem {
-    let line = error.line().saturating_sub(1);
-    let start: usize = request.text.split_inclusive('\n').take(line).map(str::len).sum();
-    let size = request.text[start..].lines().next().map_or(0, str::len);
-    let problem = Problem::at_file(request.path, start..start + size, format!("{error:#}").replace('\'', "`"));
-    let word = request.text[start..start + size].split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-    match nearest(&word, INSTRUCTIONS) {
-        Some(near) if problem.message.contains("instruction") && near != word => {
-            problem.help(format!("did you mean `{near}`?"))
-        }
-        None if problem.message.contains("FROM") => problem.help("begin with what it stands on, as in `FROM scratch`"),
-        _ => problem,
     }
 }
 
