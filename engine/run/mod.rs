@@ -143,7 +143,14 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         tell,
     };
     started.clear_work()?;
-    std::thread::scope(|threads| runtime.block_on(started.go(threads)))?;
+    std::thread::scope(|threads| {
+        let gone = runtime.block_on(started.go(threads));
+        if gone.is_err() {
+            // Nobody waits for what still runs.
+            started.stop.send_replace(Stop::Ask);
+        }
+        gone
+    })?;
     runtime.shutdown_background();
     started.end()
 }

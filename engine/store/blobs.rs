@@ -4,6 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
 use serde_json::{Value, json};
@@ -37,14 +38,29 @@ impl Blobs {
         self.folder.join(digest.hex())
     }
 
-    /// Whether the content is there, as far as its size tells.
+    /// Whether the content is there and whole.
     pub fn holds(&self, digest: &Digest, size: u64) -> bool {
         self.find(digest, size).is_some()
     }
 
-    /// The file that holds the content, if it is there, as far as its size tells.
+    /// The file that holds the content, if it is there and whole. A file that somebody has written to since it was stored
+    /// (through a link under `dist/`, say) is looked into, and thrown away if it holds other content now.
     pub fn find(&self, digest: &Digest, size: u64) -> Option<Metadata> {
-        std::fs::metadata(self.path(digest)).ok().filter(|it| it.is_file() && it.len() == size)
+        let path = self.path(digest);
+        let metadata = std::fs::metadata(&path).ok().filter(Metadata::is_file)?;
+        if metadata.len() == size && metadata.modified().is_ok_and(|it| it == STORED) {
+            return Some(metadata);
+        }
+        match hash(&path) {
+            Ok((found, length)) if found == *digest => {
+                mark(&path).ok()?;
+                std::fs::metadata(&path).ok().filter(|_| length == size)
+            }
+            _ => {
+                let _ = std::fs::remove_file(&path);
+                None
+            }
+        }
     }
 
     /// Moves a file into the store. The file must be on the same file system, and nobody may write to it any more.
@@ -80,9 +96,17 @@ impl Blobs {
         // Readable by all and writable by none: hard links under `dist/` share these bits.
         let executable = super::dist::is_executable(file)?;
         set_mode(file, if executable { 0o555 } else { 0o444 })?;
+        mark(file)?;
         File::open(file)?.sync_data()?;
         std::fs::rename(file, path)
     }
+}
+
+/// When every file of the store was changed last: what is written to later shows by another time.
+const STORED: SystemTime = SystemTime::UNIX_EPOCH;
+
+fn mark(path: &Path) -> io::Result<()> {
+    File::open(path)?.set_modified(STORED)
 }
 
 /// The digest and size of a file.
@@ -134,6 +158,20 @@ mod tests {
             assert!(!blobs.holds(&blob.digest, 6));
         }
         assert_eq!(std::fs::read_dir(directory.path().join("store/blobs/sha256")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_changed_in_place_is_thrown_away() {
+        let (directory, blobs) = store();
+        let file = directory.path().join("made");
+        std::fs::write(&file, b"hello").unwrap();
+        let blob = blobs.take(&file).unwrap();
+        set_mode(&blob.path, 0o644).unwrap();
+        std::fs::write(&blob.path, b"hello").unwrap();
+        assert!(blobs.holds(&blob.digest, 5), "written again, and the same");
+        std::fs::write(&blob.path, b"jello").unwrap();
+        assert!(!blobs.holds(&blob.digest, 5), "other content of the same size");
+        assert!(!blob.path.exists());
     }
 
     #[test]
