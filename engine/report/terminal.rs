@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use forge_schemas::{Event, EventKind, Failure, Level, Outcome};
+use forge_schemas::{Event, EventKind, Failure, FailureClass, Level, Outcome};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Colour, Sink, count, duration};
@@ -82,6 +82,10 @@ impl<W: Write> Terminal<W> {
             }
             Outcome::Skipped { because } if self.verbosity >= Verbosity::Normal => {
                 let line = format!("{} {task}: {because}", self.paint(YELLOW, "skipped"));
+                self.line(&line);
+            }
+            Outcome::Failed { failure } if failure.class == FailureClass::Cancelled => {
+                let line = format!("{} {task} ({})", self.paint(YELLOW, "stopped"), duration(took));
                 self.line(&line);
             }
             Outcome::Failed { failure } => self.failed(task, failure, took, tail, log),
@@ -183,7 +187,6 @@ impl<W: Write> Sink for Terminal<W> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use forge_schemas::FailureClass;
 
     use super::*;
 
