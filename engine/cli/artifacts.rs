@@ -22,7 +22,7 @@ pub fn artifacts(arguments: &Arguments, as_json: &AsJson) -> Result<u8, u8> {
     let widest = list.artifacts.iter().map(|it| it.path.len()).max().unwrap_or(0);
     for artifact in list.artifacts {
         let (path, kind, digest) = (artifact.path, artifact.kind, artifact.digest);
-        output::print(&format!("{path:<widest$}  {kind:<13}  {digest}  {}", size(artifact.size)));
+        output::print(&format!("{path:<widest$}  {kind:<13}  {digest}  {}", size(artifact.size_in_all)));
     }
     Ok(exit::DONE)
 }

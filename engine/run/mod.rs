@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
     fn keep(&mut self, id: TaskId, artifacts: &[Artifact]) -> Result<(), Failure> {
         for artifact in artifacts {
             self.dist.show(artifact)?;
-            let size = artifact.size + artifact.blobs.iter().map(|it| it.size).sum::<u64>();
+            let size = artifact.size_in_all();
             let (name, kind) = (artifact.name.clone(), artifact.kind.clone());
             self.tell(Some(id), EventKind::Artifact { name, kind, digest: artifact.digest, size });
             self.results.artifacts.insert(artifact.name.clone(), Arc::new(artifact.clone()));

@@ -110,6 +110,7 @@ impl Dist {
             path: format!("dist/{}", artifact.name),
             digest: artifact.digest,
             size: artifact.size,
+            size_in_all: artifact.size_in_all(),
             table: artifact.table.clone(),
             detail: artifact.detail.clone(),
         }

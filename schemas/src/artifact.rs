@@ -115,6 +115,11 @@ impl Artifact {
         }
     }
 
+    /// The size of its content and of all that it refers to, in bytes.
+    pub fn size_in_all(&self) -> u64 {
+        self.size + self.blobs.iter().map(|blob| blob.size).sum::<u64>()
+    }
+
     /// The last part of its name: `hello` of `hello_linux_amd64/hello`.
     pub fn file_name(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or(&self.name)

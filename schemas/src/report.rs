@@ -29,6 +29,8 @@ pub struct ArtifactEntry {
     pub digest: Digest,
     /// The size of its content in bytes.
     pub size: u64,
+    /// The same with all that it refers to: for an image, its config and layers.
+    pub size_in_all: u64,
     /// The table that made it.
     pub table: TableName,
     /// What is known of it, as its kind's schema says.
