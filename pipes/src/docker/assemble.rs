@@ -117,14 +117,14 @@ impl<'a> Assembly<'a> {
                 }
             }
             Change::Entrypoint(argv) => {
-                self.config.set_runtime("Entrypoint", json!(argv));
+                self.set_command("Entrypoint", argv);
                 if !self.cmd_is_ours {
                     self.config.unset_runtime("Cmd");
                 }
             }
             Change::Cmd(argv) => {
                 self.cmd_is_ours = true;
-                self.config.set_runtime("Cmd", json!(argv));
+                self.set_command("Cmd", argv);
             }
             Change::User(user) => self.config.set_runtime("User", json!(user)),
             Change::Workdir(dir) => {
@@ -139,6 +139,14 @@ impl<'a> Assembly<'a> {
             Change::Author(author) => self.config.set_author(author),
         }
         Ok(None)
+    }
+
+    // An empty list takes back what the base says, and is not written.
+    fn set_command(&mut self, field: &str, argv: &[String]) {
+        match argv.is_empty() {
+            true => self.config.unset_runtime(field),
+            false => self.config.set_runtime(field, json!(argv)),
+        }
     }
 
     fn add_keys(&mut self, field: &str, keys: &[String]) {

@@ -225,6 +225,40 @@ fn on_scratch_by_keys() {
 }
 
 #[test]
+fn all_of_the_project_and_commands_taken_back() {
+    check_images(
+        json!({ "dockerfile": "Dockerfile", "platforms": ["linux/amd64"] }),
+        Some("FROM scratch\nENTRYPOINT [\"x\"]\nCMD y\nCOPY . /src/\nENTRYPOINT []\ncmd [ ]\n"),
+        host(),
+        expect![[r#"
+            linux/amd64 takes [] Content
+              reads .
+              image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
+              application/vnd.oci.image.manifest.v1+json {}
+              application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                Env ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+                Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
+                WorkingDir "/"
+                LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
+                ENTRYPOINT ["x"] false
+                CMD y false
+                COPY . /src/ true
+                ENTRYPOINT [] false
+                cmd [ ] false
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 src/
+                644 0:0 src/LICENSE
+                755 0:0 src/etc/
+                644 0:0 src/etc/a.conf
+                755 0:0 src/etc/sub/
+                644 0:0 src/etc/sub/b.conf
+                755 0:0 src/one/
+                644 0:0 src/one/only
+        "#]],
+    );
+}
+
+#[test]
 fn on_scratch_by_a_dockerfile() {
     check_images(
         json!({ "dockerfile": "Dockerfile", "build_args": { "DIR": "/opt" }, "platforms": ["linux/amd64"] }),
@@ -467,7 +501,7 @@ fn mistakes_in_a_dockerfile() {
     let check = |text, expect| check_problems(json!({ "dockerfile": "D" }), Some(text), expect);
     check(
         "FROM scratch\nRUN apt-get update\nCOPY --from=x a b\nADD https://a/b /\nCOPY $TARGETARC/hello /\nONBUILD USER x\n\
-         ADD a.tar.gz /\nCOPY --chown=me a /\nCOPY . /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
+         ADD a.tar.gz /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
             D:2 `RUN`: `RUN` needs an engine that runs programs
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
@@ -483,7 +517,7 @@ fn mistakes_in_a_dockerfile() {
                 write `COPY` to have the archive itself in the image
             D:8 `--chown=me`: `me` is not the number of an owner
                 write numbers, as in `--chown=65532:65532`
-            D:9 `.`: `.` is the whole project
+            D:9 `..`: `..` lies outside of the project
                 name the files and directories that the image needs
             D:10 `http`: `http` is not a port
                 write a port as in `8080` or `53/udp`

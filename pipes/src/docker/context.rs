@@ -47,7 +47,8 @@ impl Context {
         }
         let wanted = normal(path);
         if wanted.is_empty() {
-            return Err(format!("`{path}` is the whole project"));
+            // Without the binaries, which lie at several paths: whoever wants one names it.
+            return Ok(vec![Source::Project(".".to_owned())]);
         }
         let glob = GlobBuilder::new(&wanted).literal_separator(true).build();
         let glob = glob.map_err(|error| format!("`{path}` is not a pattern: {}", error.kind()))?.compile_matcher();

@@ -54,8 +54,9 @@ pub struct Reading {
 
 /// Reads a Dockerfile.
 pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
-    let dockerfile = parse_dockerfile::parse(request.text)
-        .map_err(|error| vec![syntax::problem(request.path, request.text, &error)])?;
+    let text = syntax::parsable(request.text);
+    let dockerfile =
+        parse_dockerfile::parse(&text).map_err(|error| vec![syntax::problem(request.path, request.text, &error)])?;
     let mut reader = Reader::new(request, &dockerfile);
     dockerfile.global_args().for_each(|arg| reader.arg(arg));
     let stages: Vec<_> = dockerfile.stages().collect();
@@ -193,8 +194,8 @@ impl<'a> Reader<'a> {
                 self.arg(it);
                 None
             }
-            Parsed::Entrypoint(it) => Some(Change::Entrypoint(argv(&it.arguments))),
-            Parsed::Cmd(it) => Some(Change::Cmd(argv(&it.arguments))),
+            Parsed::Entrypoint(it) => Some(Change::Entrypoint(self.argv(&it.arguments))),
+            Parsed::Cmd(it) => Some(Change::Cmd(self.argv(&it.arguments))),
             Parsed::User(it) => self.word(&it.arguments).map(Change::User),
             Parsed::Workdir(it) => self.word(&it.arguments).map(Change::Workdir),
             Parsed::Stopsignal(it) => {
@@ -280,6 +281,15 @@ impl<'a> Reader<'a> {
             pairs.extend(name.zip(value));
         }
         Some(pairs)
+    }
+
+    fn argv(&self, command: &Command<'_>) -> Vec<String> {
+        match command {
+            Command::Exec(words) => words.value.iter().map(|word| word.value.clone().into_owned()).collect(),
+            Command::Shell(line) if syntax::is_empty_list(&self.request.text[line.span.clone()]) => Vec::new(),
+            Command::Shell(line) => shell_form(line.value),
+            _ => Vec::new(),
+        }
     }
 
     fn ports(&mut self, word: &UnescapedString<'_>) -> Vec<String> {
@@ -379,14 +389,6 @@ fn platform_args(platform: &Platform) -> BTreeMap<String, Option<String>> {
         .iter()
         .flat_map(|prefix| parts.iter().map(move |(part, value)| (format!("{prefix}{part}"), Some(value.clone()))))
         .collect()
-}
-
-fn argv(command: &Command<'_>) -> Vec<String> {
-    match command {
-        Command::Exec(words) => words.value.iter().map(|word| word.value.clone().into_owned()).collect(),
-        Command::Shell(line) => shell_form(line.value),
-        _ => Vec::new(),
-    }
 }
 
 fn start(instruction: &Parsed<'_>) -> usize {

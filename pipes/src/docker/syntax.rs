@@ -5,6 +5,25 @@ use forge_plugin::schemas::Problem;
 
 use crate::docker::nearest::nearest;
 
+/// The same text, byte for byte as long, in a form that the parser takes: it knows no empty list, and is given a word.
+pub fn parsable(text: &str) -> String {
+    let line = |line: &str| {
+        let (word, rest) = line.trim_start().split_once(char::is_whitespace).unwrap_or_default();
+        let takes_list = ["ENTRYPOINT", "CMD"].iter().any(|it| word.eq_ignore_ascii_case(it));
+        match takes_list && is_empty_list(rest) {
+            true => line.replace(['[', ']'], ":"),
+            false => line.to_owned(),
+        }
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// Whether this is a list of nothing, which takes back what the base says.
+pub fn is_empty_list(text: &str) -> bool {
+    let inside = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|inside| inside.trim().is_empty())
+}
+
 /// The problem at the line that the parser names. Its column is not used: it is not that of the mistake.
 pub fn problem(path: &str, text: &str, error: &parse_dockerfile::Error) -> Problem {
     let line = error.line().saturating_sub(1);
