@@ -21,7 +21,7 @@ pub struct Limits {
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+enum State {
     /// Something that it needs is not done.
     Waiting,
     /// All that it needs is done; nobody has looked whether it is fresh.
@@ -168,11 +168,6 @@ impl<'plan> Schedule<'plan> {
     /// Whether every task has ended.
     pub fn is_over(&self) -> bool {
         self.open == 0
-    }
-
-    /// Where a task stands.
-    pub fn state(&self, id: TaskId) -> State {
-        self.states[id.index()]
     }
 
     fn ready(&mut self, id: TaskId) {

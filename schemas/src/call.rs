@@ -167,7 +167,7 @@ pub enum EmitBlob {
     Held(Digest),
 }
 
-/// Service `template.render`: a template with the facts and these names. Works in `plan` too.
+/// Service `template.render`: a template with the facts and these names. For `plan`: a step that runs has no templates left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// The template.

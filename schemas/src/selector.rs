@@ -47,7 +47,7 @@ impl Selector {
     }
 
     /// Whether a table of this id that can make this kind could answer.
-    pub fn could_accept(&self, table: &str, kind: &str) -> bool {
+    fn could_accept(&self, table: &str, kind: &str) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|it| it == kind))
             && (self.tables.is_empty() || self.tables.iter().any(|it| it == table))
     }

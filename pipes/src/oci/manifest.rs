@@ -151,11 +151,6 @@ impl Descriptor {
     pub fn of(media_type: impl Into<String>, content: &[u8]) -> Descriptor {
         Descriptor::new(media_type, Digest::of(content), content.len() as u64)
     }
-
-    /// Whether it points at a manifest list or an index.
-    pub fn is_index(&self) -> bool {
-        [Family::Oci, Family::Docker].iter().any(|family| family.index() == self.media_type)
-    }
 }
 
 impl PlatformFields {

@@ -43,11 +43,6 @@ impl LoadError {
         &self.message
     }
 
-    /// What to do about it, where that is known.
-    pub fn advice(&self) -> Option<&str> {
-        self.help.as_deref()
-    }
-
     /// Whether it is sound, but was built from other sources than this executable.
     pub fn is_stale(&self) -> bool {
         self.is_stale
