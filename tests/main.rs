@@ -4,6 +4,7 @@
 mod cases;
 mod diff;
 mod docs;
+mod faults;
 mod graph;
 mod registry_http;
 mod registry_publish;

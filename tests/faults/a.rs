@@ -1,0 +1,2 @@
+//! Rows A: crashes, disks and the operating system.
+//! Does not know registries.
