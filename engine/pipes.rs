@@ -2,7 +2,7 @@
 //! Does not know where a pipe's code lies, or in which process.
 
 use forge_plugin::{Host, Plugin, Plugins, Renderer};
-use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Run, Takes, TakesReply};
+use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Probe, ProbeReply, Run, Takes, TakesReply};
 
 /// Pipes by name.
 pub trait Pipes: Sync {
@@ -18,6 +18,10 @@ pub trait Pipes: Sync {
     fn plan(&self, request: &Plan, renderer: &dyn Renderer) -> Result<PlanReply, Failure>;
     /// Does a step. Blocks; to be called on a thread that belongs to no pool.
     fn run(&self, request: &Run, host: &dyn Host) -> Result<(), Failure>;
+    /// What lies now where a step would put something. Blocks, as `run` does.
+    fn probe(&self, _request: &Probe, _host: &dyn Host) -> Result<ProbeReply, Failure> {
+        Ok(ProbeReply::default())
+    }
 }
 
 impl Pipes for Plugins {
@@ -48,6 +52,10 @@ impl Pipes for Plugins {
 
     fn run(&self, request: &Run, host: &dyn Host) -> Result<(), Failure> {
         plugin(self, &request.table.pipe)?.run(request, host)
+    }
+
+    fn probe(&self, request: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
+        plugin(self, &request.table.pipe)?.probe(request, host)
     }
 }
 

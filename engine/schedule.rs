@@ -165,6 +165,20 @@ impl<'plan> Schedule<'plan> {
         skipped
     }
 
+    /// Whether a task waits for nothing but room.
+    pub fn is_anything_due(&self) -> bool {
+        self.due.values().any(|heap| !heap.is_empty())
+    }
+
+    /// The tasks that have not ended and do not run, in the order of the file.
+    pub fn waiting(&self) -> impl Iterator<Item = TaskId> + '_ {
+        let waits = |id: &TaskId| {
+            let state = self.states[id.index()];
+            matches!(state, State::Waiting | State::Unchecked | State::Checking | State::Due)
+        };
+        self.plan.ids().filter(waits)
+    }
+
     /// Whether every task has ended.
     pub fn is_over(&self) -> bool {
         self.open == 0
@@ -192,6 +206,7 @@ impl<'plan> Schedule<'plan> {
     }
 
     fn end(&mut self, id: TaskId, state: State) {
+        self.leave(id);
         if self.states[id.index()] == State::Running
             && let Some(running) = self.running.get_mut(&lane(self.plan.task(id)))
         {
@@ -203,17 +218,25 @@ impl<'plan> Schedule<'plan> {
 
     fn skip(&mut self, id: TaskId, skipped: &mut Vec<TaskId>) {
         match self.states[id.index()] {
-            State::Waiting => {}
+            State::Waiting | State::Unchecked | State::Due => {
+                self.end(id, State::Skipped);
+                skipped.push(id);
+            }
+            State::Checking | State::Running | State::Done | State::Failed | State::Skipped => {}
+        }
+    }
+
+    /// A task that ends before it ran waits nowhere any more.
+    fn leave(&mut self, id: TaskId) {
+        match self.states[id.index()] {
             State::Unchecked => self.unchecked.retain(|it| *it != id),
             State::Due => {
                 if let Some(heap) = self.due.get_mut(&lane(self.plan.task(id))) {
                     heap.retain(|(_, it)| it.0 != id);
                 }
             }
-            State::Checking | State::Running | State::Done | State::Failed | State::Skipped => return,
+            _ => {}
         }
-        self.end(id, State::Skipped);
-        skipped.push(id);
     }
 
     fn has_room(&self, lane: &Lane) -> bool {

@@ -98,6 +98,12 @@ pub struct Run {
     /// Start nothing more once a task has failed
     #[arg(long)]
     pub fail_fast: bool,
+    /// Leave a release that was begun and not finished as it is, and begin anew
+    #[arg(long)]
+    pub new: bool,
+    /// Replace what lies at this reference, though it should stay; may be given several times
+    #[arg(long, value_name = "REFERENCE")]
+    pub replace: Vec<String>,
 }
 
 /// `forge plan`.

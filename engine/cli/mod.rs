@@ -4,6 +4,7 @@
 mod args;
 mod artifacts;
 mod check;
+mod intentions;
 mod memory;
 mod output;
 mod plan;

@@ -8,7 +8,7 @@ use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
 use super::session::{Mode, Session};
-use super::{OpenPipes, output};
+use super::{OpenPipes, intentions, output};
 use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::{AfterFailure, Results, World, run as run_plan};
@@ -39,6 +39,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         registries: session.head.registries.clone(),
         limits: limits(&session, options),
         after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
+        intentions: intentions::of(&session, &plan, options),
     };
     let mut sinks = Sinks::open(arguments, options, &diary);
     sinks.tell(&started(&session, &plan, &diary));

@@ -7,38 +7,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Host;
 use forge_schemas::{
-    Artifact, Blob, Command, Digest, Emit, EmitBlob, EventKind, Exit, Failure, FailureClass, HttpRequest, HttpResponse,
-    Level,
+    Artifact, Blob, Command, Digest, Emit, EmitBlob, EventKind, Exit, Failure, FailureClass, Finding, HttpRequest,
+    HttpResponse, Level,
 };
 use serde_json::Value;
-use tokio::sync::watch;
 
-use super::cancel::Stop;
 use super::diary::Diary;
-use super::http::{Http, in_short};
+use super::effects::Effects;
+use super::http::in_short;
 use super::kinds::Kinds;
+use super::probe::Reach;
 use super::process::{self, Stream};
 use crate::plan::Task;
 use crate::store::{Blobs, write_beside};
 
 /// What all tasks of a run share.
 pub struct Shared {
-    /// The directory of the project file.
-    pub root: PathBuf,
+    /// How far one gets without changing anything.
+    pub reach: Reach,
     /// What every program sees in its environment.
     pub env: BTreeMap<String, String>,
     /// Where content goes.
     pub blobs: Blobs,
-    /// Where notes go.
-    pub notes: PathBuf,
     /// The schemas of kinds.
     pub kinds: Kinds,
-    /// The one HTTP client.
-    pub http: Http,
-    /// Where what waits is waited for.
-    pub runtime: tokio::runtime::Handle,
-    /// Whether the run should stop.
-    pub stop: watch::Receiver<Stop>,
+    /// What was done to the world, and what was about to be; none for a run without effects.
+    pub effects: Option<Effects>,
 }
 
 /// The host of one task.
@@ -48,6 +42,7 @@ pub struct TaskHost<'a> {
     inputs: Vec<Artifact>,
     directory: PathBuf,
     diary: &'a Diary,
+    found: Vec<Finding>,
     made: Mutex<Vec<Artifact>>,
 }
 
@@ -59,8 +54,9 @@ impl<'a> TaskHost<'a> {
         inputs: Vec<Artifact>,
         directory: PathBuf,
         diary: &'a Diary,
+        found: Vec<Finding>,
     ) -> TaskHost<'a> {
-        TaskHost { shared, task, inputs, directory, diary, made: Mutex::default() }
+        TaskHost { shared, task, inputs, directory, diary, found, made: Mutex::default() }
     }
 
     /// What the task has made; a failure of the pipe when it is not what the step declared.
@@ -101,14 +97,6 @@ impl<'a> TaskHost<'a> {
             .ok_or_else(|| Failure::bug(format!("the pipe refers to {digest}, which none of its inputs holds")))
     }
 
-    fn note_file(&self) -> PathBuf {
-        self.shared.notes.join(format!("{}.json", Digest::of(self.task.id.as_bytes()).hex()))
-    }
-
-    fn notes(&self) -> BTreeMap<String, Value> {
-        std::fs::read(self.note_file()).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
-    }
-
     fn go_on(&self) -> Result<(), Failure> {
         match self.cancelled() {
             true => Err(Failure::new(FailureClass::Cancelled, "the run was interrupted")),
@@ -122,8 +110,12 @@ impl Host for TaskHost<'_> {
         &self.inputs
     }
 
+    fn found(&self) -> &[Finding] {
+        &self.found
+    }
+
     fn root(&self) -> &Path {
-        &self.shared.root
+        &self.shared.reach.root
     }
 
     fn dir(&self) -> &Path {
@@ -134,12 +126,12 @@ impl Host for TaskHost<'_> {
         self.go_on()?;
         self.diary.command(&command.argv);
         let line = |stream: Stream, line: &str| self.diary.output(stream, line);
-        let stop = self.shared.stop.clone();
+        let stop = self.shared.reach.stop.clone();
         let mut command = command.clone();
         for (name, value) in &self.shared.env {
             command.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        let exit = self.shared.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
+        let exit = self.shared.reach.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
         if !exit.is_success() {
             self.diary.output(Stream::Err, &format!("({})", exit.in_words()));
         }
@@ -148,11 +140,7 @@ impl Host for TaskHost<'_> {
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
         self.go_on()?;
-        let mut stop = self.shared.stop.clone();
-        let cancelled = async move {
-            let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
-        };
-        let answer = self.shared.runtime.block_on(self.shared.http.send(request, cancelled));
+        let answer = self.shared.reach.send(request);
         let asked = in_short(request.method, &request.url);
         match &answer {
             Ok(answer) => self.diary.note(&format!("{asked} -> {}", answer.status)),
@@ -200,21 +188,21 @@ impl Host for TaskHost<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        *self.shared.stop.borrow() >= Stop::Ask
+        self.shared.reach.is_cancelled()
     }
 
     fn remember(&self, key: &str, value: &Value) -> Result<(), Failure> {
-        let mut notes = self.notes();
+        let mut notes = self.shared.reach.notes(&self.task.id);
         notes.insert(key.to_owned(), value.clone());
-        let path = self.note_file();
+        let path = self.shared.reach.note_file(&self.task.id);
         let bytes = serde_json::to_vec(&notes).map_err(|error| Failure::bug(error.to_string()))?;
-        std::fs::create_dir_all(&self.shared.notes)
+        std::fs::create_dir_all(&self.shared.reach.notes)
             .and_then(|()| write_beside(&path, &bytes))
             .map_err(|error| Failure::file("write", &path, &error))
     }
 
     fn recall(&self, key: &str) -> Result<Value, Failure> {
-        Ok(self.notes().remove(key).unwrap_or_default())
+        Ok(self.shared.reach.notes(&self.task.id).remove(key).unwrap_or_default())
     }
 }
 

@@ -4,11 +4,15 @@
 mod cancel;
 pub mod credentials;
 mod diary;
+pub mod effects;
 mod fingerprint;
 mod fresh;
+mod gate;
 mod host;
 pub mod http;
 mod kinds;
+mod preflight;
+mod probe;
 mod process;
 mod sources;
 #[cfg(test)]
@@ -25,8 +29,12 @@ use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, O
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
+use self::effects::{Effects, Intentions};
 use self::fresh::Seen;
+use self::gate::Gate;
 use self::host::Shared;
+use self::preflight::Preflight;
+use self::probe::{Answer, Reach};
 use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
@@ -56,6 +64,8 @@ pub struct World<'a> {
     pub limits: Limits,
     /// What happens after a failure.
     pub after_failure: AfterFailure,
+    /// What is to become of the world; none where the plan has no effects.
+    pub intentions: Option<Intentions>,
 }
 
 /// What happens after a failure to tasks that do not depend on the one that failed.
@@ -94,6 +104,10 @@ pub enum Message {
     Event(TaskId, EventKind),
     /// A task ended.
     Ended(Ended),
+    /// What the tasks with effects have found, before anything was made.
+    Preflight(Vec<Answer>),
+    /// What the tasks that publish have found, now that all the rest is done.
+    Gate(Vec<Answer>),
 }
 
 /// How many messages may wait for a slow terminal.
@@ -110,14 +124,17 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
     let shared = Shared {
-        root: world.root.clone(),
+        reach: Reach {
+            root: world.root.clone(),
+            notes: world.folder.notes(),
+            http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
+            runtime: runtime.handle().clone(),
+            stop: stopped,
+        },
         env: world.env.clone(),
         blobs: Blobs::open(world.folder.store())?,
-        notes: world.folder.notes(),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
-        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
-        runtime: runtime.handle().clone(),
-        stop: stopped,
+        effects: world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?,
     };
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
@@ -132,6 +149,8 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         tools: tools::Tools::default(),
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
+        preflight: Preflight::Ahead,
+        gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
             artifacts: BTreeMap::new(),
@@ -167,6 +186,8 @@ struct Run<'a> {
     dist: Dist,
     /// Fingerprints of tasks that must run.
     due: BTreeMap<TaskId, Fingerprint>,
+    preflight: Preflight,
+    gate: Gate,
     results: Results,
     stop: watch::Sender<Stop>,
     began: Instant,
@@ -184,9 +205,13 @@ impl<'a> Run<'a> {
         loop {
             // 1. Tasks whose needs are done are fresh, or due.
             while self.look() {}
-            // 2. As many as there is room for start.
-            while let Some(id) = self.schedule.start() {
-                self.start(id, threads, &sender);
+            // 2. Nothing starts before all that the run will need is found fit, and nothing that the world sees before all
+            //    of that is found to be as expected. Then as many start as there is room for.
+            self.ask_at_gate(threads, &sender);
+            if self.is_ready(threads, &sender) {
+                while let Some(id) = self.schedule.start() {
+                    self.start(id, threads, &sender);
+                }
             }
             if self.schedule.is_over() {
                 return Ok(());
@@ -196,6 +221,8 @@ impl<'a> Run<'a> {
                 message = messages.recv() => match message {
                     Some(Message::Event(id, event)) => self.tell(Some(id), event),
                     Some(Message::Ended(ended)) => self.ended(ended)?,
+                    Some(Message::Preflight(answers)) => self.after_preflight(answers),
+                    Some(Message::Gate(answers)) => self.after_gate(answers),
                     None => return Ok(()),
                 },
                 () = signals.next() => self.interrupt(),
@@ -233,7 +260,10 @@ impl<'a> Run<'a> {
                 }
                 Ok(Seen::Due(fingerprint)) => {
                     self.due.insert(id, fingerprint);
-                    self.schedule.due(id);
+                    match self.plan.task(id).step.effect {
+                        Effect::Publish => self.gate.add(id),
+                        Effect::Local | Effect::Stage => self.schedule.due(id),
+                    }
                 }
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
             }
@@ -257,6 +287,7 @@ impl<'a> Run<'a> {
             inputs: host::inputs(task, &self.results.artifacts),
             directory: self.world.folder.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
+            found: self.gate.found(id),
             shared: self.shared,
             pipes: self.world.pipes,
         };
@@ -296,13 +327,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn skip_the_rest(&mut self, because: &str) {
+        for id in self.schedule.stop() {
+            self.outcome(id, Outcome::Skipped { because: because.to_owned() }, 0, Vec::new(), None);
+        }
+    }
+
     fn interrupt(&mut self) {
         let stop = self.stop.borrow().more();
         self.results.interrupted = true;
         self.tell(None, EventKind::Interrupted { times: stop as u32 });
-        for id in self.schedule.stop() {
-            self.outcome(id, Outcome::Skipped { because: "the run was interrupted".to_owned() }, 0, Vec::new(), None);
-        }
+        self.skip_the_rest("the run was interrupted");
         self.stop.send_replace(stop);
         if stop == Stop::Kill {
             // A pipe that listens to nothing can't be killed in this process: the process goes instead.
@@ -347,6 +382,9 @@ impl<'a> Run<'a> {
 
     fn end(mut self) -> Result<Results, Failure> {
         self.results.took = self.began.elapsed().as_millis() as u64;
+        if let Some(effects) = self.shared.effects.as_ref().filter(|_| self.results.is_good()) {
+            effects.end()?;
+        }
         self.record.sync()?;
         self.hashes.save()?;
         Ok(self.results)

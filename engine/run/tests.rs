@@ -68,6 +68,7 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
         registries: Registries::new(),
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
+        intentions: None,
     };
     let results = run(&plan, &world, &mut |_| {}).unwrap();
     let outcomes = plan.ids().map(|id| {

@@ -3,14 +3,16 @@
 
 use std::path::PathBuf;
 use std::thread::Scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Digest, Failure, FailureClass, Host, Run};
+use forge_schemas::{Artifact, Digest, Effect, Failure, FailureClass, Finding, Host, Run};
 use tokio::sync::mpsc::Sender;
 
 use super::Message;
 use super::diary::Diary;
+use super::effects::Effects;
 use super::host::{Shared, TaskHost};
+use super::probe::{self, Question};
 use crate::pipes::Pipes;
 use crate::plan::{Task, TaskId};
 
@@ -26,6 +28,8 @@ pub struct Job<'a> {
     pub directory: PathBuf,
     /// Its log.
     pub log: PathBuf,
+    /// What was found where it is to put something, if that was asked.
+    pub found: Vec<Finding>,
     /// What all tasks share.
     pub shared: &'a Shared,
     /// Who runs it.
@@ -46,6 +50,10 @@ pub struct Ended {
     pub log: PathBuf,
 }
 
+/// How often an effect is tried when the network fails.
+const ATTEMPTS: u32 = 3;
+/// How long to wait before the second attempt; four times as long before each further one.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The stack of a thread that calls a pipe, in bytes.
 const STACK: usize = 8 << 20;
 
@@ -95,13 +103,67 @@ fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
 }
 
 fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
+    match &job.shared.effects {
+        Some(effects) if job.task.step.effect != Effect::Local => with_effect(job, diary, effects),
+        _ => once(job, diary, Vec::new()),
+    }
+}
+
+/// Does what the world may see. What may have happened already is asked for, and never repeated unasked: neither after a
+/// run that died, nor after an attempt that the network has cut off.
+fn with_effect(job: &Job<'_>, diary: &Diary, effects: &Effects) -> Result<Vec<Artifact>, Failure> {
+    let mut found = job.found.clone();
+    let mut may_have_acted = found.is_empty() && effects.was_begun(job.task);
+    let mut attempt = 1;
+    loop {
+        let result = match may_have_acted {
+            true => look_again(job, effects).map(|it| found = it),
+            false => Ok(()),
+        };
+        let result = result.and_then(|()| act(job, diary, effects, &found));
+        match result {
+            Err(failure) if failure.class == FailureClass::Network && attempt < ATTEMPTS => {
+                diary.note(&format!("attempt {attempt} of {ATTEMPTS}: {failure}"));
+                if !job.shared.reach.wait(FIRST_WAIT * 4_u32.pow(attempt - 1)) {
+                    return Err(failure);
+                }
+                may_have_acted = true;
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn look_again(job: &Job<'_>, effects: &Effects) -> Result<Vec<Finding>, Failure> {
+    let question = Question { id: job.id, task: job.task, inputs: job.inputs.clone() };
+    let found = probe::ask(&question, &job.shared.reach, job.pipes)?;
+    effects.judge(job.task, &found)?;
+    Ok(found)
+}
+
+fn act(job: &Job<'_>, diary: &Diary, effects: &Effects, found: &[Finding]) -> Result<Vec<Artifact>, Failure> {
+    if !found.is_empty() && found.iter().all(Finding::is_there) {
+        return once(job, diary, found.to_vec());
+    }
+    effects.intend(job.task, found)?;
+    let artifacts = once(job, diary, found.to_vec())?;
+    effects.done(job.task)?;
+    Ok(artifacts)
+}
+
+fn once(job: &Job<'_>, diary: &Diary, found: Vec<Finding>) -> Result<Vec<Artifact>, Failure> {
+    // An attempt before this one may have left something.
+    let _ = std::fs::remove_dir_all(&job.directory);
     std::fs::create_dir_all(&job.directory).map_err(|error| Failure::file("make", &job.directory, &error))?;
-    let host = TaskHost::new(job.shared, job.task, job.inputs.clone(), job.directory.clone(), diary);
+    let (inputs, directory) = (job.inputs.clone(), job.directory.clone());
+    let host = TaskHost::new(job.shared, job.task, inputs, directory, diary, found.clone());
     let request = Run {
         table: job.task.table.clone(),
         step: job.task.step.to_step(),
         inputs: job.inputs.clone(),
-        host: Host { root: job.shared.root.clone(), dir: job.directory.clone() },
+        host: Host { root: job.shared.reach.root.clone(), dir: job.directory.clone() },
+        found,
     };
     job.pipes.run(&request, &host)?;
     host.finish()

@@ -5,6 +5,7 @@ mod atomic;
 mod blobs;
 mod dist;
 mod hashes;
+mod journal;
 mod lock;
 mod record;
 
@@ -17,6 +18,7 @@ pub use blobs::Blobs;
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
 pub use hashes::Hashes;
+pub use journal::{Begun, Intent, Journal, Release};
 pub use lock::{Lock, wait_for};
 pub use record::{Fingerprint, Record, Remembered};
 

@@ -9,12 +9,13 @@ mod push;
 mod receipt;
 mod registry;
 mod remote;
+mod tag;
 mod upload;
 
 use std::borrow::Cow;
 
 use forge_plugin::schemas::kind::{Image, Kind as _, ManifestList, Publication};
-use forge_plugin::schemas::{Expect, Failure, KindInfo, Problem, Selector, Step};
+use forge_plugin::schemas::{Expect, Failure, Finding, KindInfo, Problem, Selector, Step};
 use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,8 @@ struct Destination {
     name: &'static str,
     /// The steps for what was chosen; each step's `params` are the destination's own.
     plan: fn(&Settings, &[Item<'_>], &Given<'_>) -> Planned,
+    /// What lies now where a step would put something.
+    probe: fn(&Value, &dyn Host) -> Result<Vec<Finding>, Failure>,
     /// Does one step, with its own parameters.
     run: fn(&Value, &Step, &dyn Host) -> Result<(), Failure>,
 }
@@ -113,10 +116,18 @@ impl Pipe for Publish {
     }
 
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
-        match DESTINATIONS.iter().find(|it| it.name == params.to) {
-            Some(destination) => (destination.run)(&params.what, step, host),
-            None => Err(Failure::bug(format!("a step for the unknown destination `{}`", params.to))),
-        }
+        (params.destination()?.run)(&params.what, step, host)
+    }
+
+    fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+        (params.destination()?.probe)(&params.what, host)
+    }
+}
+
+impl Params {
+    fn destination(&self) -> Result<&'static Destination, Failure> {
+        let found = DESTINATIONS.iter().find(|it| it.name == self.to);
+        found.ok_or_else(|| Failure::bug(format!("a step for the unknown destination `{}`", self.to)))
     }
 }
 
@@ -282,6 +293,7 @@ mod tests {
                 PUT x.example/acme/a manifests/<list> = 201
 
                 tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
+                HEAD x.example/acme/a manifests/1.2.3 = 200
                 HEAD x.example/acme/a manifests/1.2.3 = 404
                 PUT x.example/acme/a manifests/1.2.3 = 201
 
@@ -422,11 +434,13 @@ mod tests {
             "tag/",
             |registry| registry.fault("HEAD x.example/acme/a manifests/1.2.3", 200, &[]),
             expect![[r#"
-            tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
-            HEAD x.example/acme/a manifests/1.2.3 = 200
-            PUT x.example/acme/a manifests/1.2.3 = 201
+                tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
+                GET x.example/acme/a manifests/1.2.3 = 404
+                HEAD x.example/acme/a manifests/1.2.3 = 200
+                HEAD x.example/acme/a manifests/1.2.3 = 200
+                PUT x.example/acme/a manifests/1.2.3 = 201
 
-        "#]],
+            "#]],
         );
     }
 
@@ -475,6 +489,7 @@ mod tests {
         expect![[r#"
             HEAD x.example/acme/a blobs/<layer_arm64> = 404
             HEAD x.example/acme/a blobs/<layer_amd64> = 404
+            HEAD x.example/acme/a manifests/1.2.3 = 200
             HEAD x.example/acme/a manifests/1.2.3 = 404
             POST x.example/acme/a blobs/uploads/ = 202
             POST x.example/acme/a blobs/uploads/ = 202

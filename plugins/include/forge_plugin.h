@@ -1,7 +1,8 @@
 /* forge_plugin.h - the line between forge and its plugins, version 1. C99 or C++11, and nothing else.
  *
  * A plugin is a shared library that exports forge_plugin_entry_v1() and carries FORGE_MANIFEST(...).
- * Messages are JSON objects in UTF-8, at most 64 MiB, named by method (describe, takes, plan, run) and by
+ * Messages are JSON objects in UTF-8, at most 64 MiB, named by method (describe, takes, plan, run,
+ * and probe, which a plugin need not have) and by
  * service (exec, http.send, artifact.emit, template.render, note.set, note.get).
  * These structs are frozen: they only grow at their end.
  */

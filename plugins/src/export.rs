@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, PluginInfo, Run, Takes, TakesReply};
+use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes, TakesReply};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -88,6 +88,7 @@ pub struct PipeTable {
     takes: fn(&Takes) -> TakesReply,
     plan: fn(&Plan, Line) -> PlanReply,
     run: fn(&Run, Line) -> Result<(), Failure>,
+    probe: fn(Probe, Line) -> Result<ProbeReply, Failure>,
 }
 
 /// The C table of a plugin.
@@ -110,7 +111,14 @@ pub const fn table<E: Exports>(manifest: &'static [u8]) -> PluginV1 {
 impl PipeTable {
     /// The functions of `P`.
     pub const fn of<P: Pipe>() -> PipeTable {
-        PipeTable { name: P::NAME, describe: describe::<P>, takes: takes::<P>, plan: plan::<P>, run: run::<P> }
+        PipeTable {
+            name: P::NAME,
+            describe: describe::<P>,
+            takes: takes::<P>,
+            plan: plan::<P>,
+            run: run::<P>,
+            probe: probe::<P>,
+        }
     }
 }
 
@@ -171,6 +179,10 @@ impl State {
                 (self.pipe(&run.table.pipe)?.run)(&run, line)?;
                 Ok(b"{}".to_vec())
             }
+            b"probe" => {
+                let probe: Probe = message("probe", request)?;
+                body(&(self.pipe(&probe.table.pipe)?.probe)(probe, line)?)
+            }
             other => Err(unknown("method", &String::from_utf8_lossy(other))),
         }
     }
@@ -216,6 +228,13 @@ fn plan<P: Pipe>(plan: &Plan, line: Line) -> PlanReply {
 
 fn run<P: Pipe>(run: &Run, line: Line) -> Result<(), Failure> {
     P::run(&settings::of_step::<P>(&run.step)?, &run.step, &RunningHost::new(line, run))
+}
+
+fn probe<P: Pipe>(probe: Probe, line: Line) -> Result<ProbeReply, Failure> {
+    let Probe { table, step, inputs, host } = probe;
+    let run = Run { table, step, inputs, host, found: Vec::new() };
+    let found = P::probe(&settings::of_step::<P>(&run.step)?, &run.step, &RunningHost::new(line, &run))?;
+    Ok(ProbeReply { found })
 }
 
 fn message<M: DeserializeOwned>(method: &str, request: &[u8]) -> Result<M, Refusal> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use forge_schemas::{
-    Artifact, Command, Emit, Exit, Failure, HttpRequest, HttpResponse, Level, Note, Render, RenderReply, Run,
+    Artifact, Command, Emit, Exit, Failure, Finding, HttpRequest, HttpResponse, Level, Note, Render, RenderReply, Run,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -161,6 +161,10 @@ impl<'a> RunningHost<'a> {
 impl Host for RunningHost<'_> {
     fn inputs(&self) -> &[Artifact] {
         &self.run.inputs
+    }
+
+    fn found(&self) -> &[Finding] {
+        &self.run.found
     }
 
     fn root(&self) -> &Path {

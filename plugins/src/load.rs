@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use forge_schemas::{
-    Describe, Digest, Failure, FailureClass, Hello, Plan, PlanReply, PluginInfo, Run, Takes, TakesReply,
+    Describe, Digest, Failure, FailureClass, Hello, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes,
+    TakesReply,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -124,14 +125,29 @@ impl Plugin {
         self.ask::<serde::de::IgnoredAny>("run", run, &Running(host)).map(drop)
     }
 
+    /// What lies now where a step would put something. A plugin that does not know the question has found nothing.
+    pub fn probe(&self, probe: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
+        match self.open.ask("probe", probe, &Running(host)) {
+            Err(refusal) if refusal.status == Status::UNIMPLEMENTED => Ok(ProbeReply::default()),
+            answer => answer.map_err(|refusal| self.named(refusal.failure)),
+        }
+    }
+
     fn ask<A: DeserializeOwned>(
         &self,
         method: &str,
         request: &impl Serialize,
         services: &dyn Services,
     ) -> Result<A, Failure> {
-        let who = format!("plugin `{}` {}", self.name, self.version);
-        self.open.ask(method, request, services).map_err(|refusal| named(&who, refusal.failure))
+        self.open.ask(method, request, services).map_err(|refusal| self.named(refusal.failure))
+    }
+
+    /// A bug is named after its plugin, so that the user knows whom to tell.
+    fn named(&self, mut failure: Failure) -> Failure {
+        if failure.class == FailureClass::Bug {
+            failure.message = format!("bug in plugin `{}` {}: {}", self.name, self.version, failure.message);
+        }
+        failure
     }
 }
 
@@ -179,12 +195,4 @@ impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("name", &self.name).field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// A bug is named after its plugin, so that the user knows whom to tell.
-fn named(who: &str, mut failure: Failure) -> Failure {
-    if failure.class == FailureClass::Bug {
-        failure.message = format!("bug in {who}: {}", failure.message);
-    }
-    failure
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use forge_schemas::kind::Kind;
 use forge_schemas::{
-    Artifact, Command, Emit, Exit, Facts, Failure, HttpRequest, HttpResponse, KindInfo, Level, Offer, Problem,
+    Artifact, Command, Emit, Exit, Facts, Failure, Finding, HttpRequest, HttpResponse, KindInfo, Level, Offer, Problem,
     Selector, SourceText, Step, TableName,
 };
 use schemars::JsonSchema;
@@ -37,6 +37,12 @@ pub trait Pipe {
 
     /// Does one step. Acts through `host`, and in `host.dir()`, and nowhere else.
     fn run(params: &Self::Params, step: &Step, host: &dyn Host) -> Result<(), Failure>;
+
+    /// What lies now where a step with a remote effect would put something. Only looks: of `host` it has GET, HEAD and
+    /// what was remembered. Without inputs while these are not made: then it finds out whether one gets there at all.
+    fn probe(_params: &Self::Params, _step: &Step, _host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+        Ok(Vec::new())
+    }
 }
 
 /// What a table wants before it can plan.
@@ -72,6 +78,8 @@ pub trait Renderer: Sync {
 pub trait Host: Sync {
     /// What the step takes, made, in the order of `step.takes`.
     fn inputs(&self) -> &[Artifact];
+    /// What `probe` has found just before; empty for a step without a remote effect.
+    fn found(&self) -> &[Finding];
     /// The directory of the project file; absolute. To be read, never written.
     fn root(&self) -> &Path;
     /// An empty directory of this step alone; absolute. What it emits is moved out of here.

@@ -3,7 +3,9 @@
 
 mod host;
 
-use forge_schemas::{Artifact, Command, Exit, Facts, Failure, Offer, Problem, SourceText, Step, TableName};
+use forge_schemas::{
+    Artifact, Command, Effect, Exit, Facts, Failure, Finding, Offer, Problem, SourceText, Step, TableName,
+};
 use serde_json::Value;
 
 use crate::{Given, Pipe, Renderer, Wants, settings};
@@ -48,11 +50,28 @@ fn without_id(settings: &Value) -> (Value, Option<Value>) {
     (settings, id)
 }
 
+/// Asks what lies where a step would put something, before anything was made.
+pub fn probe_early<P: Pipe>(step: &Step, host: &mut FakeHost) -> Result<Vec<Finding>, Failure> {
+    host.begin_without(step);
+    P::probe(&settings::of_step::<P>(step)?, step, &*host)
+}
+
+/// Asks what lies where a step would put something, when what it takes is made.
+pub fn probe_step<P: Pipe>(step: &Step, host: &mut FakeHost) -> Result<Vec<Finding>, Failure> {
+    host.begin(&TableName::new(P::NAME, "test"), step)?;
+    P::probe(&settings::of_step::<P>(step)?, step, &*host)
+}
+
 /// Runs a step with the artifacts that it takes, in an empty directory, and answers what it made. As in the engine, a
-/// step that takes what is not there, or leaves out what it declared, fails.
+/// step that takes what is not there, or leaves out what it declared, fails; one that publishes is probed before.
 pub fn run_step<P: Pipe>(step: &Step, host: &mut FakeHost) -> Result<Vec<Artifact>, Failure> {
     let params = settings::of_step::<P>(step)?;
+    let found = match step.effect {
+        Effect::Publish => probe_step::<P>(step, host)?,
+        Effect::Local | Effect::Stage => Vec::new(),
+    };
     host.begin(&TableName::new(P::NAME, "test"), step)?;
+    host.find(found);
     let before = host.record().emitted.len();
     P::run(&params, step, &*host)?;
     let made = host.record().emitted[before..].to_vec();

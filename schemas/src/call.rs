@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Artifact, Digest, Facts, Offer, Problem, Selector, Step, TableName};
+use crate::{Artifact, Digest, Facts, Finding, Offer, Problem, Selector, Step, TableName};
 
 /// `describe`: asked once, after loading.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,6 +132,32 @@ pub struct Run {
     pub inputs: Vec<Artifact>,
     /// Where it stands.
     pub host: Host,
+    /// What `probe` has found just before, where the step has a remote effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Finding>,
+}
+
+/// `probe`: what lies now where a step would put something. Changes nothing: of HTTP it has GET and HEAD, and no program.
+/// Asked before anything runs, with no inputs: then it finds out whether credentials and the other end are fit. And asked
+/// before the step runs, with them: then it tells what the step would change. A pipe without remote effects has no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The table.
+    pub table: TableName,
+    /// The step.
+    pub step: Step,
+    /// What it takes, in the order of `step.takes`; empty while that is not made.
+    pub inputs: Vec<Artifact>,
+    /// Where it stands; its directory is not there yet.
+    pub host: Host,
+}
+
+/// The answer to `probe`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProbeReply {
+    /// The places that the step would put something to, in its own order.
+    pub found: Vec<Finding>,
 }
 
 /// Where a step stands. Facts are not here: what decides what a step makes stands in its params.

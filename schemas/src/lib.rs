@@ -8,6 +8,7 @@ mod digest;
 mod event;
 pub mod exit;
 mod facts;
+mod finding;
 mod http;
 pub mod kind;
 mod outcome;
@@ -19,13 +20,14 @@ mod step;
 
 pub use artifact::{Artifact, Blob, Offer, TableName};
 pub use call::{
-    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Render, RenderReply,
-    Run, SourceText, Takes, TakesReply,
+    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Probe, ProbeReply,
+    Render, RenderReply, Run, SourceText, Takes, TakesReply,
 };
 pub use command::{Command, Exit};
 pub use digest::{BadDigest, Digest, Digester};
 pub use event::{Event, EventKind, Level};
 pub use facts::Facts;
+pub use finding::{Change, Finding};
 pub use http::{Body, HttpRequest, HttpResponse, Method};
 pub use outcome::{Failure, FailureClass, Outcome};
 pub use platform::{BadPlatform, Platform};

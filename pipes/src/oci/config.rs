@@ -64,6 +64,11 @@ impl Config {
         self.fields.get("config").and_then(|it| it["User"].as_str()).unwrap_or_default()
     }
 
+    /// A label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.fields.get("config").and_then(|it| it["Labels"][name].as_str())
+    }
+
     /// How many layers it stands on.
     pub fn layer_count(&self) -> usize {
         self.fields.get("rootfs").and_then(|it| it["diff_ids"].as_array()).map_or(0, Vec::len)

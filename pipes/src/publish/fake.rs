@@ -107,6 +107,8 @@ impl State {
                 Some(bytes) => with(status(200), "docker-content-digest", &Digest::of(bytes).to_string()),
                 None => status(404),
             },
+            (Method::Get, "blobs") => found(repository.blobs.get(&last.parse().unwrap())),
+            (Method::Get, _) => found(repository.manifests.get(last)),
             (Method::Put, _) => repository.put_manifest(last, body, &request.headers["content-type"]),
             _ => status(405),
         }
@@ -153,6 +155,11 @@ fn content(body: &Body) -> Vec<u8> {
 
 fn status(status: u16) -> HttpResponse {
     HttpResponse { status, ..HttpResponse::default() }
+}
+
+fn found(bytes: Option<&Vec<u8>>) -> HttpResponse {
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap();
+    bytes.map_or_else(|| status(404), |bytes| HttpResponse { body: text(bytes), ..status(200) })
 }
 
 fn with(mut response: HttpResponse, name: &str, value: &str) -> HttpResponse {

@@ -18,7 +18,7 @@ use super::push::Content;
 use super::{Destination, Planned, Settings, typed};
 use crate::oci::manifest::{Descriptor, Family, Index, PlatformFields};
 
-pub(super) const DESTINATION: Destination = Destination { name: "layout", plan, run };
+pub(super) const DESTINATION: Destination = Destination { name: "layout", plan, probe: |_, _| Ok(Vec::new()), run };
 
 const DEFAULT_PATH: &str = "dist/oci";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";

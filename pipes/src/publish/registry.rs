@@ -1,7 +1,7 @@
 //! Destination `registry`: by digest first, children before lists, tags last.
 //! Does not know requests: `remote` and `upload` send them.
 
-use forge_plugin::schemas::{Effect, Failure, Level, Memory, Place, Problem, Resource, Step};
+use forge_plugin::schemas::{Change, Effect, Failure, Finding, Memory, Place, Problem, Resource, Step};
 use forge_plugin::{Given, Host};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::choice::{Item, repository};
 use super::push::{Content, push_all};
 use super::remote::{Put, Remote};
-use super::{Destination, Planned, Settings, receipt, typed};
+use super::{Destination, Planned, Settings, receipt, tag, typed};
 use crate::oci::reference::Reference;
 
-pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, run };
+pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, probe, run };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,7 +22,7 @@ enum What {
     /// A list, whose members are there, by digest.
     List { repository: String, mounts: Vec<String> },
     /// What lies there by digest, by tag.
-    Tag { reference: String, mounts: Vec<String> },
+    Tag { reference: String, version: String, mounts: Vec<String> },
 }
 
 fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
@@ -31,7 +31,7 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
         return Err(vec![problem.help("where an image goes is said by the `images` of its table")]);
     }
     let pushes = items.iter().flat_map(|item| item.repositories.iter().map(|it| push(item, it, items, given)));
-    let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag(item, it, given)));
+    let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag_step(item, it, given)));
     let steps: Vec<Step> = pushes.chain(tags).collect();
     match steps.is_empty() {
         false => Ok(steps),
@@ -64,9 +64,13 @@ fn push(item: &Item<'_>, repository: &Reference, items: &[Item<'_>], given: &Giv
     }
 }
 
-fn tag(item: &Item<'_>, reference: &Reference, given: &Given<'_>) -> Step {
+fn tag_step(item: &Item<'_>, reference: &Reference, given: &Given<'_>) -> Step {
     let name = reference.name();
-    let what = What::Tag { reference: reference.to_string(), mounts: item.mounts.clone() };
+    let what = What::Tag {
+        reference: reference.to_string(),
+        version: given.facts.version.clone(),
+        mounts: item.mounts.clone(),
+    };
     let staged = repository(reference).map(|it| receipt::name(&given.table.id, &it.name(), &item.offer.name));
     let receipt_name = receipt::name(&given.table.id, &name, &format!("tags/{}", reference.target()));
     Step {
@@ -94,6 +98,22 @@ fn step(what: &What) -> Step {
     }
 }
 
+fn probe(what: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+    let ours = host.inputs().first().map(|it| it.digest);
+    let found = match (typed(what)?, ours) {
+        (What::Tag { reference, version, .. }, _) => tag::probe(&Remote::new(host, &reference)?, ours, &version)?,
+        // It has no name but its digest: before it is made there is nothing to ask for.
+        (What::Image { .. } | What::List { .. }, None) => return Ok(Vec::new()),
+        (What::Image { repository, .. } | What::List { repository, .. }, Some(digest)) => {
+            let remote = Remote::new(host, &repository)?;
+            let there = remote.digest_of(&digest.to_string())?;
+            let change = if there.is_some() { Change::None } else { Change::New };
+            Finding { place: remote.by_digest(digest), there, ours, change }
+        }
+    };
+    Ok(vec![found])
+}
+
 fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
     match typed(what)? {
         What::Image { repository, mounts } => {
@@ -106,7 +126,12 @@ fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
                 Put::Missing(_) => push_all(content, remote, &mounts),
             }
         }),
-        What::Tag { reference, mounts } => move_tag(step, host, &reference, &mounts),
+        What::Tag { reference, mounts, .. } => {
+            let content = Content::of_step(host)?;
+            let remote = Remote::new(host, &reference)?;
+            tag::set(&remote, &content, host.found().first(), &mounts)?;
+            receipt::emit(host, step, &reference, content.artifact())
+        }
     }
 }
 
@@ -118,24 +143,9 @@ fn stage(
 ) -> Result<(), Failure> {
     let content = Content::of_step(host)?;
     let remote = Remote::new(host, repository)?;
-    push(&content, &remote)?;
-    receipt::emit(host, step, &remote.by_digest(content.digest()), content.artifact())
-}
-
-fn move_tag(step: &Step, host: &dyn Host, reference: &str, mounts: &[String]) -> Result<(), Failure> {
-    let content = Content::of_step(host)?;
-    let remote = Remote::new(host, reference)?;
-    let target = remote.target();
-    if remote.digest_of(&target)? == Some(content.digest()) {
-        host.log(Level::Info, &format!("`{reference}` is there"));
-    } else {
-        let root = content.root()?;
-        if let Put::Missing(_) = remote.put(&target, &root)? {
-            // The record says that it was pushed; the registry has lost it since.
-            push_all(&content, &remote, mounts)?;
-            remote.put(&target, &root)?.or_fail(&remote, &target)?;
-        }
-        host.log(Level::Info, &format!("`{reference}` is {}", content.digest()));
+    // An earlier run may have died after it had pushed everything.
+    if !host.found().iter().any(Finding::is_there) {
+        push(&content, &remote)?;
     }
-    receipt::emit(host, step, reference, content.artifact())
+    receipt::emit(host, step, &remote.by_digest(content.digest()), content.artifact())
 }

@@ -66,19 +66,48 @@ impl<'a> Remote<'a> {
         self.reference.target()
     }
 
+    /// The reference that this was made from.
+    pub fn named(&self) -> String {
+        self.reference.to_string()
+    }
+
     /// The registry, as users call it.
     pub fn registry(&self) -> &str {
         self.reference.host()
     }
 
-    /// What lies at a tag; none where nothing lies there, or where the registry does not say what.
+    /// What lies at a tag; none where nothing does.
     pub fn digest_of(&self, target: &str) -> Result<Option<Digest>, Failure> {
-        let request = self.request(Method::Head, &format!("manifests/{target}")).header("accept", ACCEPT);
-        let answer = self.host.http(&request)?;
+        let answer = self.ask(Method::Head, &format!("manifests/{target}"), target)?;
+        match answer.as_ref().and_then(|it| it.header("docker-content-digest")).map(str::parse) {
+            Some(Ok(digest)) => Ok(Some(digest)),
+            // Some registries do not say, and some only to GET.
+            _ if answer.is_some() => {
+                let answer = self.ask(Method::Get, &format!("manifests/{target}"), target)?;
+                Ok(answer.map(|it| Digest::of(it.body.as_bytes())))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The text of a manifest; none where it is not there.
+    pub fn get_manifest(&self, digest: Digest) -> Result<Option<String>, Failure> {
+        let answer = self.ask(Method::Get, &format!("manifests/{digest}"), &digest.to_string())?;
+        Ok(answer.map(|it| it.body))
+    }
+
+    /// The text of a small blob; none where it is not there.
+    pub fn get_blob(&self, digest: Digest) -> Result<Option<String>, Failure> {
+        let answer = self.ask(Method::Get, &format!("blobs/{digest}"), &digest.to_string())?;
+        Ok(answer.map(|it| it.body))
+    }
+
+    fn ask(&self, method: Method, path: &str, target: &str) -> Result<Option<HttpResponse>, Failure> {
+        let answer = self.host.http(&self.request(method, path).header("accept", ACCEPT))?;
         match answer.status {
-            200..300 => Ok(answer.header("docker-content-digest").and_then(|digest| digest.parse().ok())),
+            200..300 => Ok(Some(answer)),
             404 => Ok(None),
-            _ => Err(self.refused(&answer, &format!("does not say what `{}` is", self.named(target)))),
+            _ => Err(self.refused(&answer, &format!("does not say what `{}` is", self.in_repository(target)))),
         }
     }
 
@@ -137,10 +166,10 @@ impl<'a> Remote<'a> {
     }
 
     fn not_taken(&self, target: &str, answer: &HttpResponse) -> Failure {
-        self.refused(answer, &format!("does not take `{}`", self.named(target)))
+        self.refused(answer, &format!("does not take `{}`", self.in_repository(target)))
     }
 
-    fn named(&self, target: &str) -> String {
+    fn in_repository(&self, target: &str) -> String {
         let separator = if target.contains(':') { '@' } else { ':' };
         format!("{}{separator}{target}", self.reference.repository())
     }

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forge_schemas::kind::Kind;
 use forge_schemas::{
-    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, HttpRequest, HttpResponse,
-    Level, Offer, Output, Platform, Run, Step, TableName,
+    Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, Finding, HttpRequest,
+    HttpResponse, Level, Offer, Output, Platform, Run, Step, TableName,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -28,6 +28,7 @@ pub struct FakeHost {
     /// Everything there is, given or emitted; `inputs` are those that the step takes.
     artifacts: Vec<Artifact>,
     inputs: Vec<Artifact>,
+    found: Vec<Finding>,
     on_exec: Box<dyn Fn(&Command) -> Exit + Send + Sync>,
     on_http: Box<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>,
     record: Mutex<Record>,
@@ -71,6 +72,7 @@ impl FakeHost {
             table: TableName::new("", ""),
             artifacts: Vec::new(),
             inputs: Vec::new(),
+            found: Vec::new(),
             on_exec: Box::new(|_| Exit { code: Some(0), ..Exit::default() }),
             on_http: Box::new(|_| HttpResponse { status: 404, ..HttpResponse::default() }),
             record: Mutex::default(),
@@ -162,7 +164,17 @@ impl FakeHost {
             .and_then(|()| fs::create_dir(&self.dir))
             .map_err(|error| Failure::file("empty", &self.dir, &error))?;
         let host = forge_schemas::Host { root: self.root.clone(), dir: self.dir.clone() };
-        Ok(Run { table: table.clone(), step: step.clone(), inputs: self.inputs.clone(), host })
+        Ok(Run { table: table.clone(), step: step.clone(), inputs: self.inputs.clone(), host, found: Vec::new() })
+    }
+
+    /// Without what the next step takes, as before anything was made.
+    pub(super) fn begin_without(&mut self, step: &Step) {
+        self.step = step.clone();
+        self.inputs.clear();
+    }
+
+    pub(super) fn find(&mut self, found: Vec<Finding>) {
+        self.found = found;
     }
 
     pub(super) fn keep(&mut self, made: &[Artifact]) {
@@ -220,6 +232,10 @@ impl FakeHost {
 impl Host for FakeHost {
     fn inputs(&self) -> &[Artifact] {
         &self.inputs
+    }
+
+    fn found(&self) -> &[Finding] {
+        &self.found
     }
 
     fn root(&self) -> &Path {

@@ -1,0 +1,123 @@
+//! Before the first task starts: whether all that the run will need is there and lets us in. All that is not is told at once.
+//! Changes nothing, here or there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread::Scope;
+
+use forge_schemas::{Effect, Failure, FailureClass, Outcome, Tool};
+use tokio::sync::mpsc::Sender;
+
+use super::probe::{Answer, Question, ask_all};
+use super::{Message, Run};
+use crate::plan::TaskId;
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// Nobody has looked; nothing had to start.
+    Ahead,
+    /// Others are asked.
+    UnderWay,
+    /// It is over.
+    Over,
+}
+
+/// A disk with less room than this is full for all that a release does, in bytes.
+const ROOM: u64 = 64 << 20;
+
+impl<'a> Run<'a> {
+    /// Whether tasks may start. The first time that one could, it is found out; what others say arrives as a message.
+    pub(super) fn is_ready<'scope>(&mut self, threads: &'scope Scope<'scope, '_>, sender: &Sender<Message>) -> bool
+    where
+        'a: 'scope,
+    {
+        if self.preflight != Preflight::Ahead || !self.schedule.is_anything_due() {
+            return self.preflight == Preflight::Over;
+        }
+        let questions: Vec<Question<'a>> = self.schedule.waiting().filter_map(|id| self.early_question(id)).collect();
+        if questions.is_empty() {
+            self.after_preflight(Vec::new());
+            return true;
+        }
+        self.preflight = Preflight::UnderWay;
+        let (shared, pipes, sender) = (self.shared, self.world.pipes, sender.clone());
+        threads.spawn(move || {
+            let answers = ask_all(&questions, &shared.reach, pipes);
+            let _ = sender.blocking_send(Message::Preflight(answers));
+        });
+        false
+    }
+
+    /// Goes on if everything is fit, and stops the run with all that is not.
+    pub(super) fn after_preflight(&mut self, answers: Vec<Answer>) {
+        self.preflight = Preflight::Over;
+        let refused = answers.into_iter().filter_map(|(id, answer)| answer.err().map(|failure| (id, failure)));
+        let mut failures: Vec<(TaskId, Failure)> = refused.collect();
+        failures.extend(self.missing_tools());
+        failures.extend(self.full_disk());
+        if failures.is_empty() {
+            return;
+        }
+        self.failed_before_they_ran(failures);
+        self.skip_the_rest("not all that the run needs is there");
+    }
+
+    /// What failed before it ran. Those behind fail before those that they need, so that none hides another; the same
+    /// failure is told once, by the first.
+    pub(super) fn failed_before_they_ran(&mut self, mut failures: Vec<(TaskId, Failure)>) {
+        let mut place = vec![0; self.plan.len()];
+        self.plan.order().iter().enumerate().for_each(|(at, id)| place[id.index()] = at);
+        failures.sort_by_key(|(id, _)| place[id.index()]);
+        let mut first: BTreeMap<(String, Vec<String>), TaskId> = BTreeMap::new();
+        for (id, failure) in &failures {
+            first.entry((failure.message.clone(), failure.causes.clone())).or_insert(*id);
+        }
+        for (id, failure) in failures.into_iter().rev() {
+            match first.get(&(failure.message.clone(), failure.causes.clone())) {
+                Some(first) if *first != id => self.failed_as(id, *first),
+                _ => self.failed(id, failure, 0, Vec::new(), None),
+            }
+        }
+    }
+
+    fn failed_as(&mut self, id: TaskId, first: TaskId) {
+        let because = format!("{} failed in the same way", self.plan.task(first).id);
+        for id in [vec![id], self.schedule.fail(id)].concat() {
+            self.outcome(id, Outcome::Skipped { because: because.clone() }, 0, Vec::new(), None);
+        }
+    }
+
+    // Of a task whose inputs are not made: only whether one gets there can be asked.
+    fn early_question(&self, id: TaskId) -> Option<Question<'a>> {
+        let task = self.plan.task(id);
+        (task.step.effect != Effect::Local).then_some(Question { id, task, inputs: Vec::new() })
+    }
+
+    fn missing_tools(&self) -> Vec<(TaskId, Failure)> {
+        let mut seen: BTreeSet<&Tool> = BTreeSet::new();
+        let mut failures = Vec::new();
+        for id in self.schedule.waiting() {
+            for tool in &self.plan.task(id).step.tools {
+                if !seen.insert(tool) {
+                    continue;
+                }
+                if let Err(failure) = self.tools.identity(tool, &self.world.root, &self.hashes) {
+                    failures.push((id, failure));
+                }
+            }
+        }
+        failures
+    }
+
+    fn full_disk(&self) -> Option<(TaskId, Failure)> {
+        let store = self.world.folder.store();
+        let disk = rustix::fs::statvfs(&store).ok()?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let first = self.schedule.waiting().next()?;
+        let failure = || {
+            let message = format!("the disk of `{}` is full: {} MB are free", store.display(), free >> 20);
+            Failure::new(FailureClass::Machine, message).help("make room, or `forge clean`")
+        };
+        (free < ROOM).then(|| (first, failure()))
+    }
+}

@@ -1,0 +1,179 @@
+//! Asking what lies where steps would put something, before they do: many at once, and without changing anything.
+//! Does not judge what was found.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use forge_plugin::Host;
+use forge_schemas::{
+    Artifact, Command, Digest, Emit, Exit, Failure, FailureClass, Finding, HttpRequest, HttpResponse, Level, Method,
+    Probe,
+};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::cancel::Stop;
+use super::http::Http;
+use crate::pipes::Pipes;
+use crate::plan::{Task, TaskId};
+
+/// How far one gets without changing anything.
+pub struct Reach {
+    /// The directory of the project file.
+    pub root: PathBuf,
+    /// Where notes lie.
+    pub notes: PathBuf,
+    /// The one HTTP client.
+    pub http: Http,
+    /// Where what waits is waited for.
+    pub runtime: tokio::runtime::Handle,
+    /// Whether the run should stop.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// A task to ask about.
+pub struct Question<'a> {
+    /// Which.
+    pub id: TaskId,
+    /// The task.
+    pub task: &'a Task,
+    /// What it takes; empty while that is not made.
+    pub inputs: Vec<Artifact>,
+}
+
+/// What a task found, or why it could not look.
+pub type Answer = (TaskId, Result<Vec<Finding>, Failure>);
+
+/// As many as hide the latency of most servers.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Asks all questions, on plain threads. The answers are in the order of the questions.
+pub fn ask_all(questions: &[Question<'_>], reach: &Reach, pipes: &dyn Pipes) -> Vec<Answer> {
+    let answers: Mutex<Vec<(usize, Answer)>> = Mutex::default();
+    let queue = Mutex::new(questions.iter().enumerate());
+    std::thread::scope(|threads| {
+        for _ in 0..SIDE_BY_SIDE.min(questions.len()) {
+            threads.spawn(|| {
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some((at, question)) = next() {
+                    let answer = (question.id, ask(question, reach, pipes));
+                    answers.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
+                }
+            });
+        }
+    });
+    let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Asks one question.
+pub fn ask(question: &Question<'_>, reach: &Reach, pipes: &dyn Pipes) -> Result<Vec<Finding>, Failure> {
+    let task = question.task;
+    // There is nothing to write, and so nowhere to write it to.
+    let dir = reach.root.join(".forge/work");
+    let request = Probe {
+        table: task.table.clone(),
+        step: task.step.to_step(),
+        inputs: question.inputs.clone(),
+        host: forge_schemas::Host { root: reach.root.clone(), dir },
+    };
+    Ok(pipes.probe(&request, &ProbeHost { reach, task: &task.id, request: &request })?.found)
+}
+
+impl Reach {
+    /// Sends a request, unless the run should stop.
+    pub fn send(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        let mut stop = self.stop.clone();
+        let cancelled = async move {
+            let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
+        };
+        self.runtime.block_on(self.http.send(request, cancelled))
+    }
+
+    /// Waits. Answers whether the run still goes on then.
+    pub fn wait(&self, time: Duration) -> bool {
+        let mut stop = self.stop.clone();
+        let stopped = async move {
+            let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
+        };
+        self.runtime.block_on(async { tokio::time::timeout(time, stopped).await.is_err() })
+    }
+
+    /// Whether the run should stop.
+    pub fn is_cancelled(&self) -> bool {
+        *self.stop.borrow() >= Stop::Ask
+    }
+
+    /// The file that holds what a task remembers.
+    pub fn note_file(&self, task: &str) -> PathBuf {
+        self.notes.join(format!("{}.json", Digest::of(task.as_bytes()).hex()))
+    }
+
+    /// What a task remembers.
+    pub fn notes(&self, task: &str) -> BTreeMap<String, Value> {
+        std::fs::read(self.note_file(task)).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
+    }
+}
+
+/// The host of a probe: it can look, and nothing else.
+struct ProbeHost<'a> {
+    reach: &'a Reach,
+    task: &'a str,
+    request: &'a Probe,
+}
+
+impl Host for ProbeHost<'_> {
+    fn inputs(&self) -> &[Artifact] {
+        &self.request.inputs
+    }
+
+    fn found(&self) -> &[Finding] {
+        &[]
+    }
+
+    fn root(&self) -> &Path {
+        &self.request.host.root
+    }
+
+    fn dir(&self) -> &Path {
+        &self.request.host.dir
+    }
+
+    fn exec(&self, _: &Command) -> Result<Exit, Failure> {
+        Err(only_looks("start a program"))
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        match request.method {
+            Method::Get | Method::Head if request.to_file.is_none() => self.reach.send(request),
+            _ => Err(only_looks("send or store something")),
+        }
+    }
+
+    fn emit(&self, _: &Emit) -> Result<Artifact, Failure> {
+        Err(only_looks("make an artifact"))
+    }
+
+    fn log(&self, _: Level, _: &str) {}
+
+    fn progress(&self, _: u64, _: u64, _: &str) {}
+
+    fn cancelled(&self) -> bool {
+        self.reach.is_cancelled()
+    }
+
+    fn remember(&self, _: &str, _: &Value) -> Result<(), Failure> {
+        Err(only_looks("remember something"))
+    }
+
+    fn recall(&self, key: &str) -> Result<Value, Failure> {
+        Ok(self.reach.notes(self.task).remove(key).unwrap_or_default())
+    }
+}
+
+fn only_looks(what: &str) -> Failure {
+    Failure::new(FailureClass::Bug, format!("the pipe wanted to {what} while it was asked what is there"))
+}
