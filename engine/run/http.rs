@@ -179,7 +179,8 @@ fn may_be_done_twice(request: &HttpRequest) -> bool {
 
 /// Sleeping for hours would look like a hang, and calling earlier would make the server want more.
 fn wants_peace(request: &HttpRequest, site: &Site, asked: Duration) -> Failure {
-    broken(request, &format!("`{}` wants to be left alone for {}", site.name, pace::in_words(asked)))
+    let reason = format!("`{}` wants to be left alone for {}", site.name, pace::in_words(asked));
+    Failure { class: FailureClass::Refused, ..broken(request, &reason) }
         .help("run it again then: it goes on where it has stopped, and repeats nothing that is done")
 }
 
