@@ -17,7 +17,7 @@ use forge_schemas::kind::{Image, Kind as _, ManifestList, Member, Publication};
 use forge_schemas::{Digest, Memory, Platform, Step};
 use serde_json::json;
 
-use crate::registry_server::Registry;
+use crate::support::registry::Registry;
 
 /// Two images and their list, published under these references.
 fn host(references: &[String], mounts: &[String]) -> FakeHost {
@@ -67,7 +67,7 @@ fn counted(host: &FakeHost) -> BTreeMap<&'static str, usize> {
 
 #[test]
 fn few_requests_and_none_too_many() {
-    let registry = Registry::start(|_| {}, &[]);
+    let registry = Registry::start();
     let reference = |tag: &str| format!("{}/acme/hello:{tag}", registry.address());
     let references = ["1.2.3", "latest"].map(reference);
     let mut host = host(&references, &[]);
@@ -93,7 +93,7 @@ fn few_requests_and_none_too_many() {
 
 #[test]
 fn what_lies_in_another_repository_is_not_sent() {
-    let registry = Registry::start(|_| {}, &[]);
+    let registry = Registry::start();
     let name = |repository: &str| format!("{}/acme/{repository}", registry.address());
     publish(&mut host(&[format!("{}:1", name("base"))], &[]), |_| true);
     let mut host = host(&[format!("{}:1", name("hello"))], &[name("base")]);
@@ -104,11 +104,11 @@ fn what_lies_in_another_repository_is_not_sent() {
 
 #[test]
 fn what_the_registry_has_lost_is_pushed_again() {
-    let registry = Registry::start(|_| {}, &[]);
+    let registry = Registry::start();
     let references = [format!("{}/acme/hello:1", registry.address())];
     let mut host = host(&references, &[]);
     publish(&mut host, |_| true);
-    std::fs::remove_dir_all(registry.dir().join("data")).unwrap();
+    std::fs::remove_dir_all(registry.directory().join("blobs")).unwrap();
     publish(&mut host, |step| step.memory == Memory::Never);
     let raw = skopeo(&["inspect", "--tls-verify=false", "--raw", &format!("docker://{}", references[0])]);
     assert_eq!(Digest::of(raw.as_bytes()), published_digest(&host));

@@ -20,7 +20,7 @@ pub use self::pace::Pace;
 use self::site::{Site, Sites};
 use self::token::{Door, Keys};
 pub use self::wire::in_short;
-use self::wire::{Trouble, Wire, broken};
+use self::wire::{Trouble, Wire, refused};
 use crate::registries::Registries;
 use crate::run::credentials::{Credentials, Variables};
 
@@ -74,7 +74,7 @@ impl Http {
         let mut attempt = 1;
         loop {
             let outcome = self.once(request, &url).await;
-            if attempt >= tries(pace, request, &outcome) {
+            if attempt >= tries(pace, request, &site, &outcome) {
                 return outcome.map_err(|trouble| with_attempts(trouble.into_failure(), attempt));
             }
             let asked = outcome.as_ref().ok().and_then(pace::asked);
@@ -104,7 +104,7 @@ impl Http {
             }
             url = next;
         }
-        Err(Trouble::Final(broken(request, &format!("more than {REDIRECTS} redirects"))))
+        Err(Trouble::Final(refused(request, &format!("more than {REDIRECTS} redirects"))))
     }
 
     async fn authorized(&self, request: &HttpRequest, url: &Url) -> Result<Response, Trouble> {
@@ -153,17 +153,18 @@ fn redirect(request: &HttpRequest, url: &Url, response: &Response) -> Option<Url
 /// Where we would be heard by others, or by a service of this machine or network that is not meant for the sender.
 fn downgraded(request: &HttpRequest, home: &Site, next: &Url) -> Failure {
     let reason = format!("`{}` redirects to `{}`, where plain http is spoken", home.name, site::authority(next));
-    Failure { class: FailureClass::Refused, ..broken(request, &reason) }
+    refused(request, &reason)
 }
 
 /// How often to send the request in all, by what came of it now.
-fn tries(pace: &Pace, request: &HttpRequest, outcome: &Result<HttpResponse, Trouble>) -> u32 {
+fn tries(pace: &Pace, request: &HttpRequest, site: &Site, outcome: &Result<HttpResponse, Trouble>) -> u32 {
     let if_harmless = |tries| if may_be_done_twice(request) { tries } else { 1 };
     match outcome {
         Ok(answer) if answer.status == 429 => pace.tries,
         Ok(answer) if matches!(answer.status, 408 | 500 | 502 | 503 | 504) => if_harmless(pace.tries),
         Err(Trouble::Broken(_)) => if_harmless(pace.tries),
         Err(Trouble::Slow(_)) => if_harmless(pace.silences),
+        Err(Trouble::Unreached(_)) if site.has_answered() => pace.tries,
         Err(Trouble::Unreached(_)) => pace.calls,
         Ok(_) | Err(Trouble::Final(_)) => 1,
     }
@@ -180,7 +181,7 @@ fn may_be_done_twice(request: &HttpRequest) -> bool {
 /// Sleeping for hours would look like a hang, and calling earlier would make the server want more.
 fn wants_peace(request: &HttpRequest, site: &Site, asked: Duration) -> Failure {
     let reason = format!("`{}` wants to be left alone for {}", site.name, pace::in_words(asked));
-    Failure { class: FailureClass::Refused, ..broken(request, &reason) }
+    refused(request, &reason)
         .help("run it again then: it goes on where it has stopped, and repeats nothing that is done")
 }
 

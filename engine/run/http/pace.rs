@@ -11,7 +11,7 @@ use forge_schemas::HttpResponse;
 pub struct Pace {
     /// How often a request is sent to a server that answers that it can't now, or whose connection breaks.
     pub tries: u32,
-    /// How often a server is called that can't be reached. A name that is spelled wrong should be heard of soon.
+    /// How often a server is called that has never answered. A name that is spelled wrong should be heard of soon.
     pub calls: u32,
     /// How often a server is waited for that says nothing, or hardly anything.
     pub silences: u32,

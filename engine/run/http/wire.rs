@@ -147,7 +147,7 @@ impl Wire {
 
     async fn inline(&self, response: &mut Response, request: &HttpRequest) -> Result<String, Trouble> {
         let bytes = self.bytes(response, request, INLINE_LIMIT + 1).await?;
-        let refuse = |reason: &str| Trouble::Final(broken(request, reason));
+        let refuse = |reason: &str| Trouble::Final(refused(request, reason));
         if bytes.len() > INLINE_LIMIT {
             return Err(refuse("the answer is longer than 4 MiB and was asked for inline"));
         }
@@ -189,7 +189,7 @@ impl<'a> Flow<'a> {
                 Ok(Err(error)) => return Err(Trouble::Broken(cut_off(self.request, &error))),
                 Err(_) if self.came < self.pace.least => {
                     let stretch = pace::in_words(self.pace.stretch);
-                    let reason = format!("only {} bytes have come in {stretch}", self.came);
+                    let reason = format!("fewer than {} bytes have come in {stretch}", self.pace.least);
                     return Err(Trouble::Slow(broken(self.request, &reason)));
                 }
                 Err(_) => (self.since, self.came) = (Instant::now(), 0),
@@ -202,9 +202,10 @@ impl Trouble {
     /// The failure, for a caller that gives up.
     pub fn into_failure(self) -> Failure {
         match self {
-            Trouble::Unreached(failure) | Trouble::Broken(failure) | Trouble::Slow(failure) | Trouble::Final(failure) => {
-                failure
-            }
+            Trouble::Unreached(failure)
+            | Trouble::Broken(failure)
+            | Trouble::Slow(failure)
+            | Trouble::Final(failure) => failure,
         }
     }
 }
@@ -255,15 +256,20 @@ fn is_page(request: &HttpRequest, response: &Response) -> bool {
 }
 
 fn page(request: &HttpRequest) -> Failure {
-    let failure = broken(request, "a web page has come instead of an answer");
+    let failure = refused(request, "a web page has come instead of an answer");
     failure.help("is there a proxy or a network in between that wants a login? is the address a registry's?")
+}
+
+/// A failure where trying again is of no use, and what was asked.
+pub fn refused(request: &HttpRequest, reason: &str) -> Failure {
+    Failure { class: FailureClass::Refused, ..broken(request, reason) }
 }
 
 fn check_digest(request: &HttpRequest, actual: Digest) -> Result<(), Trouble> {
     match request.digest {
         Some(expected) if expected != actual => {
             let reason = format!("the answer's digest is `{actual}` instead of `{expected}`");
-            Err(Trouble::Final(Failure { class: FailureClass::Refused, ..broken(request, &reason) }))
+            Err(Trouble::Final(refused(request, &reason)))
         }
         _ => Ok(()),
     }
@@ -356,15 +362,17 @@ fn speaks_no_tls(error: &reqwest::Error) -> bool {
     matches!(of_tls(error), Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// What TLS has to say; it is wrapped in an error of input and output.
+/// What TLS has to say. It is wrapped in errors of input and output, which do not count what they wrap as their source.
 fn of_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        match inner.and_then(|inner| inner.downcast_ref()) {
-            Some(tls) => return Some(tls),
-            None => next = error.source(),
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
         }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     None
 }
@@ -374,5 +382,8 @@ fn cut_off(request: &HttpRequest, error: &reqwest::Error) -> Failure {
 }
 
 fn last_unless_plain(failure: Failure, site: &Site) -> Trouble {
-    if site.may_be_plain() { Trouble::Unreached(failure) } else { Trouble::Final(failure) }
+    if site.may_be_plain() {
+        return Trouble::Unreached(failure);
+    }
+    Trouble::Final(Failure { class: FailureClass::Refused, ..failure })
 }
