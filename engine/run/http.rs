@@ -99,7 +99,7 @@ impl Http {
             let Some(next) = redirect(request, &url, &response) else {
                 return self.wire.read(response, request).await;
             };
-            if self.wire.sites.at(&next).may_be_plain() && !home.may_be_plain() {
+            if is_downgrade(&home, &self.wire.sites.at(&next)) {
                 return Err(Trouble::Final(downgraded(request, &home, &next)));
             }
             url = next;
@@ -150,7 +150,12 @@ fn redirect(request: &HttpRequest, url: &Url, response: &Response) -> Option<Url
     url.join(location).ok().filter(|next| matches!(next.scheme(), "http" | "https") && next.has_host())
 }
 
-/// Where we would be heard by others, or by a service of this machine or network that is not meant for the sender.
+/// Whether others could hear us there who could not at home, or a service of this machine which is not meant for the
+/// host that sends us.
+fn is_downgrade(home: &Site, next: &Site) -> bool {
+    next.may_be_plain() && !home.may_be_plain()
+}
+
 fn downgraded(request: &HttpRequest, home: &Site, next: &Url) -> Failure {
     let reason = format!("`{}` redirects to `{}`, where plain http is spoken", home.name, site::authority(next));
     refused(request, &reason)
@@ -198,6 +203,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn c12_redirects_do_not_lead_to_plain_http() {
+        let sites = Sites::new(Registries::new(), Path::new("/"));
+        let at = |url: &str| sites.at(&url.parse().unwrap());
+        let is_downgrade = |home: &str, next: &str| is_downgrade(&at(home), &at(next));
+        assert!(is_downgrade("https://ghcr.io/v2/", "http://localhost:8080/"));
+        assert!(is_downgrade("https://ghcr.io/v2/", "http://127.0.0.1/"));
+        // Spoken to by https, whatever the address says.
+        assert!(!is_downgrade("https://ghcr.io/v2/", "http://storage.example/"));
+        assert!(!is_downgrade("http://localhost:5000/v2/", "http://127.0.0.1:9000/"));
+    }
 
     #[test]
     fn a_server_that_says_nothing() {

@@ -76,13 +76,8 @@ impl<'a> Remote<'a> {
 
     /// What lies at a tag; none where nothing lies there, or where the registry does not say what.
     pub fn digest_of(&self, target: &str) -> Result<Option<Digest>, Failure> {
-        self.digest_after(0, target)
-    }
-
-    /// The same, when so often something has failed there.
-    fn digest_after(&self, failed: u32, target: &str) -> Result<Option<Digest>, Failure> {
         let request = self.request(Method::Head, &format!("manifests/{target}")).header("accept", ACCEPT);
-        let answer = self.host.http(&HttpRequest { failed, ..request })?;
+        let answer = self.host.http(&request)?;
         match answer.status {
             200..300 => Ok(answer.header("docker-content-digest").and_then(|digest| digest.parse().ok())),
             404 => Ok(None),
@@ -99,7 +94,7 @@ impl<'a> Remote<'a> {
                 Err(failure) if failure.class == FailureClass::Network => {}
                 _ => break,
             }
-            if self.digest_after(failed, target)? == Some(manifest.blob.digest) {
+            if self.is_there(target, manifest.blob.digest, failed)? {
                 return Ok(Put::Done);
             }
             outcome = self.put_once(target, manifest);
@@ -131,13 +126,22 @@ impl<'a> Remote<'a> {
         }
     }
 
+    /// Whether that manifest lies at `target`, now that putting it there has failed so often.
+    fn is_there(&self, target: &str, digest: Digest, failed: u32) -> Result<bool, Failure> {
+        let request = self.request(Method::Head, &format!("manifests/{target}")).header("accept", ACCEPT);
+        let answer = self.host.http(&HttpRequest { failed, ..request })?;
+        Ok(answer.is_success() && answer.header("docker-content-digest") == Some(&digest.to_string()))
+    }
+
     /// Reads what lies at `target`, which must be what was put there.
     fn read_back(&self, target: &str, digest: Digest) -> Result<(), Failure> {
         let request = self.request(Method::Get, &format!("manifests/{target}")).header("accept", ACCEPT);
         let answer = self.host.http(&HttpRequest { digest: Some(digest), ..request })?;
         match answer.is_success() {
             true => Ok(()),
-            false => Err(self.refused(&answer, &format!("has taken `{}` and does not have it", self.named(target)))),
+            false => {
+                Err(self.refused(&answer, &format!("has taken `{}` and does not have it", self.by_digest(digest))))
+            }
         }
     }
 

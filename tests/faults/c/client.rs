@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use forge_engine::registries::Registry as Settings;
+use forge_engine::registries::{Registries, Registry as Settings};
 use forge_engine::run::http::{Http, Pace};
 use forge_schemas::{Body, HttpRequest, Method};
 
@@ -205,4 +207,48 @@ fn c12_redirects_that_lead_nowhere() {
         expect!["more than 8 redirects; GET https://HOST/v2/; "],
     );
     assert_eq!(proxy.seen().len(), 9);
+}
+
+/// A registry that asks for a password, and a helper that should know it. The failure names the helper.
+fn check_helper(script: &str, expect: Expect) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let program = home.path().join("docker-credential-odd");
+    fs::write(&program, format!("#!/bin/sh\nread -r host\n{script}\n")).expect("a file can be written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a file can be made executable");
+    fs::write(home.path().join("config.json"), r#"{"credsStore": "odd"}"#).expect("a file can be written");
+    let registry = Registry::start();
+    let proxy = Proxy::start(registry.address());
+    let asks = vec!["WWW-Authenticate: Basic realm=\"test\"".to_owned()];
+    proxy.fault("GET", "/v2/", 1..=usize::MAX, Fault::Answer("401 Unauthorized", asks, ""));
+    let place = home.path().display().to_string();
+    let variables = move |name: &str| match name {
+        "DOCKER_CONFIG" => Some(place.clone()),
+        "PATH" => Some(format!("{place}:/usr/bin:/bin")),
+        _ => None,
+    };
+    let client = Http::new(Registries::new(), Path::new("/"), Arc::new(variables));
+    check(&send(&client, &get(proxy.address(), "/v2/")), proxy.address(), expect);
+    assert!(proxy.seen().iter().all(|it| !it.head.to_lowercase().contains("authorization")), "nothing was sent");
+}
+
+#[test]
+fn c11_helpers_that_do_not_help() {
+    check_helper(
+        "echo nonsense",
+        expect![[
+            r#"can't ask `docker-credential-odd` for the credentials of `HOST`: what it printed is not what a helper prints; ; install `docker-credential-odd`, or name a secret in `[registries."HOST"]`"#
+        ]],
+    );
+    check_helper(
+        "echo no key ring here; exit 1",
+        expect![[
+            r#"can't ask `docker-credential-odd` for the credentials of `HOST`: it ended with exit status: 1; ; install `docker-credential-odd`, or name a secret in `[registries."HOST"]`"#
+        ]],
+    );
+    check_helper(
+        "echo '{\"ServerURL\": \"x\"}'",
+        expect![[
+            r#"can't ask `docker-credential-odd` for the credentials of `HOST`: what it printed is not what a helper prints; ; install `docker-credential-odd`, or name a secret in `[registries."HOST"]`"#
+        ]],
+    );
 }
