@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The proxy. Its threads end with the process.
 pub struct Proxy {
@@ -39,6 +39,8 @@ pub enum Fault {
 /// An exchange: what was asked, and what the client was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// When it ended.
+    pub at: Instant,
     /// `HEAD /v2/hello/manifests/latest 200`; the status is `-` where the client was told none.
     pub line: String,
     /// The head of the request.
@@ -140,6 +142,7 @@ impl Shared {
                 _ => reply.as_ref().and_then(Message::status),
             };
             self.seen.lock().expect("no panic").push(Seen {
+                at: Instant::now(),
                 line: format!("{} {}", request.asked(), told.unwrap_or("-")),
                 sent: request.body.len(),
                 came: reply.as_ref().map_or(0, |it| it.body.len()),
