@@ -8,7 +8,6 @@ mod faults;
 mod graph;
 mod registry_http;
 mod registry_publish;
-mod registry_server;
 mod registry_token;
 mod release;
 mod support;

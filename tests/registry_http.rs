@@ -4,17 +4,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use forge_engine::registries::{Registries, Registry as Settings};
-use forge_engine::run::http::Http;
-use forge_schemas::{Body, Digest, Failure, HttpRequest, HttpResponse, Method};
+use forge_engine::run::http::{Http, Pace};
+use forge_schemas::{Body, Digest, Failure, HttpRequest, HttpResponse, Method, Repeat};
 
-use crate::registry_server::{Registry, Script, answer, make_certificates};
 use crate::registry_token::TokenServer;
+use crate::support::certificates;
+use crate::support::registry::Registry;
+use crate::support::script::{Script, answer};
 
 /// `pw`, as htpasswd writes it for `anna`.
 const HTPASSWD: &str = "anna:$2y$05$abcdefghijklmnopqrstuuHIrMEWpUCQe2YqFR3sXwQ75u4od..9q\n";
@@ -27,17 +30,23 @@ const TLS: &[(&str, &str)] =
     &[("REGISTRY_HTTP_TLS_CERTIFICATE", "{dir}/cert.pem"), ("REGISTRY_HTTP_TLS_KEY", "{dir}/key.pem")];
 
 /// A client for one host; the variables `PW` and `BAD` are a good and a bad password.
-fn http(address: &str, settings: Settings) -> Http {
+pub fn http(address: &str, settings: Settings) -> Http {
     let registries: Registries = [(address.to_owned(), settings)].into();
     let variables = |name: &str| match name {
         "PW" => Some("pw".to_owned()),
         "BAD" => Some("not-pw".to_owned()),
         _ => None,
     };
-    Http::new(registries, Path::new("/"), Arc::new(variables))
+    quick(Http::new(registries, Path::new("/"), Arc::new(variables)))
 }
 
-fn anna(secret: &str) -> Settings {
+/// The same, but it waits for milliseconds where others wait for seconds.
+pub fn quick(http: Http) -> Http {
+    http.with_pace(Pace { first_wait: Duration::from_millis(1), ..Pace::default() })
+}
+
+/// Settings with anna's name, and this variable for her password.
+pub fn anna(secret: &str) -> Settings {
     Settings { username: Some("anna".to_owned()), secret: Some(secret.to_owned()), ..Settings::default() }
 }
 
@@ -45,11 +54,13 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-fn send(http: &Http, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+/// Sends a request, and waits for what comes of it.
+pub fn send(http: &Http, request: &HttpRequest) -> Result<HttpResponse, Failure> {
     runtime().block_on(http.send(request, std::future::pending()))
 }
 
-fn get(address: &str, path: &str) -> HttpRequest {
+/// A GET.
+pub fn get(address: &str, path: &str) -> HttpRequest {
     HttpRequest::new(Method::Get, format!("https://{address}{path}"))
 }
 
@@ -65,34 +76,44 @@ fn in_words(outcome: &Result<HttpResponse, Failure>, address: &str) -> String {
     text.replace(address, "HOST")
 }
 
-fn check(outcome: &Result<HttpResponse, Failure>, address: &str, expect: Expect) {
+/// Compares what came of a request, without what differs from run to run.
+pub fn check(outcome: &Result<HttpResponse, Failure>, address: &str, expect: Expect) {
     expect.assert_eq(&in_words(outcome, address));
 }
 
 /// Uploads `content` and reads it back.
 fn round_trip(http: &Http, address: &str, content: &str) {
-    let dir = tempfile::tempdir().unwrap();
-    let (file, back) = (dir.path().join("file"), dir.path().join("back"));
-    fs::write(&file, content).unwrap();
-    let base = format!("https://{address}/v2/acme/hello/blobs");
-    let started = send(http, &HttpRequest::new(Method::Post, format!("{base}/uploads/"))).unwrap();
-    assert_eq!(started.status, 202, "{}", started.body);
-    let digest = Digest::of(content.as_bytes());
-    let location = started.header("location").unwrap();
-    let body = Body::File { path: file, offset: 0, size: None };
-    let put = HttpRequest::new(Method::Put, format!("{location}&digest={digest}")).body(body);
-    assert_eq!(send(http, &put).unwrap().status, 201);
-    let mut request = HttpRequest::new(Method::Get, format!("{base}/{digest}"));
-    request.to_file = Some(back.clone());
-    request.digest = Some(digest);
+    upload(http, address, content);
+    let back = tempfile::tempdir().unwrap();
+    let request = blob(address, content, &back.path().join("back"));
     let answer = send(http, &request).unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
-    assert_eq!(fs::read_to_string(back).unwrap(), content);
+    assert_eq!(fs::read_to_string(back.path().join("back")).unwrap(), content);
+}
+
+/// Uploads a blob.
+pub fn upload(http: &Http, address: &str, content: &str) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    let url = format!("https://{address}/v2/acme/hello/blobs/uploads/");
+    let started = send(http, &HttpRequest::new(Method::Post, url)).unwrap();
+    assert_eq!(started.status, 202, "{}", started.body);
+    let location = started.header("location").unwrap();
+    let body = Body::File { path: file.path().to_owned(), offset: 0, size: None };
+    let url = format!("{location}&digest={}", Digest::of(content.as_bytes()));
+    assert_eq!(send(http, &HttpRequest::new(Method::Put, url).body(body)).unwrap().status, 201);
+}
+
+/// The request for a blob with that content.
+pub fn blob(address: &str, content: &str, to: &Path) -> HttpRequest {
+    let digest = Digest::of(content.as_bytes());
+    let request = get(address, &format!("/v2/acme/hello/blobs/{digest}"));
+    HttpRequest { to_file: Some(to.to_owned()), digest: Some(digest), ..request }
 }
 
 #[test]
 fn plain_http_on_loopback() {
-    let registry = Registry::start(|_| {}, &[]);
+    let registry = Registry::start();
     let http = http("unused", Settings::default());
     round_trip(&http, registry.address(), &"content ".repeat(100_000));
 }
@@ -100,20 +121,20 @@ fn plain_http_on_loopback() {
 #[test]
 fn insecure_speaks_what_the_host_speaks() {
     let insecure = Settings { insecure: Some(true), ..Settings::default() };
-    let plain = Registry::start(|_| {}, &[]);
+    let plain = Registry::start();
     round_trip(&http(plain.address(), insecure.clone()), plain.address(), "content");
-    let self_signed = Registry::start(make_certificates, TLS);
+    let self_signed = Registry::start_with(certificates::make, TLS);
     round_trip(&http(self_signed.address(), insecure), self_signed.address(), "content");
 }
 
 #[test]
 fn own_authority_and_a_password() {
     let prepare = |dir: &Path| {
-        make_certificates(dir);
+        certificates::make(dir);
         fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
     };
-    let registry = Registry::start(prepare, &[TLS, BASIC].concat());
-    let (address, ca) = (registry.address(), Some(registry.dir().join("ca.pem")));
+    let registry = Registry::start_with(prepare, &[TLS, BASIC].concat());
+    let (address, ca) = (registry.address(), Some(registry.directory().join("ca.pem")));
     round_trip(&http(address, Settings { ca: ca.clone(), ..anna("PW") }), address, "content");
 
     let try_with = |settings| send(&http(address, settings), &get(address, "/v2/"));
@@ -148,7 +169,7 @@ fn own_authority_and_a_password() {
 #[test]
 fn tokens_of_a_token_server() {
     let certificates = tempfile::tempdir().unwrap();
-    make_certificates(certificates.path());
+    certificates::make(certificates.path());
     let tokens = TokenServer::start(certificates.path());
     let realm = format!("http://{}/token", tokens.address);
     let bundle = certificates.path().join("ca.pem");
@@ -159,7 +180,7 @@ fn tokens_of_a_token_server() {
         ("REGISTRY_AUTH_TOKEN_ISSUER", "test"),
         ("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE", bundle.to_str().unwrap()),
     ];
-    let registry = Registry::start(|_| {}, &variables);
+    let registry = Registry::start_with(|_| {}, &variables);
     let address = registry.address();
 
     // The second token is for all that was asked for so far; reading back needs no third.
@@ -245,19 +266,25 @@ fn what_passes_is_tried_again() {
     let http = http("unused", Settings::default());
     check(&send(&http, &get(script.address(), "/")), script.address(), expect!["200 ok"]);
 
-    // Five times, and no more.
-    let script = Script::start(vec![busy.clone(); 9]);
+    // Ten times, and no more.
+    let script = Script::start(vec![busy.clone(); 12]);
     check(&send(&http, &get(script.address(), "/")), script.address(), expect!["503 busy"]);
-    assert_eq!(script.rest().len(), 5);
+    assert_eq!(script.rest().len(), 10);
 
-    // Not what would be done twice, but for the start of an upload.
+    // Not what would be done twice, unless the pipe says that it may be.
     let script = Script::start(vec![busy.clone(); 2]);
     let post = |path: &str| HttpRequest::new(Method::Post, format!("https://{}{path}", script.address()));
     check(&send(&http, &post("/releases")), script.address(), expect!["503 busy"]);
     assert_eq!(script.rest().len(), 1);
     let script = Script::start(vec![busy, answer("202 Accepted", &[], "")]);
-    let url = format!("https://{}/v2/acme/hello/blobs/uploads/", script.address());
-    check(&send(&http, &HttpRequest::new(Method::Post, url)), script.address(), expect!["202 "]);
+    let post = |path: &str| HttpRequest::new(Method::Post, format!("https://{}{path}", script.address()));
+    let start = HttpRequest { repeat: Repeat::Always, ..post("/v2/acme/hello/blobs/uploads/") };
+    check(&send(&http, &start), script.address(), expect!["202 "]);
+    // Nor what the pipe asks about.
+    let script = Script::start(vec![String::new(); 2]);
+    let put = HttpRequest::new(Method::Put, format!("https://{}/", script.address()));
+    send(&http, &HttpRequest { repeat: Repeat::Never, ..put }).unwrap_err();
+    assert_eq!(script.rest().len(), 1);
 }
 
 #[test]
@@ -299,12 +326,12 @@ fn an_answer_that_is_cut_off() {
     send(&http, &to_file(&script, Some(Digest::of(b"whole")))).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "whole");
 
-    let script = Script::start(vec![cut; 5]);
+    let script = Script::start(vec![cut; 10]);
     check(
         &send(&http, &to_file(&script, None)),
         script.address(),
         expect![
-            "the connection was cut off: end of file before message length reached; GET https://HOST/; tried 5 times; "
+            "the connection was cut off: end of file before message length reached; GET https://HOST/; tried 10 times; "
         ],
     );
     let script = Script::start(vec![answer("200 OK", &[], "other")]);

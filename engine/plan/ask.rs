@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use forge_schemas::{Failure, Selector, SourceText, Takes, TakesReply};
-use rayon::prelude::*;
 
+use super::threads::side_by_side;
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, Table, diagnostic};
@@ -36,8 +36,7 @@ pub struct Asked<'a> {
 
 /// Asks every table, in the order of the file.
 pub fn ask<'a>(project: &'a Project, pipes: &dyn Pipes, reader: &dyn Reader) -> (Vec<Asked<'a>>, Vec<Diagnostic>) {
-    let asked: Vec<(Asked<'_>, Vec<Diagnostic>)> =
-        project.tables.par_iter().map(|table| ask_one(project, table, pipes, reader)).collect();
+    let asked = side_by_side(&project.tables, |table| ask_one(project, table, pipes, reader));
     let mut diagnostics = Vec::new();
     let tables = asked
         .into_iter()

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use forge_plugin::Renderer;
 use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
-use rayon::prelude::*;
 
 use super::ask::{Asked, Reader, ask, failed};
 use super::circle::{Makers, rounds, waits};
 use super::link::{Offers, link, unanswered};
+use super::threads::side_by_side;
 use super::{Plan, offer};
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
@@ -36,7 +36,7 @@ pub fn compile(
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); asked.len()];
     let scene = Scene { project, facts, pipes, renderer };
     for round in rounds {
-        let planned: Vec<Planned> = round.par_iter().map(|at| scene.plan(&asked, *at, &offers, &makers)).collect();
+        let planned = side_by_side(&round, |at| scene.plan(&asked, *at, &offers, &makers));
         for (at, planned) in round.into_iter().zip(planned) {
             asked[at].state = planned.state;
             diagnostics.extend(planned.diagnostics);

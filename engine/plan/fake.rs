@@ -123,6 +123,7 @@ impl Pipes for FakePipes {
     }
 
     fn takes(&self, request: &Takes) -> Result<TakesReply, Failure> {
+        assert_plain_thread();
         let settings = read(&request.settings)?;
         let key = |at: usize| format!("takes[{at}]");
         let selectors =
@@ -132,6 +133,7 @@ impl Pipes for FakePipes {
     }
 
     fn plan(&self, request: &PlanRequest, _: &dyn Renderer) -> Result<PlanReply, Failure> {
+        assert_plain_thread();
         let settings = read(&request.settings)?;
         let said = settings.problem.iter().map(|it| match request.sources.first() {
             Some(source) => Problem::at_file(&source.path, 0..4, it),
@@ -146,6 +148,7 @@ impl Pipes for FakePipes {
     }
 
     fn run(&self, request: &Run, host: &dyn Host) -> Result<(), Failure> {
+        assert_plain_thread();
         let settings = read(&request.step.params)?;
         let path = host.dir().join("made");
         std::fs::write(&path, &settings.content).map_err(|error| Failure::file("write", &path, &error))?;
@@ -160,6 +163,12 @@ impl Pipes for FakePipes {
         }
         host.emit(&emit).map(drop)
     }
+}
+
+/// A pipe is called neither on a worker of rayon nor in a runtime of tokio: it may have its own.
+fn assert_plain_thread() {
+    assert!(rayon::current_thread_index().is_none(), "a pipe is called on a thread of rayon");
+    assert!(tokio::runtime::Handle::try_current().is_err(), "a pipe is called in a runtime of tokio");
 }
 
 fn read(settings: &serde_json::Value) -> Result<Settings, Failure> {

@@ -10,6 +10,7 @@ mod order;
 mod placed;
 mod render;
 mod target;
+mod threads;
 
 #[cfg(test)]
 pub mod fake;

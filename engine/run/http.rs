@@ -1,7 +1,8 @@
 //! The one HTTP client of forge: what `Host::http` promises, with credentials, retries and redirects.
-//! Does not know what a request is for, but for one: starting an upload to a registry may be done twice.
+//! Does not know what a request is for.
 
 mod challenge;
+mod pace;
 mod site;
 mod token;
 mod wire;
@@ -9,31 +10,26 @@ mod wire;
 use std::path::Path;
 use std::time::Duration;
 
-use forge_schemas::{Failure, FailureClass, HttpRequest, HttpResponse, Method};
+use forge_schemas::{Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
 use url::Url;
 
 use self::challenge::{Challenge, Scopes};
-use self::site::Sites;
+pub use self::pace::Pace;
+use self::site::{Site, Sites};
 use self::token::{Door, Keys};
 pub use self::wire::in_short;
-use self::wire::{Trouble, Wire, broken};
+use self::wire::{Trouble, Wire, refused};
 use crate::registries::Registries;
 use crate::run::credentials::{Credentials, Variables};
 
-const ATTEMPTS: u32 = 5;
-const REDIRECTS: usize = 10;
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
-/// A registry hashes gigabytes before it answers the end of an upload.
-const PATIENCE: Duration = Duration::from_secs(300);
+const REDIRECTS: usize = 8;
 
 /// Sends requests of pipes. Shared by all tasks of a run: it keeps connections, tokens and what it learned of hosts.
 pub struct Http {
     wire: Wire,
     keys: Keys,
-    first_wait: Duration,
 }
 
 impl Http {
@@ -41,13 +37,20 @@ impl Http {
     /// `variables` is the environment. Nothing is read, and nobody spoken to, before the first request.
     pub fn new(registries: Registries, root: &Path, variables: Variables) -> Http {
         let keys = Keys::new(Credentials::new(registries.clone(), variables));
-        let wire = Wire { sites: Sites::new(registries, root), patience: PATIENCE };
-        Http { wire, keys, first_wait: Duration::from_millis(200) }
+        let wire = Wire { sites: Sites::new(registries, root), pace: Pace::default() };
+        Http { wire, keys }
+    }
+
+    /// The same, as patient as this.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Http {
+        self.wire.pace = pace;
+        self
     }
 
     /// Sends `request` and answers what came back, whatever its status, but for two: 401 is a failure that says where
-    /// credentials could come from, and 408, 429 and 5xx are tried again first. Ends early when `cancelled` does, and
-    /// leaves no file behind then.
+    /// credentials could come from, and 408, 429 and 5xx are tried again first. A server that wants us to wait for longer
+    /// than a run should is a failure, too. Ends early when `cancelled` does, and leaves no file behind then.
     pub async fn send(
         &self,
         request: &HttpRequest,
@@ -61,16 +64,24 @@ impl Http {
     }
 
     async fn patiently(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        let pace = &self.wire.pace;
         let url = parse(request)?;
+        if request.failed > 0 {
+            tokio::time::sleep(pace.wait(request.failed)).await;
+        }
         let site = self.wire.sites.at(&url);
         let _permit = site.permits.acquire().await;
         let mut attempt = 1;
         loop {
             let outcome = self.once(request, &url).await;
-            if attempt == ATTEMPTS || !may_repeat(request, &outcome) {
+            if attempt >= tries(pace, request, &site, &outcome) {
                 return outcome.map_err(|trouble| with_attempts(trouble.into_failure(), attempt));
             }
-            tokio::time::sleep(wait(self.first_wait, attempt, &outcome)).await;
+            let asked = outcome.as_ref().ok().and_then(pace::asked);
+            if let Some(asked) = asked.filter(|asked| *asked > pace.longest_asked) {
+                return Err(wants_peace(request, &site, asked));
+            }
+            tokio::time::sleep(asked.unwrap_or_else(|| pace.wait(attempt))).await;
             attempt += 1;
         }
     }
@@ -85,12 +96,15 @@ impl Http {
                 true => self.authorized(request, &url).await?,
                 false => self.wire.exchange(request, &url, None).await?,
             };
-            match redirect(request, &url, &response) {
-                Some(next) => url = next,
-                None => return self.wire.read(response, request).await,
+            let Some(next) = redirect(request, &url, &response) else {
+                return self.wire.read(response, request).await;
+            };
+            if is_downgrade(&home, &self.wire.sites.at(&next)) {
+                return Err(Trouble::Final(downgraded(request, &home, &next)));
             }
+            url = next;
         }
-        Err(Trouble::Final(broken(request, &format!("more than {REDIRECTS} redirects"))))
+        Err(Trouble::Final(refused(request, &format!("more than {REDIRECTS} redirects"))))
     }
 
     async fn authorized(&self, request: &HttpRequest, url: &Url) -> Result<Response, Trouble> {
@@ -136,42 +150,44 @@ fn redirect(request: &HttpRequest, url: &Url, response: &Response) -> Option<Url
     url.join(location).ok().filter(|next| matches!(next.scheme(), "http" | "https") && next.has_host())
 }
 
-fn may_repeat(request: &HttpRequest, outcome: &Result<HttpResponse, Trouble>) -> bool {
+/// Whether others could hear us there who could not at home, or a service of this machine which is not meant for the
+/// host that sends us.
+fn is_downgrade(home: &Site, next: &Site) -> bool {
+    next.may_be_plain() && !home.may_be_plain()
+}
+
+fn downgraded(request: &HttpRequest, home: &Site, next: &Url) -> Failure {
+    let reason = format!("`{}` redirects to `{}`, where plain http is spoken", home.name, site::authority(next));
+    refused(request, &reason)
+}
+
+/// How often to send the request in all, by what came of it now.
+fn tries(pace: &Pace, request: &HttpRequest, site: &Site, outcome: &Result<HttpResponse, Trouble>) -> u32 {
+    let if_harmless = |tries| if may_be_done_twice(request) { tries } else { 1 };
     match outcome {
-        Ok(answer) if answer.status == 429 => true,
-        Ok(answer) => matches!(answer.status, 408 | 500 | 502 | 503 | 504) && may_be_done_twice(request),
-        Err(Trouble::Unreached(_)) => true,
-        Err(Trouble::Broken(_)) => may_be_done_twice(request),
-        Err(Trouble::Final(_)) => false,
+        Ok(answer) if answer.status == 429 => pace.tries,
+        Ok(answer) if matches!(answer.status, 408 | 500 | 502 | 503 | 504) => if_harmless(pace.tries),
+        Err(Trouble::Broken(_)) => if_harmless(pace.tries),
+        Err(Trouble::Slow(_)) => if_harmless(pace.silences),
+        Err(Trouble::Unreached(_)) if site.has_answered() => pace.tries,
+        Err(Trouble::Unreached(_)) => pace.calls,
+        Ok(_) | Err(Trouble::Final(_)) => 1,
     }
 }
 
-/// An upload that was started and never used is seen by nobody, and the registry throws it away.
 fn may_be_done_twice(request: &HttpRequest) -> bool {
-    let path = request.url.split('?').next().unwrap_or_default();
-    let starts_upload = request.method == Method::Post && path.ends_with("/blobs/uploads/");
-    request.method.is_idempotent() || starts_upload
-}
-
-/// How long to wait after this attempt: as long as the server says, else twice as long as the last time.
-fn wait(first: Duration, attempt: u32, outcome: &Result<HttpResponse, Trouble>) -> Duration {
-    let asked = outcome.as_ref().ok().and_then(retry_after);
-    match asked {
-        Some(asked) => asked.min(LONGEST_RETRY_AFTER),
-        None => (first * 2_u32.pow(attempt - 1)).min(LONGEST_WAIT),
+    match request.repeat {
+        Repeat::ByMethod => request.method.is_idempotent(),
+        Repeat::Always => true,
+        Repeat::Never => false,
     }
 }
 
-/// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is counted from the date of the answer: the server's clock
-/// may not be ours.
-fn retry_after(answer: &HttpResponse) -> Option<Duration> {
-    let value = answer.header("retry-after")?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp());
-    let wait = date(value)?.duration_since(date(answer.header("date")?)?);
-    Some(Duration::try_from(wait).unwrap_or_default())
+/// Sleeping for hours would look like a hang, and calling earlier would make the server want more.
+fn wants_peace(request: &HttpRequest, site: &Site, asked: Duration) -> Failure {
+    let reason = format!("`{}` wants to be left alone for {}", site.name, pace::in_words(asked));
+    refused(request, &reason)
+        .help("run it again then: it goes on where it has stopped, and repeats nothing that is done")
 }
 
 fn with_attempts(failure: Failure, attempts: u32) -> Failure {
@@ -188,34 +204,29 @@ mod tests {
 
     use super::*;
 
-    fn check_wait(attempt: u32, retry_after: Option<&str>, expect: Duration) {
-        let mut answer = HttpResponse { status: 503, ..HttpResponse::default() };
-        answer.headers.insert("date".to_owned(), "Wed, 21 Oct 2015 07:28:00 GMT".to_owned());
-        answer.headers.extend(retry_after.map(|value| ("retry-after".to_owned(), value.to_owned())));
-        assert_eq!(wait(Duration::from_millis(200), attempt, &Ok(answer)), expect);
-    }
-
     #[test]
-    fn waits_are_bounded() {
-        check_wait(1, None, Duration::from_millis(200));
-        check_wait(4, None, Duration::from_millis(1600));
-        check_wait(9, None, LONGEST_WAIT);
-        check_wait(1, Some("3"), Duration::from_secs(3));
-        check_wait(1, Some("86400"), LONGEST_RETRY_AFTER);
-        check_wait(1, Some("Wed, 21 Oct 2015 07:28:07 GMT"), Duration::from_secs(7));
-        check_wait(1, Some("Wed, 21 Oct 2015 07:00:00 GMT"), Duration::ZERO);
-        check_wait(1, Some("Wed, 21 Oct 2015 08:28:00 GMT"), LONGEST_RETRY_AFTER);
-        check_wait(1, Some("soon"), Duration::from_millis(200));
+    fn c12_redirects_do_not_lead_to_plain_http() {
+        let sites = Sites::new(Registries::new(), Path::new("/"));
+        let at = |url: &str| sites.at(&url.parse().unwrap());
+        let is_downgrade = |home: &str, next: &str| is_downgrade(&at(home), &at(next));
+        assert!(is_downgrade("https://ghcr.io/v2/", "http://localhost:8080/"));
+        assert!(is_downgrade("https://ghcr.io/v2/", "http://127.0.0.1/"));
+        // Spoken to by https, whatever the address says.
+        assert!(!is_downgrade("https://ghcr.io/v2/", "http://storage.example/"));
+        assert!(!is_downgrade("http://localhost:5000/v2/", "http://127.0.0.1:9000/"));
     }
 
     #[test]
     fn a_server_that_says_nothing() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut http = Http::new(Registries::new(), Path::new("/"), Arc::new(|_| None));
-        http.wire.patience = Duration::from_millis(50);
-        let request = HttpRequest::new(Method::Post, format!("https://{}/", listener.local_addr().unwrap()));
+        let pace = Pace { silence: Duration::from_millis(50), first_wait: Duration::ZERO, ..Pace::default() };
+        let http = Http::new(Registries::new(), Path::new("/"), Arc::new(|_| None)).with_pace(pace);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let failure = runtime.block_on(http.send(&request, std::future::pending())).unwrap_err();
-        assert_eq!(failure.message, "nothing has moved for 0.05 s");
+        let failure = |method| {
+            let request = HttpRequest::new(method, format!("https://{}/", listener.local_addr().unwrap()));
+            runtime.block_on(http.send(&request, std::future::pending())).unwrap_err()
+        };
+        assert_eq!(failure(Method::Post).message, "nothing has moved for 0.05 s");
+        assert_eq!(failure(Method::Get).causes.last().unwrap(), "tried 2 times");
     }
 }

@@ -1,6 +1,7 @@
 //! Pipe `docker`: an image for each platform, from keys of the table or from a Dockerfile, without a daemon.
 //! Does not push: an image is an artifact, and `publish` takes it.
 
+mod archives;
 mod assemble;
 mod base;
 #[cfg(test)]

@@ -274,7 +274,9 @@ mod tests {
             |_| {},
             expect![[r#"
                 push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
@@ -283,6 +285,8 @@ mod tests {
 
                 push/x.example/acme/a/image_arm64 made published/publish/x.example/acme/a/image_arm64.json
                 HEAD x.example/acme/a blobs/<layer_arm64> = 404
+                HEAD x.example/acme/a blobs/<config_arm64> = 404
+                HEAD x.example/acme/a manifests/<image_arm64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<layer_arm64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<config_arm64>&from=base = 202
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<layer_arm64> = 201
@@ -318,13 +322,53 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_is_remembered_nothing_is_sent_twice() {
+        let registry = FakeRegistry::default();
+        let mut host = host(&registry, REFERENCES, &[]);
+        publish(&mut host, &registry);
+        host.record().emitted.clear();
+        let again = publish(&mut host, &registry);
+        expect![[r#"
+            push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+            HEAD x.example/acme/a manifests/<image_amd64> = 200
+
+            push/x.example/acme/a/image_arm64 made published/publish/x.example/acme/a/image_arm64.json
+            HEAD x.example/acme/a manifests/<image_arm64> = 200
+
+            push/x.example/acme/a/list made published/publish/x.example/acme/a/list.json
+            PUT x.example/acme/a manifests/<list> = 201
+
+            tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
+            HEAD x.example/acme/a manifests/1.2.3 = 200
+
+        "#]]
+        .assert_eq(&again);
+        check(
+            AMD64,
+            |registry| registry.hold("x.example/acme/a", b"config of amd64"),
+            expect![[r#"
+            push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+            HEAD x.example/acme/a blobs/<config_amd64> = 200
+            HEAD x.example/acme/a blobs/<layer_amd64> = 404
+            HEAD x.example/acme/a manifests/<image_amd64> = 404
+            POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
+            PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<layer_amd64> = 201
+            PUT x.example/acme/a manifests/<image_amd64> = 201
+
+        "#]],
+        );
+    }
+
+    #[test]
     fn what_another_repository_holds_is_mounted() {
         check(
             AMD64,
             |registry| registry.hold("x.example/base", b"layer of amd64"),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 201
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
@@ -342,7 +386,9 @@ mod tests {
             |registry| registry.fault(&start, 400, &[]),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/ = 202
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 400
@@ -362,8 +408,10 @@ mod tests {
             |registry| registry.fault(&end, 404, &[]),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
@@ -384,7 +432,9 @@ mod tests {
             |registry| registry.fault(&question, 200, &[]),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 made published/publish/x.example/acme/a/image_amd64.json
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 200
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
@@ -406,7 +456,9 @@ mod tests {
             |registry| registry.fault(&start, 202, &[]),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 failed: `x.example` takes an upload and does not say where (no `Location`); ; 
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
@@ -419,7 +471,9 @@ mod tests {
             |registry| registry.fault(&start, 202, &inward),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 failed: `x.example` takes an upload and sends it to a private address; ; 
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
@@ -451,7 +505,9 @@ mod tests {
             |registry| registry.fault("PUT x.example/acme/a manifests/", 403, &[]),
             expect![[r#"
                 push/x.example/acme/a/image_amd64 failed: `x.example` does not take `acme/a@<image_amd64>`: status 403; ; the credentials for `x.example` may not push to `acme/a`; are they for the right account?
+                HEAD x.example/acme/a blobs/<config_amd64> = 404
                 HEAD x.example/acme/a blobs/<layer_amd64> = 404
+                HEAD x.example/acme/a manifests/<image_amd64> = 404
                 POST x.example/acme/a blobs/uploads/?mount=<config_amd64>&from=base = 202
                 POST x.example/acme/a blobs/uploads/?mount=<layer_amd64>&from=base = 202
                 PUT x.example/acme/a blobs/uploads/1?_state=s&digest=<config_amd64> = 201
@@ -488,7 +544,9 @@ mod tests {
         };
         expect![[r#"
             HEAD x.example/acme/a blobs/<layer_arm64> = 404
+            HEAD x.example/acme/a blobs/<config_amd64> = 404
             HEAD x.example/acme/a blobs/<layer_amd64> = 404
+            HEAD x.example/acme/a blobs/<config_arm64> = 404
             HEAD x.example/acme/a manifests/1.2.3 = 200
             HEAD x.example/acme/a manifests/1.2.3 = 404
             POST x.example/acme/a blobs/uploads/ = 202
@@ -509,7 +567,9 @@ mod tests {
         registry.forget();
         expect![[r#"
             HEAD x.example/acme/a blobs/<layer_arm64> = 404
+            HEAD x.example/acme/a blobs/<config_amd64> = 404
             HEAD x.example/acme/a blobs/<layer_amd64> = 404
+            HEAD x.example/acme/a blobs/<config_arm64> = 404
             POST x.example/acme/a blobs/uploads/ = 202
             POST x.example/acme/a blobs/uploads/ = 202
             POST x.example/acme/a blobs/uploads/ = 202

@@ -30,6 +30,26 @@ pub struct HttpRequest {
     /// What the answer's body must hash to; other bytes are a failure.
     #[serde(default)]
     pub digest: Option<Digest>,
+    /// What the engine may do when nobody knows what came of the request.
+    #[serde(default)]
+    pub repeat: Repeat,
+    /// How often the caller has failed already at what this request is to mend: the engine waits first, longer each time.
+    #[serde(default)]
+    pub failed: u32,
+}
+
+/// Whether a request is sent again after a broken connection or a server's own error (5xx), when it may have been
+/// carried out. One that surely was not, for there was no connection or the server had no time (429), is always sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// If its method says that twice is the same as once.
+    #[default]
+    ByMethod,
+    /// Yes: what it does is seen by nobody.
+    Always,
+    /// No: the caller asks what came of it.
+    Never,
 }
 
 /// What to do.
@@ -88,6 +108,8 @@ impl HttpRequest {
             scopes: Vec::new(),
             to_file: None,
             digest: None,
+            repeat: Repeat::ByMethod,
+            failed: 0,
         }
     }
 

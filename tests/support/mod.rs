@@ -1,9 +1,13 @@
 //! What the tests stand on: projects, the executable, and real services and programs.
 //! Does not know what is tested. `tests/run` installs and starts what is asked for here.
 
+pub mod certificates;
 pub mod docker;
 pub mod forge;
 pub mod program;
 pub mod project;
+pub mod proxy;
 pub mod registry;
+pub mod script;
+pub mod small;
 pub mod strangers;

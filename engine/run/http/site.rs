@@ -37,6 +37,7 @@ pub struct Site {
     trust: Trust,
     /// Whether it was seen that it speaks no https.
     is_plain: AtomicBool,
+    has_answered: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,14 @@ impl Sites {
             _ => (Scheme::Https, Trust::System),
         };
         let permits = Semaphore::new(CONNECTIONS);
-        Site { name: name.to_owned(), permits, scheme, trust, is_plain: AtomicBool::new(false) }
+        Site {
+            name: name.to_owned(),
+            permits,
+            scheme,
+            trust,
+            is_plain: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+        }
     }
 }
 
@@ -111,6 +119,12 @@ impl Site {
     /// It answered by this scheme: the next request need not try the other one.
     pub fn answered_by(&self, scheme: &str) {
         self.is_plain.store(scheme == "http", Ordering::Relaxed);
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has ever answered: then its name is right, and where it can't be reached, it is down for a moment.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Whether the user has agreed that others may listen.

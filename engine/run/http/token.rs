@@ -14,7 +14,7 @@ use url::Url;
 
 use super::challenge::{Challenge, Scopes};
 use super::site::{Site, authority};
-use super::wire::{Trouble, Wire, broken};
+use super::wire::{Trouble, Wire, broken, refused};
 use crate::run::credentials::{Credential, Credentials, Login, Secret};
 
 /// What a token server means that says nothing (distribution-spec's `auth/token`).
@@ -185,7 +185,7 @@ async fn fetch(ask: &Ask, site: &Site, credential: Option<&Credential>, wire: &W
     match answer.status {
         200..300 => granted(&answer).ok_or_else(|| {
             let reason = format!("the token server of `{}` answers something that is no token", site.name);
-            Trouble::Final(broken(&request, &reason))
+            Trouble::Final(refused(&request, &reason))
         }),
         400 | 401 | 403 | 404 => Err(Trouble::Final(refusal(site, credential))),
         status => Err(Trouble::Unreached(broken(&request, &format!("the token server answers {status}")))),

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use forge_schemas::{Body, Digest, Digester, Failure, FailureClass, HttpRequest, HttpResponse, Method};
 use futures_util::TryStreamExt as _;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 use url::Url;
 
+use super::pace::{self, Pace};
 use super::site::{Site, Sites, in_words};
 
 const INLINE_LIMIT: usize = 4 << 20;
@@ -24,8 +25,8 @@ const CHUNK: usize = 256 << 10;
 pub struct Wire {
     /// Whom it has spoken to.
     pub sites: Sites,
-    /// How long nothing may move. A registry is silent while it hashes what it was sent.
-    pub patience: Duration,
+    /// How slow others may be.
+    pub pace: Pace,
 }
 
 /// Why there is no answer.
@@ -35,8 +36,19 @@ pub enum Trouble {
     Unreached(Failure),
     /// The server may have seen the request: what may be done twice may be tried again.
     Broken(Failure),
+    /// The same, but it took long to find out.
+    Slow(Failure),
     /// Trying again is of no use.
     Final(Failure),
+}
+
+/// The body of an answer, which must not come too slowly: neither silence nor a trickle holds up a run for ever.
+struct Flow<'a> {
+    response: &'a mut Response,
+    request: &'a HttpRequest,
+    pace: &'a Pace,
+    since: Instant,
+    came: u64,
 }
 
 /// When something moved last.
@@ -77,6 +89,9 @@ impl Wire {
             headers: in_text(response.headers()),
             body: String::new(),
         };
+        if answer.is_success() && is_page(request, &response) {
+            return Err(Trouble::Final(page(request)));
+        }
         match &request.to_file {
             _ if request.method == Method::Head => {}
             Some(path) if answer.is_success() => self.to_file(&mut response, request, path).await?,
@@ -106,15 +121,10 @@ impl Wire {
         let sending = client.request(method(request.method), url.clone()).headers(head).body(body).send();
         tokio::select! {
             answer = sending => answer.map_err(|error| trouble(&error, request, site)),
-            () = pulse.stops(self.patience) => Err(Trouble::Broken(self.stalled(request))),
-        }
-    }
-
-    async fn chunk(&self, response: &mut Response, request: &HttpRequest) -> Result<Option<bytes::Bytes>, Trouble> {
-        match tokio::time::timeout(self.patience, response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(Trouble::Broken(cut_off(request, &error))),
-            Err(_) => Err(Trouble::Broken(self.stalled(request))),
+            () = pulse.stops(self.pace.silence) => {
+                let reason = format!("nothing has moved for {}", pace::in_words(self.pace.silence));
+                Err(Trouble::Slow(broken(request, &reason)))
+            }
         }
     }
 
@@ -124,7 +134,8 @@ impl Wire {
         let beside = tempfile::Builder::new().prefix(".part-").tempfile_in(dir).map_err(|error| failed(&error))?;
         let mut file = tokio::fs::File::from_std(beside.reopen().map_err(|error| failed(&error))?);
         let mut digester = Digester::default();
-        while let Some(chunk) = self.chunk(response, request).await? {
+        let mut flow = Flow::of(response, request, &self.pace);
+        while let Some(chunk) = flow.next().await? {
             let _ = digester.write_all(&chunk);
             file.write_all(&chunk).await.map_err(|error| failed(&error))?;
         }
@@ -136,7 +147,7 @@ impl Wire {
 
     async fn inline(&self, response: &mut Response, request: &HttpRequest) -> Result<String, Trouble> {
         let bytes = self.bytes(response, request, INLINE_LIMIT + 1).await?;
-        let refuse = |reason: &str| Trouble::Final(broken(request, reason));
+        let refuse = |reason: &str| Trouble::Final(refused(request, reason));
         if bytes.len() > INLINE_LIMIT {
             return Err(refuse("the answer is longer than 4 MiB and was asked for inline"));
         }
@@ -150,17 +161,40 @@ impl Wire {
     }
 
     async fn bytes(&self, response: &mut Response, request: &HttpRequest, limit: usize) -> Result<Vec<u8>, Trouble> {
+        let mut flow = Flow::of(response, request, &self.pace);
         let mut bytes = Vec::new();
         while bytes.len() < limit
-            && let Some(chunk) = self.chunk(response, request).await?
+            && let Some(chunk) = flow.next().await?
         {
             bytes.extend_from_slice(&chunk[..chunk.len().min(limit - bytes.len())]);
         }
         Ok(bytes)
     }
+}
 
-    fn stalled(&self, request: &HttpRequest) -> Failure {
-        broken(request, &format!("nothing has moved for {} s", self.patience.as_secs_f64()))
+impl<'a> Flow<'a> {
+    fn of(response: &'a mut Response, request: &'a HttpRequest, pace: &'a Pace) -> Flow<'a> {
+        Flow { response, request, pace, since: Instant::now(), came: 0 }
+    }
+
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> Result<Option<bytes::Bytes>, Trouble> {
+        loop {
+            let rest = self.pace.stretch.saturating_sub(self.since.elapsed());
+            match tokio::time::timeout(rest, self.response.chunk()).await {
+                Ok(Ok(chunk)) => {
+                    self.came += chunk.as_ref().map_or(0, |it| it.len() as u64);
+                    return Ok(chunk);
+                }
+                Ok(Err(error)) => return Err(Trouble::Broken(cut_off(self.request, &error))),
+                Err(_) if self.came < self.pace.least => {
+                    let stretch = pace::in_words(self.pace.stretch);
+                    let reason = format!("fewer than {} bytes have come in {stretch}", self.pace.least);
+                    return Err(Trouble::Slow(broken(self.request, &reason)));
+                }
+                Err(_) => (self.since, self.came) = (Instant::now(), 0),
+            }
+        }
     }
 }
 
@@ -168,7 +202,10 @@ impl Trouble {
     /// The failure, for a caller that gives up.
     pub fn into_failure(self) -> Failure {
         match self {
-            Trouble::Unreached(failure) | Trouble::Broken(failure) | Trouble::Final(failure) => failure,
+            Trouble::Unreached(failure)
+            | Trouble::Broken(failure)
+            | Trouble::Slow(failure)
+            | Trouble::Final(failure) => failure,
         }
     }
 }
@@ -209,11 +246,30 @@ pub fn broken(request: &HttpRequest, reason: &str) -> Failure {
     Failure::new(FailureClass::Network, reason).cause(in_short(request.method, &request.url))
 }
 
+/// Whether people are answered rather than programs: by a login page, say. What has a digest is judged by that.
+fn is_page(request: &HttpRequest, response: &Response) -> bool {
+    let is_html = |value: &str| value.trim_start().to_ascii_lowercase().starts_with("text/html");
+    let told = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let wanted = request.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("accept") && is_html(value));
+    let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|size| size == "0");
+    told.is_some_and(is_html) && !wanted && !is_empty && request.digest.is_none()
+}
+
+fn page(request: &HttpRequest) -> Failure {
+    let failure = refused(request, "a web page has come instead of an answer");
+    failure.help("is there a proxy or a network in between that wants a login? is the address a registry's?")
+}
+
+/// A failure where trying again is of no use, and what was asked.
+pub fn refused(request: &HttpRequest, reason: &str) -> Failure {
+    Failure { class: FailureClass::Refused, ..broken(request, reason) }
+}
+
 fn check_digest(request: &HttpRequest, actual: Digest) -> Result<(), Trouble> {
     match request.digest {
         Some(expected) if expected != actual => {
             let reason = format!("the answer's digest is `{actual}` instead of `{expected}`");
-            Err(Trouble::Final(Failure { class: FailureClass::Refused, ..broken(request, &reason) }))
+            Err(Trouble::Final(refused(request, &reason)))
         }
         _ => Ok(()),
     }
@@ -280,12 +336,12 @@ fn trouble(error: &reqwest::Error, request: &HttpRequest, site: &Site) -> Troubl
     let failure = broken(request, &format!("can't connect to `{}`: {reason}", site.name));
     // Who does not speak TLS, or shows a certificate that nobody vouches for, will do so again.
     let settings = format!("`[registries.\"{}\"]`", site.name);
-    if reason.contains("certificate") {
+    if is_bad_certificate(error) {
         let help =
             format!("name the file of its authority's certificate as `ca` in {settings}, or set `insecure = true`");
         return last_unless_plain(failure.help(help), site);
     }
-    if reason.contains("corrupt message") {
+    if speaks_no_tls(error) {
         return last_unless_plain(
             failure.help(format!("if it speaks plain http, set `insecure = true` in {settings}")),
             site,
@@ -298,10 +354,36 @@ fn trouble(error: &reqwest::Error, request: &HttpRequest, site: &Site) -> Troubl
     Trouble::Unreached(failure.help(help))
 }
 
+fn is_bad_certificate(error: &reqwest::Error) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
+}
+
+fn speaks_no_tls(error: &reqwest::Error) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// What TLS has to say. It is wrapped in errors of input and output, which do not count what they wrap as their source.
+fn of_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 fn cut_off(request: &HttpRequest, error: &reqwest::Error) -> Failure {
     broken(request, &format!("the connection was cut off: {}", in_words(error)))
 }
 
 fn last_unless_plain(failure: Failure, site: &Site) -> Trouble {
-    if site.may_be_plain() { Trouble::Unreached(failure) } else { Trouble::Final(failure) }
+    if site.may_be_plain() {
+        return Trouble::Unreached(failure);
+    }
+    Trouble::Final(Failure { class: FailureClass::Refused, ..failure })
 }

@@ -2,7 +2,7 @@
 //! Does not decide anything: the recipe says it all, but for what lies in the base.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use forge_plugin::Host;
@@ -10,9 +10,10 @@ use forge_plugin::schemas::kind::Image;
 use forge_plugin::schemas::{Artifact, Blob, Digest, Emit, EmitBlob, Failure, FailureClass, Output};
 use serde_json::json;
 
+use crate::docker::archives::{self, Archive, Packed};
 use crate::docker::base::BaseImage;
 use crate::docker::copying::is_directory;
-use crate::docker::recipe::{BaseOf, Change, Copy, Recipe, Source};
+use crate::docker::recipe::{Archives, BaseOf, Change, Copy, Recipe, Source};
 use crate::docker::sources::{Found, Thing, find};
 use crate::oci::accounts;
 use crate::oci::config::Config;
@@ -203,6 +204,10 @@ impl<'a> Assembly<'a> {
         for source in &copy.sources {
             things.extend(self.find(source)?);
         }
+        if copy.archives == Archives::Unpack {
+            let opened = things.into_iter().enumerate().map(|(at, thing)| self.opened(at, thing));
+            things = opened.collect::<Result<_, _>>()?;
+        }
         let to = self.absolute(&copy.to);
         let owner = self.owner(&copy.owner)?;
         if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
@@ -214,6 +219,10 @@ impl<'a> Assembly<'a> {
             let all = match thing {
                 Thing::File(file) => vec![file],
                 Thing::Directory(all) => all,
+                Thing::Archive(archive) => {
+                    entries.extend(self.unpack(copy, &to, owner, archive)?);
+                    continue;
+                }
             };
             for found in all {
                 let path = format!("{to}/{}", found.path);
@@ -228,22 +237,67 @@ impl<'a> Assembly<'a> {
     }
 
     fn place(&mut self, copy: &Copy, path: &str, owner: (u64, u64), found: Found) -> Result<Vec<Entry>, Failure> {
-        let mode = match found.content {
-            Content::File(_) | Content::Text(_) => copy.mode.unwrap_or(found.mode),
-            Content::Directory => copy.dir_mode.unwrap_or(found.mode),
-            Content::Link(_) => found.mode,
-        };
+        let mode = mode(copy, &found);
         let placed = self.rootfs.place(path, mode, owner, found.content).map_err(Failure::input)?;
         // From here on its names are those of the image.
-        for entry in &placed {
+        for entry in placed.iter().filter(|entry| accounts::is_file(&entry.path)) {
             match &entry.content {
-                Content::File(from) if accounts::is_file(&entry.path) => {
-                    self.rootfs.accounts.note(&entry.path, &read(from)?);
+                Content::File(from) => self.rootfs.accounts.note(&entry.path, &read(from)?),
+                Content::Part { file, offset, size } => {
+                    self.rootfs.accounts.note(&entry.path, &read_part(file, *offset, *size)?);
                 }
                 _ => {}
             }
         }
         Ok(placed)
+    }
+
+    /// A file as the archive that it may be. `at` tells it from the others of its instruction.
+    fn opened(&self, at: usize, thing: Thing) -> Result<Thing, Failure> {
+        let Thing::File(Found { path: name, content: Content::File(path), .. }) = &thing else { return Ok(thing) };
+        let scratch = self.host.dir().join(format!("unpacked-{}-{at}", self.layers.len()));
+        let opened = archives::open(name, path, &scratch, &|| self.host.cancelled());
+        if self.host.cancelled() {
+            return Err(interrupted());
+        }
+        Ok(opened?.map_or(thing, Thing::Archive))
+    }
+
+    /// All of an archive, below `to` and nowhere else. What it says of owners holds where the instruction says nothing.
+    fn unpack(&mut self, copy: &Copy, to: &str, owner: (u64, u64), archive: Archive) -> Result<Vec<Entry>, Failure> {
+        let top = self.rootfs.follow(to);
+        let mut entries = Vec::new();
+        for Packed { found, owner: packed } in archive.packed {
+            let (name, path) = (found.path.clone(), format!("{to}/{}", found.path));
+            let own = if copy.owner.is_empty() { packed } else { owner };
+            let placed = self.place_packed(copy, &path, [owner, own], found);
+            let refuse = |why: &str| Err(archives::refuse(&archive.name, &name, why));
+            match placed {
+                Err(failure) => return refuse(&format!("has no place in the image: {}", failure.message)),
+                Ok(placed) if !placed.last().is_some_and(|it| is_below(&it.path, &top)) => {
+                    return refuse(&format!("leads out of `/{top}`, through a link"));
+                }
+                Ok(placed) => entries.extend(placed),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Directories that an archive implies, and does not hold, belong to the first owner, and what it holds to the second.
+    fn place_packed(
+        &mut self,
+        copy: &Copy,
+        path: &str,
+        [above, own]: [(u64, u64); 2],
+        found: Found,
+    ) -> Result<Vec<Entry>, Failure> {
+        let (dir, _) = path.rsplit_once('/').unwrap_or_default();
+        let mut entries = self.rootfs.place(dir, 0o755, above, Content::Directory).map_err(Failure::input)?;
+        entries.extend(match found.content {
+            Content::Directory => self.rootfs.place_over(path, mode(copy, &found), own).map_err(Failure::input)?,
+            _ => self.place(copy, path, own, found)?,
+        });
+        Ok(entries)
     }
 
     fn find(&self, source: &Source) -> Result<Vec<Thing>, Failure> {
@@ -291,6 +345,19 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// Of files and directories, what the instruction says, and else what they have.
+fn mode(copy: &Copy, found: &Found) -> u32 {
+    match found.content {
+        Content::File(_) | Content::Text(_) | Content::Part { .. } => copy.mode.unwrap_or(found.mode),
+        Content::Directory => copy.dir_mode.unwrap_or(found.mode),
+        Content::Link(_) => found.mode,
+    }
+}
+
+fn is_below(path: &str, top: &str) -> bool {
+    top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn interrupted() -> Failure {
     Failure::new(FailureClass::Cancelled, "the run was interrupted")
 }
@@ -314,6 +381,16 @@ fn look_into(layer: &Descriptor, path: &std::path::Path, rootfs: &mut Rootfs) ->
 fn blob(artifact: &Artifact, digest: Digest) -> Result<&Blob, Failure> {
     let found = artifact.blobs.iter().find(|blob| blob.digest == digest);
     found.ok_or_else(|| Failure::bug(format!("`{}` lacks its blob `{digest}`", artifact.name)))
+}
+
+fn read_part(path: &std::path::Path, offset: u64, size: u64) -> Result<Vec<u8>, Failure> {
+    let read = || -> io::Result<Vec<u8>> {
+        let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(size).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| Failure::file("read", path, &error))
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {

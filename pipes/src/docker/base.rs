@@ -176,7 +176,15 @@ fn manifest_bytes(
     if !answer.is_success() {
         return Err(refused(&format!("`{reference}`"), answer.status));
     }
-    fs::read(&path).map_err(|error| Failure::file("read", &path, &error))
+    let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let came = Digest::of(&bytes);
+    match answer.header("docker-content-digest").map(str::parse::<Digest>) {
+        Some(Ok(told)) if told != came => Err(Failure::new(
+            FailureClass::Refused,
+            format!("the registry says that `{reference}` is `{told}`, and gives `{came}`"),
+        )),
+        _ => Ok(bytes),
+    }
 }
 
 fn fetch_blob(reference: &Reference, descriptor: &Descriptor, host: &dyn Host) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use expect_test::{Expect, expect};
 use forge_plugin::schemas::kind::Binary;
@@ -313,6 +313,191 @@ fn on_scratch_by_a_dockerfile() {
     );
 }
 
+/// A tar of these files, and of a link to each that is followed by `->`.
+fn tar_of(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(if name.ends_with('/') { 0o750 } else { 0o640 });
+        header.set_uid(1000);
+        header.set_gid(100);
+        header.set_mtime(7);
+        header.set_size(0);
+        if let Some(to) = content.strip_prefix("-> ") {
+            header.set_entry_type(tar::EntryType::Symlink);
+            tar.append_link(&mut header, name, to).unwrap();
+            continue;
+        }
+        if name.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(content).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// The layers of an image of this Dockerfile, in a project with archives.
+fn check_layers(dockerfile: &str, expect: Expect) {
+    let tree =
+        tar_of(&[("./", ""), ("tmp/", ""), ("tmp/x/", ""), ("tmp/x/a", "aa"), ("usr/bin/sh", "-> /bin/busybox")]);
+    let mut host = with_layout(host(), "base")
+        .with_source("tree.tar", tree.clone())
+        // Docker goes by what a file is, not by its name.
+        .with_source("packed/tree.data", gzip(&tree))
+        .with_source("packed/other.data", gzip(&tar_of(&[("other", "o")])))
+        .with_source("empty.tar.gz", "")
+        .with_source("tree.tar.xz", b"\xfd7zXZ\0")
+        .with_source("out.tar", tar_of(&[("etc", "-> /etc"), ("etc/passwd", "root")]))
+        .with_source("over.tar", tar_of(&[("usr", "a file")]));
+    let steps = plan(&json!({ "dockerfile": "D", "platforms": ["linux/amd64"] }), Some(dockerfile), &host).unwrap();
+    let mut shown = String::new();
+    for step in &steps {
+        match run_step::<Docker>(step, &mut host) {
+            Ok(made) => made.iter().for_each(|artifact| show(artifact, &mut shown)),
+            Err(failure) => writeln!(shown, "  failed: {failure}").unwrap(),
+        }
+    }
+    // What stands in the config is another test's.
+    let (mut layers, mut in_layer) = (String::new(), false);
+    for line in shown.lines() {
+        in_layer = if line.starts_with("  application/") { line.contains("layer") } else { in_layer };
+        if in_layer || line.starts_with("  failed") {
+            writeln!(layers, "{}", &line[2..]).unwrap();
+        }
+    }
+    expect.assert_eq(&layers);
+}
+
+/// In the words of the Dockerfile reference: a local archive is "extracted as a directory", into the union of what is there
+/// and of what is in it, "with conflicts resolved in favor" of the archive, and whether it is one is told "solely based on
+/// the contents of the file".
+#[test]
+fn archives_that_are_unpacked() {
+    check_layers(
+        "FROM scratch\nADD tree.tar /opt/app\n",
+        expect![[r#"
+            application/vnd.oci.image.layer.v1.tar+gzip
+              755 0:0 opt/
+              755 0:0 opt/app/
+              750 1000:100 opt/app/tmp/
+              750 1000:100 opt/app/tmp/x/
+              640 1000:100 opt/app/tmp/x/a
+              755 0:0 opt/app/usr/
+              755 0:0 opt/app/usr/bin/
+              777 1000:100 opt/app/usr/bin/sh
+        "#]],
+    );
+    check_layers(
+        "FROM scratch\nADD --chown=5:6 --chmod=700 packed/*.data /opt/app/\n",
+        expect![[r#"
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 5:6 opt/
+                755 5:6 opt/app/
+                700 5:6 opt/app/other
+                700 5:6 opt/app/tmp/
+                700 5:6 opt/app/tmp/x/
+                700 5:6 opt/app/tmp/x/a
+                755 5:6 opt/app/usr/
+                755 5:6 opt/app/usr/bin/
+                777 5:6 opt/app/usr/bin/sh
+        "#]],
+    );
+    check_layers(
+        "FROM oci:base\nADD tree.tar /\n",
+        expect![[r#"
+              application/vnd.oci.image.layer.v1.tar
+                777 0:0 bin
+                1777 0:0 tmp/
+                755 0:0 usr/
+                755 0:0 usr/bin/
+              application/vnd.oci.image.layer.v1.tar+gzip
+                750 1000:100 tmp/
+                750 1000:100 tmp/x/
+                640 1000:100 tmp/x/a
+                755 0:0 usr/
+                755 0:0 usr/bin/
+                777 1000:100 usr/bin/sh
+        "#]],
+    );
+    check_layers(
+        "FROM scratch\nADD tree.tar /opt\nADD tree.tar LICENSE /opt/x/\n",
+        expect![[r#"
+            application/vnd.oci.image.layer.v1.tar+gzip
+              755 0:0 opt/
+              750 1000:100 opt/tmp/
+              750 1000:100 opt/tmp/x/
+              640 1000:100 opt/tmp/x/a
+              755 0:0 opt/usr/
+              755 0:0 opt/usr/bin/
+              777 1000:100 opt/usr/bin/sh
+            application/vnd.oci.image.layer.v1.tar+gzip
+              755 0:0 opt/
+              755 0:0 opt/x/
+              644 0:0 opt/x/LICENSE
+              750 1000:100 opt/x/tmp/
+              750 1000:100 opt/x/tmp/x/
+              640 1000:100 opt/x/tmp/x/a
+              755 0:0 opt/x/usr/
+              755 0:0 opt/x/usr/bin/
+              777 1000:100 opt/x/usr/bin/sh
+        "#]],
+    );
+}
+
+#[test]
+fn archives_that_are_copied() {
+    check_layers(
+        "FROM scratch\nCOPY tree.tar /a.tar\nADD empty.tar.gz /opt\nADD packed /in\n",
+        expect![[r#"
+              application/vnd.oci.image.layer.v1.tar+gzip
+                644 0:0 a.tar
+              application/vnd.oci.image.layer.v1.tar+gzip
+                644 0:0 opt
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 in/
+                644 0:0 in/other.data
+                644 0:0 in/tree.data
+        "#]],
+    );
+    check_layers(
+        "FROM scratch\nADD --unpack=false tree.tar.xz /opt/\n",
+        expect![[r#"
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 opt/
+                644 0:0 opt/tree.tar.xz
+        "#]],
+    );
+}
+
+#[test]
+fn archives_that_are_refused() {
+    check_layers(
+        "FROM scratch\nADD tree.tar.xz /\n",
+        expect![[r#"
+              failed: `ADD` would unpack `tree.tar.xz`, and forge can't read xz
+        "#]],
+    );
+    check_layers(
+        "FROM scratch\nADD out.tar /opt\n",
+        expect![[r#"
+              failed: `out.tar` can't be unpacked: `etc/passwd` leads out of `/opt`, through a link
+        "#]],
+    );
+    check_layers(
+        "FROM oci:base\nADD over.tar /\n",
+        expect![[r#"
+              failed: `over.tar` can't be unpacked: `usr` has no place in the image: `/usr` is a directory, which a file can't replace
+        "#]],
+    );
+}
+
 #[test]
 fn on_a_layout() {
     check_images(
@@ -501,7 +686,7 @@ fn mistakes_in_a_dockerfile() {
     let check = |text, expect| check_problems(json!({ "dockerfile": "D" }), Some(text), expect);
     check(
         "FROM scratch\nRUN apt-get update\nCOPY --from=x a b\nADD https://a/b /\nCOPY $TARGETARC/hello /\nONBUILD USER x\n\
-         ADD a.tar.gz /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
+         ADD --keep-git-dir a /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
             D:2 `RUN`: `RUN` needs an engine that runs programs
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
@@ -513,8 +698,8 @@ fn mistakes_in_a_dockerfile() {
                 write `ARG TARGETARCH` before it
             D:6 `ONBUILD`: `ONBUILD` is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
-            D:7 `a.tar.gz`: `ADD` would unpack this archive, which is not supported
-                write `COPY` to have the archive itself in the image
+            D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
+                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:8 `--chown=me`: `me` is not the number of an owner
                 write numbers, as in `--chown=65532:65532`
             D:9 `..`: `..` lies outside of the project

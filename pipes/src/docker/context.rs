@@ -69,7 +69,8 @@ fn source((artifact, file_name): &(String, String)) -> Source {
     Source::Input { artifact: artifact.clone(), file_name: file_name.clone() }
 }
 
-fn leaves_root(path: &str) -> bool {
+/// Whether a relative path leads above where it starts.
+pub fn leaves_root(path: &str) -> bool {
     let mut depth = 0_i64;
     path.split('/').any(|part| {
         depth += match part {

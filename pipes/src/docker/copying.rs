@@ -5,11 +5,31 @@ use forge_plugin::schemas::{Place, Read};
 use parse_dockerfile::{Flag, Source as Parsed, UnescapedString};
 
 use crate::docker::dockerfile::{LATER, Reader};
-use crate::docker::recipe::{Copy, Source};
+use crate::docker::recipe::{Archives, Copy, Source};
 use crate::docker::values::{mode, owner};
 
-/// What `ADD` would unpack.
-const ARCHIVES: &[&str] = &[".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"];
+/// Which of the two it is.
+#[derive(Clone, Copy)]
+enum Word {
+    Copy,
+    Add,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Word::Copy => "COPY",
+            Word::Add => "ADD",
+        }
+    }
+
+    fn archives(self) -> Archives {
+        match self {
+            Word::Copy => Archives::Keep,
+            Word::Add => Archives::Unpack,
+        }
+    }
+}
 
 /// A `COPY`.
 pub(crate) fn copy(
@@ -18,8 +38,40 @@ pub(crate) fn copy(
     sources: &[Parsed<'_>],
     to: &UnescapedString<'_>,
 ) -> Option<Vec<Copy>> {
-    let mut copy = Copy { sources: Vec::new(), to: String::new(), mode: None, dir_mode: None, owner: String::new() };
-    let options = options.iter().filter_map(|flag| option(reader, "COPY", flag, &mut copy)).count();
+    read(reader, Word::Copy, options, sources, to)
+}
+
+/// An `ADD` of files that lie in the project.
+pub(crate) fn add(
+    reader: &mut Reader<'_>,
+    options: &[Flag<'_>],
+    sources: &[Parsed<'_>],
+    to: &UnescapedString<'_>,
+) -> Option<Vec<Copy>> {
+    for source in sources {
+        let Parsed::Path(path) = source else { continue };
+        let is_remote = ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|it| path.value.starts_with(it));
+        if is_remote {
+            return reader.refuse(path.span.clone(), "`ADD` of a URL is not supported", LATER);
+        }
+    }
+    read(reader, Word::Add, options, sources, to)
+}
+
+/// Whether a destination can be nothing but a directory.
+pub fn is_directory(to: &str) -> bool {
+    to.ends_with('/') || to.ends_with("/.") || to == "."
+}
+
+fn read(
+    reader: &mut Reader<'_>,
+    word: Word,
+    options: &[Flag<'_>],
+    sources: &[Parsed<'_>],
+    to: &UnescapedString<'_>,
+) -> Option<Vec<Copy>> {
+    let mut copy = Copy { archives: word.archives(), ..Copy::plain(Vec::new(), String::new()) };
+    let options = options.iter().filter_map(|flag| option(reader, word, flag, &mut copy)).count();
     let to_span = to.span.clone();
     let to = reader.word(to);
     if options > 0 {
@@ -36,44 +88,19 @@ pub(crate) fn copy(
     Some(vec![copy])
 }
 
-/// Whether a destination can be nothing but a directory.
-pub fn is_directory(to: &str) -> bool {
-    to.ends_with('/') || to.ends_with("/.") || to == "."
-}
-
-/// An `ADD`, as far as it is a `COPY`.
-pub(crate) fn add(
-    reader: &mut Reader<'_>,
-    options: &[Flag<'_>],
-    sources: &[Parsed<'_>],
-    to: &UnescapedString<'_>,
-) -> Option<Vec<Copy>> {
-    for source in sources {
-        let Parsed::Path(path) = source else { continue };
-        let is_remote = ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|it| path.value.starts_with(it));
-        if is_remote {
-            return reader.refuse(path.span.clone(), "`ADD` of a URL is not supported", LATER);
-        }
-        let named = reader.word(path)?;
-        if ARCHIVES.iter().any(|ending| named.ends_with(ending)) {
-            return reader.refuse(
-                path.span.clone(),
-                "`ADD` would unpack this archive, which is not supported",
-                "write `COPY` to have the archive itself in the image",
-            );
-        }
-    }
-    copy(reader, options, sources, to)
-}
-
 /// Reads an option into `copy`. Some where the instruction can't be understood without it.
-fn option(reader: &mut Reader<'_>, instruction: &str, flag: &Flag<'_>, copy: &mut Copy) -> Option<()> {
+fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, copy: &mut Copy) -> Option<()> {
     let value = match &flag.value {
         Some(value) => reader.word(value)?,
         None => String::new(),
     };
     match flag.name.value.as_ref() {
         "link" => {}
+        "unpack" if matches!(word, Word::Add) => match value.as_str() {
+            "" | "true" => copy.archives = Archives::Unpack,
+            "false" => copy.archives = Archives::Keep,
+            _ => reader.problem(flag.span(), format!("`{value}` is neither true nor false"), "as in `--unpack=false`"),
+        },
         "chmod" => match mode(&value) {
             Ok(mode) => (copy.mode, copy.dir_mode) = (Some(mode), Some(mode)),
             Err(message) => reader.problem(flag.span(), message, "write it in octal, as in `--chmod=755`"),
@@ -92,7 +119,7 @@ fn option(reader: &mut Reader<'_>, instruction: &str, flag: &Flag<'_>, copy: &mu
             );
             return Some(());
         }
-        name => reader.problem(flag.span(), format!("`{instruction} --{name}` is not supported"), LATER),
+        name => reader.problem(flag.span(), format!("`{} --{name}` is not supported", word.text()), LATER),
     }
     None
 }

@@ -97,7 +97,7 @@ impl Keys<'_> {
                     sources.iter().filter_map(|it| if let Source::Project(path) = it { Some(path) } else { None });
                 let place = Place::Key(src_key);
                 self.reads.extend(paths.map(|path| Read { path: path.clone(), place: place.clone() }));
-                Some(Copy { sources, to, mode, dir_mode: None, owner: String::new() })
+                Some(Copy { mode, ..Copy::plain(sources, to) })
             }
             Err(message) => {
                 let problem = Problem::at_key(src_key, message);
@@ -126,7 +126,7 @@ impl Keys<'_> {
         });
         let file_names: Vec<String> = file_names.collect();
         if !sources.is_empty() {
-            let copy = Copy { sources, to: format!("{dir}/"), mode: Some(0o755), dir_mode: None, owner: String::new() };
+            let copy = Copy { mode: Some(0o755), ..Copy::plain(sources, format!("{dir}/")) };
             self.add(format!("COPY {} {dir}/", file_names.join(" ")), Change::Copy(vec![copy]));
         }
         file_names.into_iter().map(|file_name| format!("{dir}/{file_name}")).collect()

@@ -90,6 +90,25 @@ pub struct Copy {
     pub dir_mode: Option<u32>,
     /// Whose they are, and the directories that are made for them: `65532:65532`, or names that the base knows. Empty: root's.
     pub owner: String,
+    /// What to do with archives among the sources.
+    pub archives: Archives,
+}
+
+impl Copy {
+    /// Of files as they are, to root.
+    pub fn plain(sources: Vec<Source>, to: String) -> Copy {
+        Copy { sources, to, mode: None, dir_mode: None, owner: String::new(), archives: Archives::Keep }
+    }
+}
+
+/// What becomes of an archive that is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Archives {
+    /// It is copied as any file.
+    Keep,
+    /// What is in it goes there, and not itself.
+    Unpack,
 }
 
 /// What is copied.

@@ -34,7 +34,8 @@ pub struct Settings {
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
     /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`. `COPY` finds each
     /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project; `.` is the project without the
-    /// binaries. Of a directory, what git ignores is left out; a `.dockerignore` is not read.
+    /// binaries. Of a directory, what git ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or
+    /// not, as Docker does, unless it says `--unpack=false`.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.

@@ -10,6 +10,7 @@ use std::path::Path;
 use forge_plugin::schemas::Failure;
 use forge_plugin::sources;
 
+use crate::docker::archives::Archive;
 use crate::oci::layer::Content;
 
 /// What a path names.
@@ -19,6 +20,8 @@ pub enum Thing {
     File(Found),
     /// A directory, as all that is in it.
     Directory(Vec<Found>),
+    /// An archive that is unpacked.
+    Archive(Archive),
 }
 
 /// Something to copy.
@@ -130,6 +133,7 @@ mod tests {
                 .map(|thing| match thing {
                     Thing::File(file) => show(file),
                     Thing::Directory(all) => format!("[{}]", all.iter().map(show).collect::<Vec<_>>().join(", ")),
+                    Thing::Archive(archive) => archive.name.clone(),
                 })
                 .collect(),
         };

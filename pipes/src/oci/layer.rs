@@ -2,13 +2,15 @@
 //! Does not know where an entry should lie in an image: paths come resolved.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::{Digest, Digester};
 use tar::{Builder, EntryType, Header};
 
 use crate::oci::gzip::GzipWriter;
+
+const CHANGED: &str = "it changed while it was read";
 
 /// One file, directory or link of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,15 @@ pub enum Content {
     File(PathBuf),
     /// A file with this content.
     Text(Vec<u8>),
+    /// A file with so many bytes of this one, which is read when the layer is written.
+    Part {
+        /// Where they are.
+        file: PathBuf,
+        /// How many stand before them.
+        offset: u64,
+        /// How many they are.
+        size: u64,
+    },
     /// A symbolic link to this.
     Link(String),
 }
@@ -88,6 +99,11 @@ fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64, stop: &dyn 
         }
         Content::Text(text) => append_bytes(tar, &mut header, &entry.path, text),
         Content::File(path) => append_file(tar, &mut header, &entry.path, path, stop),
+        Content::Part { file, offset, size } => {
+            let mut file = File::open(file)?;
+            file.seek(SeekFrom::Start(*offset))?;
+            append_part(tar, &mut header, &entry.path, file.take(*size), stop)
+        }
         Content::Link(to) => {
             header.set_entry_type(EntryType::Symlink);
             header.set_size(0);
@@ -116,7 +132,23 @@ fn append_file<W: Write>(
     tar.append_data(header, path, &mut content)?;
     match content.source.limit() {
         1 => Ok(()),
-        _ => Err(io::Error::other("it changed while it was read")),
+        _ => Err(io::Error::other(CHANGED)),
+    }
+}
+
+fn append_part<W: Write>(
+    tar: &mut Builder<W>,
+    header: &mut Header,
+    path: &str,
+    part: Take<File>,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<()> {
+    header.set_size(part.limit());
+    let mut content = Stoppable { source: part, stop };
+    tar.append_data(header, path, &mut content)?;
+    match content.source.limit() {
+        0 => Ok(()),
+        _ => Err(io::Error::other(CHANGED)),
     }
 }
 

@@ -122,10 +122,20 @@ impl Rootfs {
         let node = match &entry.content {
             Content::Directory => Node::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid },
             Content::Link(to) => Node::Link(to.clone()),
-            Content::File(_) | Content::Text(_) => Node::Other,
+            Content::File(_) | Content::Text(_) | Content::Part { .. } => Node::Other,
         };
         self.apply_node(entry.path.clone(), node);
         entries.push(entry);
+        Ok(entries)
+    }
+
+    /// The same for a directory; one that is there becomes like this.
+    pub fn place_over(&mut self, path: &str, mode: u32, owner: (u64, u64)) -> Result<Vec<Entry>, String> {
+        let mut entries = self.place(path, mode, owner, Content::Directory)?;
+        if let Some(entry) = entries.last_mut() {
+            (entry.mode, entry.uid, entry.gid) = (mode, owner.0, owner.1);
+            self.nodes.insert(entry.path.clone(), Node::Directory { mode, uid: entry.uid, gid: entry.gid });
+        }
         Ok(entries)
     }
 
@@ -227,6 +237,16 @@ mod tests {
         check("/usr/bin", expect!["`/usr/bin` is a directory, which a file can't replace"]);
         check("../../x", expect!["644 5:6 x"]);
         check("gone/y", expect!["755 5:6 gone, 644 5:6 gone/y"]);
+    }
+
+    #[test]
+    fn a_directory_over_another() {
+        let mut rootfs = base();
+        let entries = rootfs.place_over("/bin", 0o700, (5, 6)).unwrap();
+        assert_eq!(entries.last().map(|it| (it.path.as_str(), it.mode, it.uid)), Some(("usr/bin", 0o700, 5)));
+        let entries = rootfs.place("/bin/x", 0o644, (0, 0), Content::Text(Vec::new())).unwrap();
+        assert_eq!((entries[1].path.as_str(), entries[1].mode, entries[1].uid), ("usr/bin", 0o700, 5));
+        assert_eq!(rootfs.place_over("/", 0o700, (5, 6)), Ok(Vec::new()));
     }
 
     #[test]

@@ -94,6 +94,15 @@ impl<'a> Content<'a> {
     }
 }
 
+/// Puts everything there by digest, unless the registry has what stands above it: then it has all of it.
+pub fn push_missing(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
+    let digest = content.digest();
+    match remote.digest_of(&digest.to_string())? == Some(digest) {
+        true => Ok(()),
+        false => push_all(content, remote, mounts),
+    }
+}
+
 /// Puts everything there by digest, the blobs that are missing and all manifests.
 pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
     for (manifest, document) in content.documents()? {
@@ -101,45 +110,40 @@ pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -
             Document::Manifest(manifest) => blobs_of(content, manifest)?,
             Document::Index(_) => Vec::new(),
         };
-        upload_all(&blobs, remote, mounts)?;
+        upload_all(&blobs, remote, mounts, Ask::First)?;
         let target = manifest.blob.digest.to_string();
         if let Put::Missing(_) = remote.put(&target, &manifest)? {
             // It said that it has a blob which it does not have.
-            let all: Vec<_> = blobs.iter().map(|(blob, _)| (*blob, Ask::Nothing)).collect();
-            upload_all(&all, remote, mounts)?;
+            upload_all(&blobs, remote, mounts, Ask::Nothing)?;
             remote.put(&target, &manifest)?.or_fail(remote, &target)?;
         }
     }
     Ok(())
 }
 
-/// The files of an image, each once, and whether to ask for them. What says that it lies elsewhere is left there. The
-/// config is small and nearly always new: asking would be one more request, and spare none.
-fn blobs_of<'c>(
-    content: &'c Content<'_>,
-    manifest: &crate::oci::manifest::Manifest,
-) -> Result<Vec<(&'c Blob, Ask)>, Failure> {
+/// The files of an image, each once. What says that it lies elsewhere is left there.
+fn blobs_of<'c>(content: &'c Content<'_>, manifest: &crate::oci::manifest::Manifest) -> Result<Vec<&'c Blob>, Failure> {
     let mut seen = BTreeSet::new();
-    let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty()).map(|layer| (layer, Ask::First));
-    [(&manifest.config, Ask::Nothing)]
+    let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty());
+    [&manifest.config]
         .into_iter()
         .chain(layers)
-        .filter(|(descriptor, _)| seen.insert(descriptor.digest))
-        .map(|(descriptor, ask)| Ok((content.blob(descriptor.digest)?, ask)))
+        .filter(|descriptor| seen.insert(descriptor.digest))
+        .map(|descriptor| content.blob(descriptor.digest))
         .collect()
 }
 
-fn upload_all(blobs: &[(&Blob, Ask)], remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
+fn upload_all(blobs: &[&Blob], remote: &Remote<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
     let queue = Mutex::new(blobs.iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let total = blobs.iter().map(|(blob, _)| blob.size).sum();
+    let total = blobs.iter().map(|blob| blob.size).sum();
     let done = AtomicU64::new(0);
     let work = || -> Result<(), Failure> {
-        while let Some((blob, ask)) = next() {
+        while let Some(blob) = next() {
             if remote.host.cancelled() {
                 return Err(Failure::new(FailureClass::Cancelled, "the run was interrupted"));
             }
-            upload(remote, blob, mounts, *ask)?;
+            upload(remote, blob, mounts, ask)?;
             let done = done.fetch_add(blob.size, Ordering::Relaxed) + blob.size;
             remote.host.progress(done, total, "pushing");
         }

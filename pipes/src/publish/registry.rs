@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::choice::{Item, repository};
-use super::push::{Content, push_all};
+use super::push::{Content, push_all, push_missing};
 use super::remote::{Put, Remote};
 use super::{Destination, Planned, Settings, receipt, tag, typed};
 use crate::oci::reference::Reference;
@@ -117,7 +117,7 @@ fn probe(what: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
 fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
     match typed(what)? {
         What::Image { repository, mounts } => {
-            stage(step, host, &repository, |content, remote| push_all(content, remote, &mounts))
+            stage(step, host, &repository, |content, remote| push_missing(content, remote, &mounts))
         }
         What::List { repository, mounts } => stage(step, host, &repository, |content, remote| {
             match remote.put(&content.digest().to_string(), &content.root()?)? {

@@ -2,7 +2,7 @@
 //! Does not know credentials and retries: the engine has them. Blobs are in `upload`.
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method};
+use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use serde::Deserialize;
 
 use crate::oci::manifest::ACCEPT;
@@ -11,6 +11,9 @@ use crate::oci::reference::Reference;
 /// The codes with which a registry says that something a manifest points at is not there.
 const MISSING: &[&str] =
     &["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_REFERENCE_UNKNOWN"];
+
+/// How often a manifest is put when it is not known what came of it.
+const ATTEMPTS: u32 = 10;
 
 /// A repository on a registry.
 pub struct Remote<'a> {
@@ -111,27 +114,63 @@ impl<'a> Remote<'a> {
         }
     }
 
-    /// Puts a manifest at a tag, or at its digest.
+    /// Puts a manifest at a tag, or at its digest. When it is not known what came of that, the registry is asked before
+    /// it is done again.
     pub fn put(&self, target: &str, manifest: &Manifest) -> Result<Put, Failure> {
+        let mut outcome = self.put_once(target, manifest);
+        for failed in 1..ATTEMPTS {
+            match &outcome {
+                Err(failure) if failure.class == FailureClass::Network => {}
+                _ => break,
+            }
+            if self.is_there(target, manifest.blob.digest, failed)? {
+                return Ok(Put::Done);
+            }
+            outcome = self.put_once(target, manifest);
+        }
+        outcome
+    }
+
+    fn put_once(&self, target: &str, manifest: &Manifest) -> Result<Put, Failure> {
         let Blob { path, digest, .. } = &manifest.blob;
         let request = self
             .request(Method::Put, &format!("manifests/{target}"))
             .header("content-type", &*manifest.media_type)
             .body(Body::File { path: path.clone(), offset: 0, size: None });
-        let answer = self.host.http(&request)?;
+        let answer = self.host.http(&HttpRequest { repeat: Repeat::Never, ..request })?;
         if is_missing(&answer) {
             return Ok(Put::Missing(Box::new(answer)));
         }
         if !answer.is_success() {
             return Err(self.not_taken(target, &answer));
         }
-        // Some registries do not say what they have stored; one that says something else has stored something else.
         match answer.header("docker-content-digest").map(str::parse::<Digest>) {
-            Some(Ok(stored)) if stored != *digest => Err(Failure::new(
+            Some(Ok(stored)) if stored == *digest => Ok(Put::Done),
+            Some(Ok(stored)) => Err(Failure::new(
                 FailureClass::Refused,
                 format!("`{}` has stored `{stored}` instead of `{digest}`", self.registry()),
             )),
-            _ => Ok(Put::Done),
+            // Some registries do not say what they have stored.
+            Some(Err(_)) | None => self.read_back(target, *digest).map(|()| Put::Done),
+        }
+    }
+
+    /// Whether that manifest lies at `target`, now that putting it there has failed so often.
+    fn is_there(&self, target: &str, digest: Digest, failed: u32) -> Result<bool, Failure> {
+        let request = self.request(Method::Head, &format!("manifests/{target}")).header("accept", ACCEPT);
+        let answer = self.host.http(&HttpRequest { failed, ..request })?;
+        Ok(answer.is_success() && answer.header("docker-content-digest") == Some(&digest.to_string()))
+    }
+
+    /// Reads what lies at `target`, which must be what was put there.
+    fn read_back(&self, target: &str, digest: Digest) -> Result<(), Failure> {
+        let request = self.request(Method::Get, &format!("manifests/{target}")).header("accept", ACCEPT);
+        let answer = self.host.http(&HttpRequest { digest: Some(digest), ..request })?;
+        match answer.is_success() {
+            true => Ok(()),
+            false => {
+                Err(self.refused(&answer, &format!("has taken `{}` and does not have it", self.by_digest(digest))))
+            }
         }
     }
 
@@ -151,7 +190,11 @@ impl<'a> Remote<'a> {
     /// The failure that an answer means.
     pub(super) fn refused(&self, answer: &HttpResponse, what: &str) -> Failure {
         let registry = self.registry();
-        let failure = Failure::new(FailureClass::Refused, format!("`{registry}` {what}: status {}", answer.status));
+        let class = match answer.status {
+            408 | 500.. => FailureClass::Network,
+            _ => FailureClass::Refused,
+        };
+        let failure = Failure::new(class, format!("`{registry}` {what}: status {}", answer.status));
         let failure = errors(answer)
             .into_iter()
             .fold(failure, |failure, error| failure.cause(format!("{}: {}", error.code, error.message)));
@@ -161,6 +204,10 @@ impl<'a> Remote<'a> {
                 self.reference.repository()
             )),
             404 => failure.help(format!("does `{}` exist on `{registry}`?", self.reference.repository())),
+            408 | 429 | 500.. => failure.help(format!(
+                "when `{registry}` is well again, run it again: it goes on where it has stopped, and repeats nothing \
+                 that is done"
+            )),
             _ => failure,
         }
     }

@@ -1,7 +1,7 @@
 //! Brings one blob to a repository (distribution-spec 1.1, "Pushing blobs"): asks, mounts, uploads whole or in chunks.
 //! Does not know what is in it.
 
-use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method};
+use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use url::{Host, Url};
 
 use super::remote::Remote;
@@ -10,8 +10,8 @@ use crate::oci::reference::Reference;
 /// Up to this size a blob goes in one request, and above it in chunks of this size. Smaller chunks are slower
 /// everywhere, and so many of them that some registries refuse them.
 const CHUNK: u64 = 256 << 20;
-/// How often a blob is begun anew, when a registry has forgotten the upload or lost its place.
-const ATTEMPTS: usize = 3;
+/// How often a blob is begun anew, when a connection broke, or a registry has forgotten the upload or lost its place.
+const ATTEMPTS: u32 = 10;
 
 /// Whether to ask before an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ struct Session {
 /// Makes sure that `blob` is in the repository. `mounts` are repositories that may hold it.
 pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> Result<(), Failure> {
     let mut last = None;
-    for attempt in 0..ATTEMPTS {
+    for failed in 0..ATTEMPTS {
         // Of an upload that ended without an answer, asking tells whether it succeeded.
-        if (ask == Ask::First || attempt > 0) && is_there(remote, blob.digest)? {
+        if (ask == Ask::First || failed > 0) && is_there(remote, blob.digest, failed)? {
             return Ok(());
         }
         let Some(session) = start(remote, blob.digest, mounts)? else { return Ok(()) };
@@ -60,8 +60,10 @@ pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> 
     Err(failure.cause(format!("the upload of `{}` was begun {ATTEMPTS} times", blob.digest)))
 }
 
-fn is_there(remote: &Remote<'_>, digest: Digest) -> Result<bool, Failure> {
-    let answer = remote.host.http(&remote.request(Method::Head, &format!("blobs/{digest}")))?;
+/// Whether the repository has the blob. `failed` is how often its upload has failed so far.
+fn is_there(remote: &Remote<'_>, digest: Digest, failed: u32) -> Result<bool, Failure> {
+    let request = remote.request(Method::Head, &format!("blobs/{digest}"));
+    let answer = remote.host.http(&HttpRequest { failed, ..request })?;
     match answer.status {
         200..300 => Ok(true),
         404 => Ok(false),
@@ -81,7 +83,7 @@ fn start(remote: &Remote<'_>, digest: Digest, mounts: &[String]) -> Result<Optio
             _ => {}
         }
     }
-    let request = remote.request(Method::Post, "blobs/uploads/");
+    let request = start_of(remote, "blobs/uploads/");
     let answer = remote.host.http(&request)?;
     match answer.status {
         201 => Ok(None),
@@ -97,9 +99,15 @@ fn mount(remote: &Remote<'_>, digest: Digest, mounts: &[String]) -> Option<HttpR
         sources.filter(|source| source.host() == remote.registry()).map(|it| it.repository().to_owned()).next()?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("mount", &digest.to_string()).append_pair("from", &source);
-    let mut request = remote.request(Method::Post, &format!("blobs/uploads/?{}", query.finish()));
+    let mut request = start_of(remote, &format!("blobs/uploads/?{}", query.finish()));
     request.scopes.push(format!("repository:{source}:pull"));
     Some(request)
+}
+
+/// An upload that was started and never used is seen by nobody, and the registry throws it away; a blob that is mounted
+/// twice is there once.
+fn start_of(remote: &Remote<'_>, path: &str) -> HttpRequest {
+    HttpRequest { repeat: Repeat::Always, ..remote.request(Method::Post, path) }
 }
 
 fn session(remote: &Remote<'_>, request: &HttpRequest, answer: &HttpResponse) -> Result<Session, Failure> {
@@ -143,7 +151,8 @@ fn in_chunks(remote: &Remote<'_>, blob: &Blob, mut session: Session) -> Result<S
 }
 
 fn progress(remote: &Remote<'_>, url: &Url) -> Result<Option<HttpResponse>, Failure> {
-    let answer = remote.host.http(&remote.request_to(Method::Get, url.as_str()))?;
+    let request = HttpRequest { failed: 1, ..remote.request_to(Method::Get, url.as_str()) };
+    let answer = remote.host.http(&request)?;
     Ok((answer.status == 204).then_some(answer))
 }
 
@@ -153,24 +162,24 @@ fn received(answer: &HttpResponse) -> Option<u64> {
     Some(last + 1)
 }
 
+/// Ends an upload, once: when the reply is lost, the whole body need not be sent again to find out what came of it.
 fn finish(remote: &Remote<'_>, digest: Digest, url: &Url, body: Body) -> Result<Sent, Failure> {
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("digest", &digest.to_string());
     let request =
         remote.request_to(Method::Put, url.as_str()).header("content-type", "application/octet-stream").body(body);
-    let answer = remote.host.http(&request)?;
+    let answer = remote.host.http(&HttpRequest { repeat: Repeat::Never, ..request })?;
     match answer.status {
         200..300 => Ok(Sent::Done),
         _ => not_sent(remote, &answer),
     }
 }
 
-/// Whether it is worth while to begin again: a PUT that was repeated after its first bytes came through meets an upload
-/// that is no longer empty, or one that is over.
+/// Whether it is worth while to begin again: what fails half-way leaves an upload that is no longer empty, or is over.
 fn not_sent(remote: &Remote<'_>, answer: &HttpResponse) -> Result<Sent, Failure> {
     let failure = remote.refused(answer, "does not take an upload");
     match answer.status {
-        400 | 404 | 409 | 416 | 500.. => Ok(Sent::Lost(failure)),
+        400 | 404 | 408 | 409 | 416 | 500.. => Ok(Sent::Lost(failure)),
         _ => Err(failure),
     }
 }

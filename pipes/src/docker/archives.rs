@@ -1,0 +1,380 @@
+//! Archives that `ADD` unpacks: whether a file is one, by its content as Docker has it, and what lies in it.
+//! Does not know where that goes. What is kept of an archive is decided in docs/decisions/0011-add-unpacks.md.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use forge_plugin::schemas::Failure;
+use tar::{Entry, EntryType};
+
+use crate::docker::context::leaves_root;
+use crate::docker::sources::Found;
+use crate::oci::layer::Content;
+use crate::oci::rootfs::normal;
+
+/// How much of a file says what it is.
+const MAGIC: usize = 10;
+const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BZIP2: &[u8] = b"BZh";
+/// What follows on `BZh` and a digit: a block, or the end of a file without any.
+const BZIP2_NEXT: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
+const CHUNK: u64 = 1 << 20;
+
+/// An archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// The file's name.
+    pub name: String,
+    /// What is in it, in its order.
+    pub packed: Vec<Packed>,
+}
+
+/// Something in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// Where, below the destination, and what.
+    pub found: Found,
+    /// Whose the archive says it is.
+    pub owner: (u64, u64),
+}
+
+/// What lies in `path`, where that is an archive; else none. What was compressed is written to the file `scratch`, and has to
+/// stay there until the layer is written. When `stop` says so, it ends with any failure.
+pub fn open(name: &str, path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) -> Result<Option<Archive>, Failure> {
+    let failed = |error: io::Error| Failure::file("read", path, &error);
+    let tar = match compression(path).map_err(failed)? {
+        Compression::None => path,
+        Compression::Gzip if is_tar(gunzip(path).map_err(failed)?) => {
+            inflate(path, scratch, stop).map_err(|error| damaged(name, &error))?;
+            scratch
+        }
+        Compression::Gzip => return Ok(None),
+        Compression::Other(what) => return Err(unreadable(name, what)),
+    };
+    match is_tar(File::open(tar).map_err(failed)?) {
+        true => Ok(Some(Archive { name: name.to_owned(), packed: list(name, tar)? })),
+        false => Ok(None),
+    }
+}
+
+enum Compression {
+    None,
+    Gzip,
+    /// One that Docker reads.
+    Other(&'static str),
+}
+
+fn compression(path: &Path) -> io::Result<Compression> {
+    let mut start = Vec::new();
+    File::open(path)?.take(MAGIC as u64).read_to_end(&mut start)?;
+    let is_bzip2 = || start.starts_with(BZIP2) && start.get(4..).is_some_and(|next| BZIP2_NEXT.contains(&next));
+    Ok(match () {
+        () if start.starts_with(GZIP) => Compression::Gzip,
+        () if start.starts_with(XZ) => Compression::Other("xz"),
+        () if start.starts_with(ZSTD) => Compression::Other("zstd"),
+        () if is_bzip2() => Compression::Other("bzip2"),
+        () => Compression::None,
+    })
+}
+
+fn gunzip(path: &Path) -> io::Result<impl Read + use<>> {
+    Ok(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, File::open(path)?)))
+}
+
+/// Whether a first entry can be read. A tar of nothing is none, as for Docker.
+fn is_tar(content: impl Read) -> bool {
+    tar::Archive::new(content).entries().is_ok_and(|mut entries| matches!(entries.next(), Some(Ok(_))))
+}
+
+fn inflate(path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
+    let (mut from, mut to) = (gunzip(path)?, BufWriter::new(File::create(scratch)?));
+    while io::copy(&mut from.by_ref().take(CHUNK), &mut to)? > 0 {
+        if stop() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+    }
+    to.flush()
+}
+
+fn list(name: &str, tar: &Path) -> Result<Vec<Packed>, Failure> {
+    let file = File::open(tar).map_err(|error| Failure::file("read", tar, &error))?;
+    let mut listing = Listing { name, tar, packed: Vec::new(), by_path: BTreeMap::new() };
+    let size = file.metadata().map_err(|error| Failure::file("read", tar, &error))?.len();
+    let mut archive = tar::Archive::new(BufReader::new(file));
+    for entry in archive.entries_with_seek().map_err(|error| damaged(name, &error))? {
+        let mut entry = entry.map_err(|error| damaged(name, &error))?;
+        if entry.raw_file_position().checked_add(entry.size()).is_none_or(|end| end > size) {
+            return Err(damaged(name, &"it ends before its last entry does"));
+        }
+        listing.add(&mut entry)?;
+    }
+    Ok(listing.packed)
+}
+
+struct Listing<'a> {
+    name: &'a str,
+    tar: &'a Path,
+    packed: Vec<Packed>,
+    /// What lies at a path so far, for hard links.
+    by_path: BTreeMap<String, usize>,
+}
+
+impl Listing<'_> {
+    fn add<R: Read + Seek>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), Failure> {
+        if entry.header().entry_type() == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        let path = self.text(entry.path_bytes().as_ref())?;
+        self.check(entry, &path)?;
+        let content = self.content(entry, &path)?;
+        let header = entry.header();
+        let numbers = || Ok::<_, io::Error>((header.mode()? & 0o7777, header.uid()?, header.gid()?));
+        let (mode, uid, gid) = numbers().map_err(|error| damaged(self.name, &error))?;
+        let path = normal(&path);
+        // The destination itself, which is there already.
+        if path.is_empty() && content == Content::Directory {
+            return Ok(());
+        }
+        let mode = if matches!(content, Content::Link(_)) { 0o777 } else { mode };
+        self.by_path.insert(path.clone(), self.packed.len());
+        self.packed.push(Packed { found: Found { path, mode, content }, owner: (uid, gid) });
+        Ok(())
+    }
+
+    fn check<R: Read + Seek>(&self, entry: &mut Entry<'_, R>, path: &str) -> Result<(), Failure> {
+        if leaves_root(path) {
+            return Err(self.refuse(path, "leads out of the directory that it is unpacked to"));
+        }
+        if normal(path).split('/').any(|part| part.starts_with(".wh.")) {
+            return Err(self.refuse(path, "would hide files of the image: `.wh.` means that in a layer"));
+        }
+        let Some(extensions) = entry.pax_extensions().map_err(|error| damaged(self.name, &error))? else {
+            return Ok(());
+        };
+        for extension in extensions {
+            let extension = extension.map_err(|error| damaged(self.name, &error))?;
+            match extension.key_bytes() {
+                b"SCHILY.xattr.security.capability" => {
+                    return Err(self.refuse(path, "has capabilities, which forge does not write"));
+                }
+                key if key.starts_with(b"GNU.sparse.") => return Err(self.refuse(path, SPARSE)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn content<R: Read + Seek>(&self, entry: &Entry<'_, R>, path: &str) -> Result<Content, Failure> {
+        match entry.header().entry_type() {
+            EntryType::Directory => Ok(Content::Directory),
+            // So wrote it who did not know the type of directories.
+            EntryType::Regular if path.ends_with('/') => Ok(Content::Directory),
+            EntryType::Regular | EntryType::Continuous => {
+                Ok(Content::Part { file: self.tar.to_owned(), offset: entry.raw_file_position(), size: entry.size() })
+            }
+            EntryType::Symlink => Ok(Content::Link(self.target(entry)?)),
+            EntryType::Link => {
+                let to = self.target(entry)?;
+                let found = self.by_path.get(&normal(&to)).map(|at| &self.packed[*at].found.content);
+                match found {
+                    Some(Content::Directory) | None => {
+                        Err(self.refuse(path, &format!("is a hard link to `{to}`, which is no file before it")))
+                    }
+                    Some(content) => Ok(content.clone()),
+                }
+            }
+            EntryType::Char | EntryType::Block => Err(self.refuse(path, "is a device")),
+            EntryType::Fifo => Err(self.refuse(path, "is a named pipe")),
+            EntryType::GNUSparse => Err(self.refuse(path, SPARSE)),
+            _ => Err(self.refuse(path, "is neither a file nor a directory nor a link")),
+        }
+    }
+
+    fn target<R: Read>(&self, entry: &Entry<'_, R>) -> Result<String, Failure> {
+        match entry.link_name_bytes() {
+            Some(bytes) => self.text(&bytes),
+            None => Err(damaged(self.name, &"a link in it leads nowhere")),
+        }
+    }
+
+    fn text(&self, bytes: &[u8]) -> Result<String, Failure> {
+        let text = std::str::from_utf8(bytes).map(str::to_owned);
+        text.map_err(|_| self.refuse(&String::from_utf8_lossy(bytes), "is not UTF-8, which images need"))
+    }
+
+    fn refuse(&self, path: &str, why: &str) -> Failure {
+        refuse(self.name, path, why)
+    }
+}
+
+const SPARSE: &str = "is a sparse file, which forge does not read";
+
+/// The failure that something in an archive is.
+pub fn refuse(archive: &str, path: &str, why: &str) -> Failure {
+    Failure::input(format!("`{archive}` can't be unpacked: `{path}` {why}"))
+        .help("make the archive without it, or write `COPY` to have the archive itself in the image")
+}
+
+fn damaged(name: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::input(format!("the archive `{name}` is damaged")).cause(error.to_string())
+}
+
+fn unreadable(name: &str, what: &str) -> Failure {
+    Failure::input(format!("`ADD` would unpack `{name}`, and forge can't read {what}"))
+        .help("compress the archive by gzip, or write `COPY` to have it in the image as it is")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use expect_test::{Expect, expect};
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    /// An entry as bytes, with a name that a builder would refuse.
+    fn entry(tar: &mut Vec<u8>, kind: EntryType, name: &str, link: &str, content: &str) {
+        let mut header = Header::new_ustar();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(0o4750);
+        header.set_uid(1000);
+        header.set_gid(100);
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        tar.extend(header.as_bytes());
+        tar.extend(content.as_bytes());
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+
+    fn tar(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for (kind, name, more) in entries {
+            let (link, content) = if kind.is_file() { ("", *more) } else { (*more, "") };
+            entry(&mut tar, *kind, name, link, content);
+        }
+        tar.extend([0; 1024]);
+        tar
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn check(content: &[u8], expect: Expect) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, content).unwrap();
+        let line = |Packed { found: Found { path, mode, content }, owner: (uid, gid) }: &Packed| match content {
+            Content::Link(to) => format!("{mode:o} {uid}:{gid} {path} -> {to}\n"),
+            Content::Part { file, offset, size } => {
+                let bytes = fs::read(file).unwrap();
+                let start = usize::try_from(*offset).unwrap();
+                let text = String::from_utf8_lossy(&bytes[start..start + usize::try_from(*size).unwrap()]).into_owned();
+                format!("{mode:o} {uid}:{gid} {path} {text}\n")
+            }
+            _ => format!("{mode:o} {uid}:{gid} {path}/\n"),
+        };
+        expect.assert_eq(&match open("a", &path, &dir.path().join("scratch"), &|| false) {
+            Ok(Some(archive)) => archive.packed.iter().map(line).collect(),
+            Ok(None) => "no archive".to_owned(),
+            Err(failure) => [&[failure.to_string()], &failure.causes[..]].concat().join(": "),
+        });
+    }
+
+    #[test]
+    fn what_lies_in_an_archive() {
+        use EntryType::{Directory, Link, Regular, Symlink};
+        let all = tar(&[
+            (Directory, "./", ""),
+            (Directory, "./etc/", ""),
+            (Regular, "./etc/a.conf", "a"),
+            (Link, "hard", "./etc/a.conf"),
+            (Symlink, "sh", "/bin/busybox"),
+            (Regular, "/usr/x/../y", "y"),
+        ]);
+        check(
+            &all,
+            expect![[r#"
+            4750 1000:100 etc/
+            4750 1000:100 etc/a.conf a
+            4750 1000:100 hard a
+            777 1000:100 sh -> /bin/busybox
+            4750 1000:100 usr/y y
+        "#]],
+        );
+        check(
+            &gzip(&all),
+            expect![[r#"
+            4750 1000:100 etc/
+            4750 1000:100 etc/a.conf a
+            4750 1000:100 hard a
+            777 1000:100 sh -> /bin/busybox
+            4750 1000:100 usr/y y
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_no_archive() {
+        check(b"", expect!["no archive"]);
+        check(b"a file", expect!["no archive"]);
+        check(&gzip(b"a file"), expect!["no archive"]);
+        check(&[0; 1024], expect!["no archive"]);
+        check(b"BZh is how some text begins", expect!["no archive"]);
+    }
+
+    #[test]
+    fn what_forge_does_not_unpack() {
+        use EntryType::{Block, Fifo, Link, Regular};
+        check(b"BZh91AY&SY and so on", expect!["`ADD` would unpack `a`, and forge can't read bzip2"]);
+        check(b"\xfd7zXZ\0 and so on", expect!["`ADD` would unpack `a`, and forge can't read xz"]);
+        check(b"\x28\xb5\x2f\xfd and so on", expect!["`ADD` would unpack `a`, and forge can't read zstd"]);
+        check(
+            &tar(&[(Regular, "a/../../x", "")]),
+            expect!["`a` can't be unpacked: `a/../../x` leads out of the directory that it is unpacked to"],
+        );
+        check(
+            &tar(&[(Regular, "/../x", "")]),
+            expect!["`a` can't be unpacked: `/../x` leads out of the directory that it is unpacked to"],
+        );
+        check(&tar(&[(Block, "dev/sda", "")]), expect!["`a` can't be unpacked: `dev/sda` is a device"]);
+        check(&tar(&[(Fifo, "run/pipe", "")]), expect!["`a` can't be unpacked: `run/pipe` is a named pipe"]);
+        check(
+            &tar(&[(Link, "x", "../etc/passwd")]),
+            expect!["`a` can't be unpacked: `x` is a hard link to `../etc/passwd`, which is no file before it"],
+        );
+        check(
+            &tar(&[(Regular, "etc/.wh.passwd", "")]),
+            expect![
+                "`a` can't be unpacked: `etc/.wh.passwd` would hide files of the image: `.wh.` means that in a layer"
+            ],
+        );
+        let mut capable = Builder::new(Vec::new());
+        capable.append_pax_extensions([("SCHILY.xattr.security.capability", &b"x"[..])]).unwrap();
+        let mut capable = capable.into_inner().unwrap();
+        capable.truncate(capable.len() - 1024);
+        capable.extend(tar(&[(Regular, "bin/ping", "")]));
+        check(&capable, expect!["`a` can't be unpacked: `bin/ping` has capabilities, which forge does not write"]);
+    }
+
+    #[test]
+    fn damaged_ones() {
+        let whole = tar(&[(EntryType::Regular, "a", "a"), (EntryType::Regular, "b", "bbb")]);
+        check(&whole[..1024 + 513], expect!["the archive `a` is damaged: it ends before its last entry does"]);
+        let mut flipped = whole.clone();
+        flipped[1024] ^= 1;
+        check(&flipped, expect!["the archive `a` is damaged: archive header checksum mismatch"]);
+        let gzipped = gzip(&[whole, vec![0; 1 << 16]].concat());
+        check(&gzipped[..gzipped.len() - 9], expect!["the archive `a` is damaged: incomplete deflate stream"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! A small project that is quickly released: a script for two platforms, their images, the list, and two tags.
+//! Does not know the registry that it is released to.
+
+use std::fs;
+
+use super::project::Project;
+use sha2::{Digest as _, Sha256};
+
+const TEXT: &str = r#"
+[project]
+name = "small"
+
+[[build]]
+id = "tool"
+tool = "command"
+argv = ["sh", "-c", "echo tool for $FORGE_PLATFORM > $FORGE_OUTPUT"]
+platforms = ["linux/amd64", "linux/arm64"]
+
+[[docker]]
+id = "image"
+images = ['{{ env.REGISTRY }}/acme/small']
+tags = ["{{ version }}", "latest"]
+platforms = ["linux/amd64", "linux/arm64"]
+base = '{{ env.BASE | default("scratch") }}'
+
+[[docker_manifest]]
+image = "image"
+
+[[publish]]
+to = "registry"
+"#;
+
+/// The project, to be released to this registry. Wherever that is, the commit is the same, and so is what is made of it.
+pub fn project(registry: &str) -> Project {
+    Project::of_text(TEXT).env("REGISTRY", registry).tagged("v1.2.3")
+}
+
+/// Checks that every file of the project's store is what its name says, and that nothing unfinished lies there.
+pub fn check_store(project: &Project) {
+    let blobs = project.root().join(".forge/store/blobs/sha256");
+    for entry in fs::read_dir(blobs).into_iter().flatten().map(|it| it.expect("the store can be listed")) {
+        let bytes = fs::read(entry.path()).expect("a blob can be read");
+        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, entry.file_name().to_string_lossy(), "a blob has the digest that it is called by");
+    }
+}
