@@ -96,6 +96,12 @@ impl Project {
         self
     }
 
+    /// Commits what has changed since, and tags that commit.
+    pub fn retag(&self, tag: &str) {
+        self.git(&["commit", "--quiet", "--all", "--message=More of it"]);
+        self.git(&["tag", tag]);
+    }
+
     fn git(&self, arguments: &[&str]) {
         let mut git = Command::new("git");
         git.arg("-C").arg(self.root()).args(arguments).env("HOME", self.home()).env("GIT_CONFIG_NOSYSTEM", "1");

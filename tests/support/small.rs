@@ -35,6 +35,11 @@ pub fn project(registry: &str) -> Project {
     Project::of_text(TEXT).env("REGISTRY", registry).tagged("v1.2.3")
 }
 
+/// The same with another script, and another tag.
+pub fn changed(script: &str, registry: &str, tag: &str) -> Project {
+    Project::of_text(&TEXT.replace("echo tool", script)).env("REGISTRY", registry).tagged(tag)
+}
+
 /// Checks that every file of the project's store is what its name says, and that nothing unfinished lies there.
 pub fn check_store(project: &Project) {
     let blobs = project.root().join(".forge/store/blobs/sha256");
