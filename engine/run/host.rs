@@ -18,6 +18,7 @@ use super::diary::Diary;
 use super::http::{Http, in_short};
 use super::kinds::Kinds;
 use super::process::{self, Stream};
+use super::tools::Tools;
 use crate::plan::Task;
 use crate::store::{Blobs, write_beside};
 
@@ -29,6 +30,8 @@ pub struct Shared {
     pub env: BTreeMap<String, String>,
     /// Where content goes.
     pub blobs: Blobs,
+    /// What programs are.
+    pub tools: Tools,
     /// Where notes go.
     pub notes: PathBuf,
     /// The schemas of kinds.

@@ -1,6 +1,7 @@
 //! The run: a plan becomes artifacts. One loop over ended tasks, signals and the schedule; each task on a thread of its own.
 //! Decides nothing: the schedule does. Prints nothing: sinks do.
 
+mod action;
 mod cancel;
 pub mod credentials;
 mod diary;
@@ -9,11 +10,13 @@ mod fresh;
 mod host;
 pub mod http;
 mod kinds;
+pub mod locked;
 mod process;
 mod sources;
 #[cfg(test)]
 mod tests;
 mod tools;
+pub mod why;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -21,20 +24,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Outcome};
+use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
-use self::fresh::Seen;
+use self::fresh::{Due, Seen};
 use self::host::Shared;
+use self::locked::Locked;
+use self::tools::Tools;
 use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{Limits, Schedule};
-use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, Record};
+use crate::store::{Blobs, Dist, Folder, Hashes, PartsLog, Record};
 
 pub use sources::Sources;
+pub use tools::ask_all;
 
 /// What a run is given besides the plan.
 pub struct World<'a> {
@@ -50,6 +56,8 @@ pub struct World<'a> {
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file: every program sees it.
     pub env: BTreeMap<String, String>,
+    /// What its tools are locked to be.
+    pub locked: Locked,
     /// `[registries]` of the project file.
     pub registries: Registries,
     /// How many tasks run side by side.
@@ -113,6 +121,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         root: world.root.clone(),
         env: world.env.clone(),
         blobs: Blobs::open(world.folder.store())?,
+        tools: Tools::of_project(&world.root, world.locked.clone()),
         notes: world.folder.notes(),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
         http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
@@ -129,7 +138,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         schedule,
         record,
         hashes: Hashes::open(world.folder.file("hashes")),
-        tools: tools::Tools::default(),
+        parts: None,
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
         results: Results {
@@ -163,10 +172,11 @@ struct Run<'a> {
     schedule: Schedule<'a>,
     record: Record,
     hashes: Hashes,
-    tools: tools::Tools,
+    /// Opened when the first task has run.
+    parts: Option<PartsLog>,
     dist: Dist,
-    /// Fingerprints of tasks that must run.
-    due: BTreeMap<TaskId, Fingerprint>,
+    /// What tasks that must run run with.
+    due: BTreeMap<TaskId, Box<Due>>,
     results: Results,
     stop: watch::Sender<Stop>,
     began: Instant,
@@ -206,11 +216,10 @@ impl<'a> Run<'a> {
     // Answers whether there was anything to look at.
     fn look(&mut self) -> bool {
         let scene = fingerprint::Scene {
-            root: &self.world.root,
             env: &self.world.env,
             sources: self.world.sources,
             hashes: &self.hashes,
-            tools: &self.tools,
+            tools: &self.shared.tools,
         };
         let look = fresh::Look {
             plan: self.plan,
@@ -231,8 +240,8 @@ impl<'a> Run<'a> {
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
                 }
-                Ok(Seen::Due(fingerprint)) => {
-                    self.due.insert(id, fingerprint);
+                Ok(Seen::Due(due)) => {
+                    self.due.insert(id, due);
                     self.schedule.due(id);
                 }
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
@@ -255,6 +264,7 @@ impl<'a> Run<'a> {
             id,
             task,
             inputs: host::inputs(task, &self.results.artifacts),
+            tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
             directory: self.world.folder.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
             shared: self.shared,
@@ -269,8 +279,8 @@ impl<'a> Run<'a> {
         match result {
             Ok(artifacts) => {
                 let task = self.plan.task(id);
-                if let Some(fingerprint) = self.due.remove(&id) {
-                    self.record.note(fingerprint, &task.id, took, &artifacts)?;
+                if let Some(due) = self.due.remove(&id) {
+                    self.remember(id, *due, took, &artifacts)?;
                     if task.step.effect != Effect::Local {
                         self.record.sync()?;
                     }
@@ -282,6 +292,21 @@ impl<'a> Run<'a> {
             Err(failure) => self.failed(id, failure, took, tail, Some(log)),
         }
         Ok(())
+    }
+
+    fn remember(&mut self, id: TaskId, due: Due, took: u64, artifacts: &[Artifact]) -> Result<(), Failure> {
+        let task = self.plan.task(id);
+        if task.step.memory == Memory::Content {
+            for message in unlike(&self.record.made(&due.fingerprint), artifacts) {
+                self.tell(Some(id), EventKind::Log { level: Level::Warn, message });
+            }
+        }
+        self.record.note(due.fingerprint, &task.id, took, artifacts)?;
+        let log = match self.parts.take() {
+            Some(log) => log,
+            None => PartsLog::open(self.world.folder.file("parts"))?,
+        };
+        self.parts.insert(log).note(&task.id, due.parts)
     }
 
     fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
@@ -351,4 +376,13 @@ impl<'a> Run<'a> {
         self.hashes.save()?;
         Ok(self.results)
     }
+}
+
+// A task that makes other bytes of the same is not reproducible, and whoever trusts digests should hear of it.
+fn unlike(before: &[(String, Digest)], now: &[Artifact]) -> Vec<String> {
+    let other = |(name, digest): &(String, Digest)| {
+        let artifact = now.iter().find(|it| it.name == *name && it.digest != *digest)?;
+        Some(format!("`{name}` is not what the same inputs made before: {digest} then, {} now", artifact.digest))
+    };
+    before.iter().filter_map(other).collect()
 }

@@ -2,6 +2,7 @@
 //! The thread belongs to no pool: a pipe may block it, or bring a runtime of its own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::Scope;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use tokio::sync::mpsc::Sender;
 use super::Message;
 use super::diary::Diary;
 use super::host::{Shared, TaskHost};
+use super::sources::Tree;
 use crate::pipes::Pipes;
 use crate::plan::{Task, TaskId};
 
@@ -22,6 +24,8 @@ pub struct Job<'a> {
     pub task: &'a Task,
     /// What it takes, made.
     pub inputs: Vec<Artifact>,
+    /// The source files that it reads.
+    pub tree: Arc<Tree>,
     /// The directory of its step; made here, and removed when it ends.
     pub directory: PathBuf,
     /// Its log.
@@ -95,6 +99,7 @@ fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
 }
 
 fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
+    job.task.step.tools.iter().try_for_each(|tool| job.shared.tools.check(tool))?;
     std::fs::create_dir_all(&job.directory).map_err(|error| Failure::file("make", &job.directory, &error))?;
     let host = TaskHost::new(job.shared, job.task, job.inputs.clone(), job.directory.clone(), diary);
     let request = Run {
@@ -104,7 +109,13 @@ fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
         host: Host { root: job.shared.root.clone(), dir: job.directory.clone() },
     };
     job.pipes.run(&request, &host)?;
-    host.finish()
+    let made = host.finish()?;
+    match job.tree.first_changed(&job.shared.root) {
+        Some(path) => Err(Failure::input(format!("an input changed during the build: `{}`", path.display())).help(
+            "run it again; a file that the build itself writes must not be one of its sources: let git ignore it",
+        )),
+        None => Ok(made),
+    }
 }
 
 #[cfg(test)]
