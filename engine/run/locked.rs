@@ -190,7 +190,8 @@ mod tests {
             rustc 1.0
             host: "x"
             """
-        "##]].assert_eq(&locked.text());
+        "##]]
+        .assert_eq(&locked.text());
         assert_eq!(Locked::parse(&locked.text()), Ok(locked));
     }
 
@@ -201,11 +202,20 @@ mod tests {
 
     #[test]
     fn what_is_no_lock() {
-        check("version = 1\n[[tool]]\nprogram = 3\n", expect![[r#""#]]);
-        check("version = 2\nwhatever = true\n", expect![[r#""#]]);
-        check("version = 1\n[[tool]]\nprogram = 'x'\n", expect![[r#""#]]);
-        check("version = 1\n[[tool]]\nprogram = 'x'\nsaid = ''\n[[tool]]\nprogram = 'x'\nsaid = ''\n", expect![[r#""#]]);
-        check("version = ", expect![[r#""#]]);
+        check(
+            "version = 1\n[[tool]]\nprogram = 3\n",
+            expect!["invalid type: integer `3`, expected a string at 31..32"],
+        );
+        check(
+            "version = 2\nwhatever = true\n",
+            expect!["it was written by a newer forge (version 2 of its form) at 0..0"],
+        );
+        check("version = 1\n[[tool]]\nprogram = 'x'\n", expect!["`x` needs either `said` or `digest` at 0..0"]);
+        check(
+            "version = 1\n[[tool]]\nprogram = 'x'\nsaid = ''\n[[tool]]\nprogram = 'x'\nsaid = ''\n",
+            expect!["`x` is there twice at 0..0"],
+        );
+        check("version = ", expect!["string values must be quoted, expected literal string at 10..10"]);
     }
 
     #[test]
