@@ -54,12 +54,12 @@ fn tell(plan: &Plan, id: TaskId, why: &Why) {
     let (words, changed): (String, &[Changed]) = match &why.next {
         Next::Fresh => ("is fresh".to_owned(), &[]),
         Next::Always => ("runs every time: it asks the world".to_owned(), &[]),
-        Next::First => ("would run: it has not run before".to_owned(), &[]),
+        Next::First => ("would run: no earlier run of it is known".to_owned(), &[]),
         Next::Lost => ("would run: what it made is not in the store any more".to_owned(), &[]),
-        Next::Changed(changed) => ("would run: this is not what it was".to_owned(), changed),
+        Next::Changed(changed) => ("would run, for this is not what it was:".to_owned(), changed),
         Next::After(first) => {
             let first = plan.task(*first);
-            (format!("can't be told: its inputs aren't known, because {first} would run first"), &[])
+            (format!("can't be told yet: its inputs aren't known, because {first} would run first"), &[])
         }
         Next::Unclear(failure) => (format!("can't be told: {failure}"), &[]),
     };
@@ -67,10 +67,11 @@ fn tell(plan: &Plan, id: TaskId, why: &Why) {
     list(changed);
     match &why.last {
         Last::Never => {}
-        Last::First => output::print("  it ran last: for the first time"),
-        Last::Same => output::print("  it ran last: nothing had changed, but what it had made was not there"),
+        Last::First => output::print("  its last run was the first that is known"),
+        Last::Always => output::print("  its last run: it runs every time"),
+        Last::Lost => output::print("  its last run: nothing had changed, but what it had made was not in the store"),
         Last::Changed(changed) => {
-            output::print("  it ran last: this was not what it had been");
+            output::print("  its last run, for this was not what it had been:");
             list(changed);
         }
     }

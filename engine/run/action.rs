@@ -53,7 +53,7 @@ pub struct Action<'a> {
     /// Which meaning of actions this one has.
     pub salt: &'a [u8],
     /// Where it must run, as names and values; in any order.
-    pub platform: Vec<(String, String)>,
+    pub platform: Vec<(&'a str, &'a str)>,
 }
 
 impl Content {
@@ -74,7 +74,7 @@ impl Command<'_> {
     pub fn content(mut self) -> Content {
         self.output_paths.sort_unstable();
         self.output_paths.dedup();
-        let mut message = Message::default();
+        let mut message = Message::with_room();
         self.arguments.iter().for_each(|it| message.bytes(1, it.as_bytes()));
         self.environment.iter().for_each(|(name, value)| message.pair(2, name, value));
         self.output_paths.iter().for_each(|it| message.bytes(7, it.as_bytes()));
@@ -86,14 +86,14 @@ impl Action<'_> {
     /// The message.
     pub fn content(mut self) -> Content {
         self.platform.sort_unstable();
-        let mut message = Message::default();
+        let mut message = Message::with_room();
         message.digest(1, self.command);
         message.digest(2, self.input_root);
         message.flag(7, self.do_not_cache);
         message.text(9, self.salt);
-        let mut platform = Message::default();
-        self.platform.iter().for_each(|(name, value)| platform.pair(1, name, value));
-        message.text(10, &platform.0);
+        if !self.platform.is_empty() {
+            message.nested(10, |platform| self.platform.iter().for_each(|(name, value)| platform.pair(1, name, value)));
+        }
         message.content()
     }
 }
@@ -140,22 +140,17 @@ fn close_to(open: &mut Vec<Open<'_>>, depth: usize) {
 
 impl Open<'_> {
     fn add(&mut self, name: &str, node: Node<'_>) {
-        let mut entry = Message::default();
-        entry.text(1, name.as_bytes());
         match node {
-            Node::File(content, executable) => {
+            Node::File(content, executable) => self.files.nested(1, |entry| {
+                entry.text(1, name.as_bytes());
                 entry.digest(2, content);
                 entry.flag(4, executable == Executable::Yes);
-                self.files.bytes(1, &entry.0);
-            }
-            Node::Directory(content) => {
+            }),
+            Node::Directory(content) => self.directories.nested(2, |entry| {
+                entry.text(1, name.as_bytes());
                 entry.digest(2, content);
-                self.directories.bytes(2, &entry.0);
-            }
-            Node::Link(target) => {
-                entry.text(2, target.as_bytes());
-                self.links.bytes(3, &entry.0);
-            }
+            }),
+            Node::Link(target) => self.links.pair(3, name, target),
         }
     }
 
@@ -170,7 +165,17 @@ impl Open<'_> {
 #[derive(Default)]
 struct Message(Vec<u8>);
 
+/// As many bytes as most messages of an action have.
+const ROOM: usize = 512;
+
+/// As many bytes as most nested messages have.
+const ENTRY: usize = 128;
+
 impl Message {
+    fn with_room() -> Message {
+        Message(Vec::with_capacity(ROOM))
+    }
+
     /// One of any number of values.
     fn bytes(&mut self, field: u8, bytes: &[u8]) {
         self.0.push(field << 3 | 2);
@@ -193,24 +198,32 @@ impl Message {
 
     /// A message of a name and a value: a variable, or a property.
     fn pair(&mut self, field: u8, name: &str, value: &str) {
-        let mut pair = Message::default();
-        pair.text(1, name.as_bytes());
-        pair.text(2, value.as_bytes());
-        self.bytes(field, &pair.0);
+        self.nested(field, |pair| {
+            pair.text(1, name.as_bytes());
+            pair.text(2, value.as_bytes());
+        });
     }
 
     fn digest(&mut self, field: u8, content: Content) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digest = Message(Vec::with_capacity(80));
-        digest.0.extend([1 << 3 | 2, 64]);
-        for byte in content.digest.bytes() {
-            digest.0.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
+        let size = if content.size == 0 { 0 } else { 1 + width(content.size) };
+        self.0.extend([field << 3 | 2, 2 + 64 + size, 1 << 3 | 2, 64]);
+        self.0.extend_from_slice(&content.digest.digits());
         if content.size > 0 {
-            digest.0.push(2 << 3);
-            digest.number(content.size);
+            self.0.push(2 << 3);
+            self.number(content.size);
         }
-        self.bytes(field, &digest.0);
+    }
+
+    /// A message in this one. Its length stands before it, and is known after it.
+    fn nested(&mut self, field: u8, write: impl FnOnce(&mut Message)) {
+        self.0.reserve(ENTRY);
+        self.0.push(field << 3 | 2);
+        let start = self.0.len();
+        write(self);
+        let length = self.0.len() - start;
+        self.number(length as u64);
+        let width = self.0.len() - start - length;
+        self.0[start..].rotate_right(width);
     }
 
     fn number(&mut self, mut number: u64) {
@@ -224,6 +237,11 @@ impl Message {
     fn content(&self) -> Content {
         Content::of(&self.0)
     }
+}
+
+/// How many bytes a number takes.
+fn width(number: u64) -> u8 {
+    (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as u8
 }
 
 #[cfg(test)]
@@ -307,8 +325,8 @@ mod tests {
     #[test]
     fn actions() {
         let action = |salt: &'static str, do_not_cache, platform: &[(&str, &str)]| {
-            let platform = platform.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            Action { command: command(), input_root: tree(), do_not_cache, salt: salt.as_bytes(), platform }.content()
+            let (salt, platform) = (salt.as_bytes(), platform.to_vec());
+            Action { command: command(), input_root: tree(), do_not_cache, salt, platform }.content()
         };
         check(action("", false, &[]), "sha256:07ad64709b0233f3c8e95545816de703d9fa5ee7d367f8c3388fd36084014bef/141");
         check(action("one", false, &[]), "sha256:7e3d3982d8e10b65dd6b11d1cf1af8477a5d596c3c19564948169890aade797f/146");

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::action::{Action, Command, Content, Node, directory};
 use super::sources::{Sources, Tree};
-use super::tools::Tools;
+use super::tools::{Property, TOOL, Tools};
 use crate::plan::{Placed, Task};
 use crate::store::{Fingerprint, Hashes, Mark, Parts};
 
@@ -35,7 +35,9 @@ pub struct Sight<'a> {
     task: &'a Task,
     inputs: Vec<&'a Artifact>,
     environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    properties: Vec<(String, String)>,
+    plugin: String,
+    platform: Option<String>,
+    tools: Vec<Arc<Property>>,
     /// The source files that it reads.
     pub tree: Arc<Tree>,
 }
@@ -48,20 +50,11 @@ pub fn look<'a>(
     scene: &'a Scene<'_>,
 ) -> Result<Sight<'a>, Failure> {
     let step = &task.step;
-    let mut properties = vec![(PLUGIN.to_owned(), plugin)];
-    properties.extend(step.platform.iter().map(|platform| (PLATFORM.to_owned(), platform.to_string())));
-    for tool in &step.tools {
-        let identity = scene.tools.identity(tool, scene.hashes)?;
-        properties.push((format!("{TOOL}{tool}"), identity.to_string()));
-    }
+    let platform = step.platform.as_ref().map(Platform::to_string);
+    let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes)).collect::<Result<_, _>>()?;
     let tree = scene.sources.tree(&step.reads, scene.hashes)?;
-    Ok(Sight { task, inputs, environment: environment(step, scene.env), properties, tree })
+    Ok(Sight { task, inputs, environment: environment(step, scene.env), plugin, platform, tools, tree })
 }
-
-/// The properties of an action's platform. None says where it must run: that follows from the tools.
-const PLUGIN: &str = "forge-plugin";
-const PLATFORM: &str = "forge-platform";
-const TOOL: &str = "forge-tool:";
 
 impl Sight<'_> {
     /// The digest of the action.
@@ -78,9 +71,16 @@ impl Sight<'_> {
             input_root: self.input_root(),
             do_not_cache: step.memory == Memory::Never,
             salt: EPOCH.as_bytes(),
-            platform: self.properties.clone(),
+            platform: self.properties(),
         };
         action.content().digest
+    }
+
+    // None says where the action must run: that follows from the tools.
+    fn properties(&self) -> Vec<(&str, &str)> {
+        let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
+        let platform = self.platform.iter().map(|platform| ("forge-platform", platform.as_str()));
+        tools.chain(platform).chain([("forge-plugin", self.plugin.as_str())]).collect()
     }
 
     // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
@@ -102,13 +102,11 @@ impl Sight<'_> {
     /// The same, part by part, for people who want to know what changed.
     pub fn parts(&self) -> Parts {
         let mut words = BTreeMap::from([("forge".to_owned(), mark(EPOCH.as_bytes()))]);
-        for (name, value) in &self.properties {
-            let name = match name.strip_prefix(TOOL) {
-                Some(tool) => format!("tool `{tool}`"),
-                None if name == PLUGIN => format!("plugin of `{}`", self.task.table.pipe),
-                None => "platform".to_owned(),
-            };
-            words.insert(name, value.parse().map_or_else(|_| mark(value.as_bytes()), |digest: Digest| digest.into()));
+        let plugin = self.plugin.parse().map_or_else(|_| mark(self.plugin.as_bytes()), |digest: Digest| digest.into());
+        words.insert(format!("plugin of `{}`", self.task.table.pipe), plugin);
+        for tool in &self.tools {
+            let name = tool.name.strip_prefix(TOOL).unwrap_or(&tool.name);
+            words.insert(format!("tool `{name}`"), mark(tool.value.as_bytes()));
         }
         for (name, value) in &self.environment {
             words.insert(format!("variable {name}"), mark(value.as_bytes()));

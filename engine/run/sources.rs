@@ -157,6 +157,11 @@ impl Sources {
 
 impl Tree {
     fn of(leaves: Vec<Leaf>) -> Tree {
+        // By far the most frequent.
+        if let [Leaf { path, what: What::File(content, executable), .. }] = leaves.as_slice() {
+            let source = action::directory(vec![(&text(path), Node::File(*content, *executable))]);
+            return Tree { source: Some(source), linked: None, leaves };
+        }
         let texts: Vec<(Cow<'_, str>, Cow<'_, str>)> = leaves.iter().map(Leaf::in_words).collect();
         let (mut source, mut linked) = (Vec::with_capacity(leaves.len()), Vec::new());
         for (leaf, (path, target)) in leaves.iter().zip(&texts) {

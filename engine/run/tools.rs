@@ -16,9 +16,21 @@ use crate::store::{Hashes, hash};
 pub struct Tools {
     root: PathBuf,
     locked: Locked,
-    known: Answers<Digest>,
+    known: Answers<Arc<Property>>,
     checked: Answers<()>,
 }
+
+/// What a program is, as a property of an action.
+#[derive(Debug)]
+pub struct Property {
+    /// `forge-tool:cargo -vV`.
+    pub name: String,
+    /// The digest of what it says, or of its file.
+    pub value: String,
+}
+
+/// How the names of such properties begin.
+pub const TOOL: &str = "forge-tool:";
 
 /// What was found out of programs, once somebody has asked.
 type Answers<T> = Mutex<HashMap<Tool, Answer<T>>>;
@@ -31,7 +43,7 @@ impl Tools {
     }
 
     /// What a program is. One that is locked need not be there.
-    pub fn identity(&self, tool: &Tool, hashes: &Hashes) -> Result<Digest, Failure> {
+    pub fn property(&self, tool: &Tool, hashes: &Hashes) -> Result<Arc<Property>, Failure> {
         let identify = || match self.locked.get(tool) {
             Some(said) => Ok(said.digest()),
             // The file of a program is hashed once, and remembered from run to run.
@@ -41,7 +53,9 @@ impl Tools {
             }
             None => ask(tool, &self.root).map(|said| said.digest()),
         };
-        answer(&self.known, tool).get_or_init(identify).clone()
+        let property =
+            |identity: Digest| Arc::new(Property { name: format!("{TOOL}{tool}"), value: identity.to_string() });
+        answer(&self.known, tool).get_or_init(|| identify().map(property)).clone()
     }
 
     /// Fails where a program is not what it is locked to be. To be called before it is used.
@@ -75,7 +89,7 @@ fn answer<T>(answers: &Answers<T>, tool: &Tool) -> Answer<T> {
 fn mismatch(tool: &Tool, locked: &Said, found: &Said) -> Failure {
     Failure::tool(format!("`{tool}` is not the tool that is locked"))
         .cause(format!("locked: {}", locked.unlike(found)))
-        .cause(format!("found:  {}", found.unlike(locked)))
+        .cause(format!("found: {}", found.unlike(locked)))
         .help("install the one that is locked, or take this one with `forge lock`")
 }
 

@@ -69,8 +69,10 @@ pub enum Last {
     First,
     /// These were not what they had been the time before.
     Changed(Vec<Changed>),
-    /// Nothing had changed: it runs every time, or what it had made was lost.
-    Same,
+    /// Nothing had changed: what it had made was lost.
+    Lost,
+    /// It runs every time.
+    Always,
 }
 
 /// Why each task of a plan would run or not.
@@ -91,7 +93,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failur
             Some(need) => (Next::After(first_of(need, &found)), Vec::new()),
             None => next(*id, &look, ran.first()),
         };
-        found.insert(*id, Why { next, last: last(ran) });
+        found.insert(*id, Why { next, last: last(plan.task(*id).step.memory, ran) });
         made.extend(artifacts.into_iter().map(|it| (it.name.clone(), Arc::new(it))));
     }
     hashes.save()?;
@@ -124,13 +126,14 @@ fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Vec<Artif
     (next, Vec::new())
 }
 
-fn last(ran: &[Parts]) -> Last {
+fn last(memory: Memory, ran: &[Parts]) -> Last {
     match ran {
         [] => Last::Never,
         [_] => Last::First,
         [last, before, ..] => match last.changed_since(before) {
-            changed if changed.is_empty() => Last::Same,
-            changed => Last::Changed(changed),
+            changed if !changed.is_empty() => Last::Changed(changed),
+            _ if memory == Memory::Never => Last::Always,
+            _ => Last::Lost,
         },
     }
 }

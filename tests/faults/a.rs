@@ -45,7 +45,8 @@ fn a15_an_edit_that_leaves_size_and_time_is_seen() {
             write("one.txt", text);
             let events = project.forge(&RUN).expect(0);
             assert_eq!(events.outcomes(), ["build:one/linux/amd64 done", "build:two/linux/amd64 fresh"]);
-            let made = std::fs::read_to_string(project.root().join("dist/one_linux_amd64/clock")).expect("what was made");
+            let made =
+                std::fs::read_to_string(project.root().join("dist/one_linux_amd64/clock")).expect("what was made");
             assert_eq!(made, text);
         }
         let events = project.forge(&RUN).expect(0);
