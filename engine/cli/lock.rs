@@ -68,8 +68,9 @@ fn ask(tools: BTreeSet<Tool>, before: &Locked, session: &Session) -> Result<Lock
             (Err(failure), None) => failures.push(failure),
         }
     }
-    match failures.iter().map(output::failure).last() {
-        Some(code) => Err(code),
+    let codes: Vec<u8> = failures.iter().map(output::failure).collect();
+    match codes.first() {
+        Some(code) => Err(*code),
         None => Ok(said.into_iter().collect()),
     }
 }

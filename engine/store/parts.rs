@@ -17,13 +17,16 @@ use super::atomic::write_beside;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mark([u8; 6]);
 
+/// Parts by what they are called.
+type Marks = BTreeMap<String, Mark>;
+
 /// What a fingerprint is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parts {
     /// All but source files, by what it is called.
-    pub words: BTreeMap<String, Mark>,
+    pub words: Marks,
     /// The source files by path.
-    pub files: BTreeMap<String, Mark>,
+    pub files: Marks,
 }
 
 /// One part that is not what it was.
@@ -51,8 +54,8 @@ pub struct PartsLog {
 /// An entry of the log. Tasks that read the same files share the list of them.
 #[derive(Debug, Serialize, Deserialize)]
 enum Entry {
-    Files(BTreeMap<String, Mark>),
-    Task { task: String, words: BTreeMap<String, Mark>, files: Sum },
+    Files(Marks),
+    Task { task: String, words: Marks, files: Sum },
 }
 
 /// A checksum: it guards an entry, and names a list of files.
@@ -73,11 +76,7 @@ impl Parts {
     }
 }
 
-fn changes<'p>(
-    before: &'p BTreeMap<String, Mark>,
-    now: &'p BTreeMap<String, Mark>,
-    prefix: &'p str,
-) -> impl Iterator<Item = Changed> + 'p {
+fn changes<'p>(before: &'p Marks, now: &'p Marks, prefix: &'p str) -> impl Iterator<Item = Changed> + 'p {
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     names.into_iter().filter(|name| before.get(*name) != now.get(*name)).map(move |name| Changed {
         part: format!("{prefix}{name}"),
@@ -127,8 +126,8 @@ impl PartsLog {
 
     /// What tasks were the last times that they ran, as far as the log knew when it was opened: the last first.
     pub fn last(&self) -> HashMap<String, Vec<Parts>> {
-        let mut files: HashMap<Sum, BTreeMap<String, Mark>> = HashMap::new();
-        let mut tasks: HashMap<String, Vec<(BTreeMap<String, Mark>, Sum)>> = HashMap::new();
+        let mut files: HashMap<Sum, Marks> = HashMap::new();
+        let mut tasks: HashMap<String, Vec<(Marks, Sum)>> = HashMap::new();
         for (sum, entry) in self.decoded() {
             match entry {
                 Entry::Files(list) => drop(files.insert(sum, list)),
@@ -157,7 +156,10 @@ impl PartsLog {
                 Entry::Task { task, files, .. } => {
                     let runs = left.entry(task.clone()).or_default();
                     *runs += 1;
-                    *runs <= KEPT && (wanted.insert(*files) || true)
+                    if *runs <= KEPT {
+                        wanted.insert(*files);
+                    }
+                    *runs <= KEPT
                 }
             };
             if is_kept {

@@ -41,7 +41,7 @@ fn a15_an_edit_that_leaves_size_and_time_is_seen() {
         write("one.txt", "first");
         write("two.txt", "first");
         project.forge(&RUN).expect(0);
-        for text in ["other", "third", "other"] {
+        for text in ["other", "third", "again"] {
             write("one.txt", text);
             let events = project.forge(&RUN).expect(0);
             assert_eq!(events.outcomes(), ["build:one/linux/amd64 done", "build:two/linux/amd64 fresh"]);
