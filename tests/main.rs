@@ -5,6 +5,7 @@ mod cases;
 mod diff;
 mod docs;
 mod faults;
+mod fresh;
 mod graph;
 mod registry_http;
 mod registry_publish;

@@ -53,6 +53,10 @@ pub enum Command {
     Check(Check),
     /// Show what would run
     Plan(Plan),
+    /// Tell why tasks would run or are fresh, and what made them run last; runs nothing
+    Why(Selection),
+    /// Write down what the tools of the plan are, in forge.lock
+    Lock(Lock),
     /// List what was made
     Artifacts(AsJson),
     /// List the plugins that are loaded, and their pipes
@@ -67,6 +71,14 @@ pub struct Check {
     /// Take the facts of a snapshot, tagged or not
     #[arg(long)]
     pub snapshot: bool,
+}
+
+/// `forge lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Write nothing, say what differs
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// What to plan, and for what.

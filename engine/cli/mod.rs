@@ -5,6 +5,7 @@ mod args;
 mod artifacts;
 mod check;
 mod intentions;
+mod lock;
 mod memory;
 mod output;
 mod plan;
@@ -12,6 +13,7 @@ mod plugins;
 mod run;
 mod schema;
 mod session;
+mod why;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,8 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Run(run) => run::run(arguments, run, pipes),
         Command::Check(options) => check::check(arguments, options, pipes),
         Command::Plan(plan) => plan::plan(arguments, plan, pipes),
+        Command::Why(selection) => why::why(arguments, selection, pipes),
+        Command::Lock(options) => lock::lock(arguments, options, pipes),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
         Command::Schema => schema::schema(arguments, pipes),

@@ -8,7 +8,7 @@ use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
 use super::session::{Mode, Session};
-use super::{OpenPipes, intentions, output};
+use super::{OpenPipes, intentions, lock, output};
 use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::{AfterFailure, Results, World, run as run_plan};
@@ -24,7 +24,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     let session = Session::reopen(arguments, mode, pipes)?;
     let plan = session.select(&options.selection)?;
     let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
-    let _lock = lock(&folder)?;
+    let _lock = hold(&folder)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
     let diary = folder.runs().join(run_name());
     std::fs::create_dir_all(diary.join("logs"))
@@ -36,6 +36,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         sources: &session.sources,
         pipes: &session.plugins,
         env: session.head.env.clone(),
+        locked: lock::read(arguments)?,
         registries: session.head.registries.clone(),
         limits: limits(&session, options),
         after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
@@ -60,7 +61,8 @@ fn list(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
     Ok(exit::PROJECT)
 }
 
-fn lock(folder: &Folder) -> Result<Lock, u8> {
+/// Waits for another forge in this project, and says so.
+pub fn hold(folder: &Folder) -> Result<Lock, u8> {
     let told = |holder: &str| output::note(&format!("waiting for another forge in this project: {holder}"));
     wait_for(&folder.file("lock"), told).map_err(|it| output::failure(&it))
 }

@@ -129,7 +129,8 @@ pub fn root(arguments: &Arguments) -> Result<PathBuf, u8> {
     Ok(file.parent().map_or(directory, Path::to_path_buf))
 }
 
-fn directory(arguments: &Arguments) -> Result<PathBuf, u8> {
+/// The directory that forge works in; absolute.
+pub fn directory(arguments: &Arguments) -> Result<PathBuf, u8> {
     arguments.directory.canonicalize().map_err(|error| {
         output::error(&format!("can't work in `{}`: {error}", arguments.directory.display()));
         exit::PROJECT

@@ -21,8 +21,10 @@ pub struct Placed {
     pub resource: Resource,
     pub params: Json,
     pub place: Place,
-    /// Of all that the step says, but for where it stands in the file.
+    /// Of all that the step says, but for where it stands in the file: of its JSON.
     pub digest: Digest,
+    /// How many bytes that JSON has.
+    pub size: u64,
 }
 
 /// What a placed step makes. The fields are those of [`Output`].
@@ -57,11 +59,16 @@ impl Placed {
             place: self.place.clone(),
         }
     }
+
+    /// The same without where it stands in the file: what its digest is of.
+    pub fn to_step_of_nowhere(&self) -> Step {
+        without_places(self.to_step())
+    }
 }
 
 impl From<Step> for Placed {
     fn from(step: Step) -> Placed {
-        let digest = digest(&step);
+        let text = serde_json::to_vec(&without_places(step.clone())).unwrap_or_default();
         Placed {
             name: step.name,
             platform: step.platform,
@@ -75,7 +82,8 @@ impl From<Step> for Placed {
             resource: step.resource,
             params: Json::of(&step.params),
             place: step.place,
-            digest,
+            digest: Digest::of(&text),
+            size: text.len() as u64,
         }
     }
 }
@@ -113,15 +121,13 @@ impl Json {
 }
 
 // Where in the file a step stands decides nothing: a comment above it must not make it run again.
-fn digest(step: &Step) -> Digest {
+fn without_places(mut step: Step) -> Step {
     let nowhere = || Place::Key(String::new());
-    let mut step = step.clone();
     step.place = nowhere();
     for read in &mut step.reads {
         read.place = nowhere();
     }
-    let text = serde_json::to_vec(&step).unwrap_or_default();
-    Digest::of(&text)
+    step
 }
 
 #[cfg(test)]

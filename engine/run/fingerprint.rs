@@ -1,27 +1,28 @@
-//! The fingerprint of a task: one digest of all that decides what it makes. Equal fingerprints, equal artifacts.
-//! Does not know whether such a task was done before: that is the record's.
+//! The fingerprint of a task: the digest of a REAPI action that says all that decides what it makes. Equal fingerprints, equal
+//! artifacts. Does not know whether such a task was done before: that is the record's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
+use std::sync::Arc;
 
-use forge_schemas::{Artifact, Digester, Failure};
+use forge_schemas::{Artifact, Digest, Failure, Memory, Platform};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::sources::Sources;
-use super::tools::Tools;
-use crate::plan::Task;
-use crate::store::{Fingerprint, Hashes};
+use super::action::{Action, Command, Content, Node, directory};
+use super::sources::{Sources, Tree};
+use super::tools::{Property, TOOL, Tools};
+use crate::plan::{Placed, Task};
+use crate::store::{Fingerprint, Hashes, Mark, Parts};
 
-/// Changes when the meaning of a fingerprint does; all that was remembered before is then forgotten.
-const EPOCH: &str = "forge-task-2";
+/// Changes when the meaning of a fingerprint does; all that was remembered before is then forgotten. The salt of actions.
+const EPOCH: &str = "forge-action-1";
 
 /// Where fingerprints are taken.
 pub struct Scene<'a> {
-    /// The directory of the project file.
-    pub root: &'a Path,
     /// What every program sees in its environment.
     pub env: &'a BTreeMap<String, String>,
-    /// Its source files.
+    /// The source files of the project.
     pub sources: &'a Sources,
     /// What files hash to.
     pub hashes: &'a Hashes,
@@ -29,43 +30,147 @@ pub struct Scene<'a> {
     pub tools: &'a Tools,
 }
 
-/// The fingerprint of a task with these inputs. `plugin` says which build of the pipe would run it.
-pub fn of(task: &Task, plugin: &str, inputs: &[&Artifact], scene: &Scene<'_>) -> Result<Fingerprint, Failure> {
+/// What a task would run with.
+pub struct Sight<'a> {
+    task: &'a Task,
+    inputs: Vec<&'a Artifact>,
+    environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    plugin: String,
+    platform: Option<String>,
+    tools: Vec<Arc<Property>>,
+    /// The source files that it reads.
+    pub tree: Arc<Tree>,
+}
+
+/// What a task with these inputs would run with. `plugin` says which build of the pipe would run it.
+pub fn look<'a>(
+    task: &'a Task,
+    plugin: String,
+    inputs: Vec<&'a Artifact>,
+    scene: &'a Scene<'_>,
+) -> Result<Sight<'a>, Failure> {
     let step = &task.step;
-    let mut words = Words::default();
-    words.say(EPOCH.as_bytes()).say(task.table.pipe.as_bytes()).say(plugin.as_bytes()).say(step.digest.bytes());
-    for input in inputs {
-        words.say(input.name.as_bytes()).say(input.kind.as_bytes()).say(input.digest.bytes());
-        words.say(input.detail.to_string().as_bytes());
-    }
-    for read in &step.reads {
-        words.say(scene.sources.digest(&read.path, scene.hashes)?.bytes());
-    }
-    for (name, value) in scene.env {
-        words.say(name.as_bytes()).say(value.as_bytes());
-    }
-    for name in &step.env {
-        // A variable that is not set is another thing than an empty one.
-        let value = std::env::var_os(name).map_or_else(|| vec![0], |it| [b"=", it.as_encoded_bytes()].concat());
-        words.say(&value);
-    }
-    for tool in &step.tools {
-        words.say(scene.tools.identity(tool, scene.root, scene.hashes)?.bytes());
-    }
-    Ok(words.digester.finish().0)
+    let platform = step.platform.as_ref().map(Platform::to_string);
+    let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes)).collect::<Result<_, _>>()?;
+    let tree = scene.sources.tree(&step.reads, scene.hashes)?;
+    Ok(Sight { task, inputs, environment: environment(step, scene.env), plugin, platform, tools, tree })
 }
 
-/// What a fingerprint is made of, each word with its length, so that no two lists of words sound alike.
-#[derive(Default)]
-struct Words {
-    digester: Digester,
+impl Sight<'_> {
+    /// The digest of the action.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let step = &self.task.step;
+        let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let command = Command {
+            arguments: &[&self.task.table.pipe, &step.name],
+            environment: &environment,
+            output_paths: step.makes.iter().map(|it| it.name.as_str()).collect(),
+        };
+        let action = Action {
+            command: command.content(),
+            input_root: self.input_root(),
+            do_not_cache: step.memory == Memory::Never,
+            salt: EPOCH.as_bytes(),
+            platform: self.properties(),
+        };
+        action.content().digest
+    }
+
+    // None says where the action must run: that follows from the tools.
+    fn properties(&self) -> Vec<(&str, &str)> {
+        let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
+        let platform = self.platform.iter().map(|platform| ("forge-platform", platform.as_str()));
+        tools.chain(platform).chain([("forge-plugin", self.plugin.as_str())]).collect()
+    }
+
+    // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
+    fn input_root(&self) -> Content {
+        let step = Content { digest: self.task.step.digest, size: self.task.step.size };
+        let mut entries = vec![("step.json", Node::File(step, false.into()))];
+        entries.extend(self.tree.source.map(|it| ("source", Node::Directory(it))));
+        entries.extend(self.tree.linked.map(|it| ("linked", Node::Directory(it))));
+        if !self.inputs.is_empty() {
+            let file = |it: &Artifact| Node::File(Content { digest: it.digest, size: it.size }, it.executable.into());
+            let inputs = self.inputs.iter().map(|it| (it.name.as_str(), file(it)));
+            entries.push(("inputs", Node::Directory(directory(inputs.collect()))));
+            let details = self.inputs.iter().map(|it| (it.name.as_str(), Node::File(detail(it), false.into())));
+            entries.push(("details", Node::Directory(directory(details.collect()))));
+        }
+        directory(entries)
+    }
+
+    /// The same, part by part, for people who want to know what changed.
+    pub fn parts(&self) -> Parts {
+        let mut words = BTreeMap::from([("forge".to_owned(), mark(EPOCH.as_bytes()))]);
+        let plugin = self.plugin.parse().map_or_else(|_| mark(self.plugin.as_bytes()), |digest: Digest| digest.into());
+        words.insert(format!("plugin of `{}`", self.task.table.pipe), plugin);
+        for tool in &self.tools {
+            let name = tool.name.strip_prefix(TOOL).unwrap_or(&tool.name);
+            words.insert(format!("tool `{name}`"), mark(tool.value.as_bytes()));
+        }
+        for (name, value) in &self.environment {
+            words.insert(format!("variable {name}"), mark(value.as_bytes()));
+        }
+        for input in &self.inputs {
+            words.insert(format!("input {}", input.name), input.digest.into());
+            words.insert(format!("what is known of input {}", input.name), detail(input).digest.into());
+        }
+        settings(&self.task.step, &mut words);
+        Parts { words, files: self.tree.files().map(|(path, digest)| (path, digest.into())).collect() }
+    }
 }
 
-impl Words {
-    fn say(&mut self, word: &[u8]) -> &mut Words {
-        // Writing to a digester can't fail.
-        let _ = self.digester.write_all(&(word.len() as u64).to_le_bytes());
-        let _ = self.digester.write_all(word);
-        self
+// Each key of the step, and of what the pipe wants to know two levels deep: deeper ones are seldom told apart by people.
+fn settings(step: &Placed, words: &mut BTreeMap<String, Mark>) {
+    let mut add = |name: String, value: &Value| {
+        words.insert(name, mark(value.to_string().as_bytes()));
+    };
+    let Ok(Value::Object(mut keys)) = serde_json::to_value(step.to_step_of_nowhere()) else { return };
+    match keys.remove("params") {
+        Some(Value::Object(params)) => {
+            for (key, value) in params {
+                match value {
+                    Value::Object(below) if !below.is_empty() => {
+                        below.iter().for_each(|(name, value)| add(format!("setting {key}.{name}"), value));
+                    }
+                    value => add(format!("setting {key}"), &value),
+                }
+            }
+        }
+        Some(other) => add("settings".to_owned(), &other),
+        None => {}
     }
+    keys.iter().for_each(|(key, value)| add(format!("`{key}` of its step"), value));
+}
+
+fn mark(bytes: &[u8]) -> Mark {
+    Digest::of(bytes).into()
+}
+
+// What programs see of it: `[env]`, and the variables that the step declared. One that is not set is not there.
+fn environment<'a>(step: &'a Placed, env: &'a BTreeMap<String, String>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let own = env.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
+    if step.env.is_empty() {
+        return own.collect();
+    }
+    let declared = step.env.iter().filter_map(|name| Some((name.as_str().into(), text(std::env::var_os(name)?))));
+    let all: BTreeMap<Cow<'_, str>, Cow<'_, str>> = declared.chain(own).collect();
+    all.into_iter().collect()
+}
+
+// Messages hold UTF-8 only.
+fn text<'a>(value: std::ffi::OsString) -> Cow<'a, str> {
+    value.into_string().unwrap_or_else(|value| Digest::of(value.as_encoded_bytes()).to_string()).into()
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    kind: &'a str,
+    platform: Option<&'a Platform>,
+    detail: &'a Value,
+}
+
+fn detail(artifact: &Artifact) -> Content {
+    let detail = Detail { kind: &artifact.kind, platform: artifact.platform.as_ref(), detail: &artifact.detail };
+    Content::of(&serde_json::to_vec(&detail).unwrap_or_default())
 }

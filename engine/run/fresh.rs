@@ -7,10 +7,11 @@ use std::sync::Arc;
 use forge_schemas::{Artifact, Failure, Memory};
 use rayon::prelude::*;
 
-use super::fingerprint::{self, Scene};
+use super::fingerprint::{self, Scene, Sight};
+use super::sources::Tree;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
-use crate::store::{Blobs, Dist, Fingerprint, Record};
+use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
 
 /// Where one looks.
 pub struct Look<'a> {
@@ -35,7 +36,17 @@ pub enum Seen {
     /// It need not run: these are there.
     Fresh(Vec<Arc<Artifact>>),
     /// It must run.
-    Due(Fingerprint),
+    Due(Box<Due>),
+}
+
+/// What a task that must run runs with.
+pub struct Due {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// What that was made of.
+    pub parts: Parts,
+    /// The source files that it reads.
+    pub tree: Arc<Tree>,
 }
 
 impl Look<'_> {
@@ -45,22 +56,29 @@ impl Look<'_> {
     }
 
     fn at_one(&self, id: TaskId) -> Result<Seen, Failure> {
-        let task = self.plan.task(id);
-        let inputs: Vec<&Artifact> =
-            task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
-        let fingerprint = fingerprint::of(task, &self.pipes.identity(&task.table.pipe), &inputs, &self.scene)?;
-        let remembered = match task.step.memory {
-            Memory::Content => self.record.recall(&fingerprint, self.blobs),
-            Memory::Never => None,
-        };
-        let Some(remembered) =
-            remembered.filter(|it| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str())))
-        else {
-            return Ok(Seen::Due(fingerprint));
+        let (sight, remembered) = self.recall(id)?;
+        let Some(remembered) = remembered else {
+            let (fingerprint, parts) = (sight.fingerprint(), sight.parts());
+            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree: sight.tree })));
         };
         for (artifact, file) in &remembered.artifacts {
             self.dist.show_file(artifact, file)?;
         }
         Ok(Seen::Fresh(remembered.artifacts.into_iter().map(|(artifact, _)| Arc::new(artifact)).collect()))
+    }
+
+    /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made.
+    pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered>), Failure> {
+        let task = self.plan.task(id);
+        let inputs: Vec<&Artifact> =
+            task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
+        let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
+        let remembered = match task.step.memory {
+            Memory::Content => self.record.recall(&sight.fingerprint(), self.blobs),
+            Memory::Never => None,
+        };
+        let is_whole =
+            |it: &Remembered| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str()));
+        Ok((sight, remembered.filter(is_whole)))
     }
 }

@@ -18,6 +18,7 @@ use super::http::in_short;
 use super::kinds::Kinds;
 use super::probe::Reach;
 use super::process::{self, Stream};
+use super::tools::Tools;
 use crate::plan::Task;
 use crate::store::{Blobs, write_beside};
 
@@ -29,6 +30,8 @@ pub struct Shared {
     pub env: BTreeMap<String, String>,
     /// Where content goes.
     pub blobs: Blobs,
+    /// What programs are.
+    pub tools: Tools,
     /// The schemas of kinds.
     pub kinds: Kinds,
     /// What was done to the world, and what was about to be; none for a run without effects.

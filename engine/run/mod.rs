@@ -1,6 +1,7 @@
 //! The run: a plan becomes artifacts. One loop over ended tasks, signals and the schedule; each task on a thread of its own.
 //! Decides nothing: the schedule does. Prints nothing: sinks do.
 
+mod action;
 mod cancel;
 pub mod credentials;
 mod diary;
@@ -11,6 +12,7 @@ mod gate;
 mod host;
 pub mod http;
 mod kinds;
+pub mod locked;
 mod preflight;
 mod probe;
 mod process;
@@ -18,6 +20,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tools;
+pub mod why;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -25,24 +28,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Outcome};
+use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
 use self::effects::{Effects, Intentions};
-use self::fresh::Seen;
+use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::host::Shared;
+use self::locked::Locked;
 use self::preflight::Preflight;
 use self::probe::{Answer, Reach};
+use self::tools::Tools;
 use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{Limits, Schedule};
-use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, Record};
+use crate::store::{Blobs, Dist, Folder, Hashes, PartsLog, Record};
 
 pub use sources::Sources;
+pub use tools::ask_all;
 
 /// What a run is given besides the plan.
 pub struct World<'a> {
@@ -58,6 +64,8 @@ pub struct World<'a> {
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file: every program sees it.
     pub env: BTreeMap<String, String>,
+    /// What its tools are locked to be.
+    pub locked: Locked,
     /// `[registries]` of the project file.
     pub registries: Registries,
     /// How many tasks run side by side.
@@ -133,6 +141,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         },
         env: world.env.clone(),
         blobs: Blobs::open(world.folder.store())?,
+        tools: Tools::of_project(&world.root, world.locked.clone()),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
         effects: world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?,
     };
@@ -146,7 +155,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         schedule,
         record,
         hashes: Hashes::open(world.folder.file("hashes")),
-        tools: tools::Tools::default(),
+        parts: None,
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
         preflight: Preflight::Ahead,
@@ -182,10 +191,11 @@ struct Run<'a> {
     schedule: Schedule<'a>,
     record: Record,
     hashes: Hashes,
-    tools: tools::Tools,
+    /// Opened when the first task has run.
+    parts: Option<PartsLog>,
     dist: Dist,
-    /// Fingerprints of tasks that must run.
-    due: BTreeMap<TaskId, Fingerprint>,
+    /// What tasks that must run run with.
+    due: BTreeMap<TaskId, Box<Due>>,
     preflight: Preflight,
     gate: Gate,
     results: Results,
@@ -233,11 +243,10 @@ impl<'a> Run<'a> {
     // Answers whether there was anything to look at.
     fn look(&mut self) -> bool {
         let scene = fingerprint::Scene {
-            root: &self.world.root,
             env: &self.world.env,
             sources: self.world.sources,
             hashes: &self.hashes,
-            tools: &self.tools,
+            tools: &self.shared.tools,
         };
         let look = fresh::Look {
             plan: self.plan,
@@ -258,8 +267,8 @@ impl<'a> Run<'a> {
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
                 }
-                Ok(Seen::Due(fingerprint)) => {
-                    self.due.insert(id, fingerprint);
+                Ok(Seen::Due(due)) => {
+                    self.due.insert(id, due);
                     match self.plan.task(id).step.effect {
                         Effect::Publish => self.gate.add(id),
                         Effect::Local | Effect::Stage => self.schedule.due(id),
@@ -285,6 +294,7 @@ impl<'a> Run<'a> {
             id,
             task,
             inputs: host::inputs(task, &self.results.artifacts),
+            tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
             directory: self.world.folder.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
             found: self.gate.found(id),
@@ -300,8 +310,8 @@ impl<'a> Run<'a> {
         match result {
             Ok(artifacts) => {
                 let task = self.plan.task(id);
-                if let Some(fingerprint) = self.due.remove(&id) {
-                    self.record.note(fingerprint, &task.id, took, &artifacts)?;
+                if let Some(due) = self.due.remove(&id) {
+                    self.remember(id, *due, took, &artifacts)?;
                     if task.step.effect != Effect::Local {
                         self.record.sync()?;
                     }
@@ -313,6 +323,21 @@ impl<'a> Run<'a> {
             Err(failure) => self.failed(id, failure, took, tail, Some(log)),
         }
         Ok(())
+    }
+
+    fn remember(&mut self, id: TaskId, due: Due, took: u64, artifacts: &[Artifact]) -> Result<(), Failure> {
+        let task = self.plan.task(id);
+        if task.step.memory == Memory::Content {
+            for message in unlike(&self.record.made(&due.fingerprint), artifacts) {
+                self.tell(Some(id), EventKind::Log { level: Level::Warn, message });
+            }
+        }
+        self.record.note(due.fingerprint, &task.id, took, artifacts)?;
+        let log = match self.parts.take() {
+            Some(log) => log,
+            None => PartsLog::open(self.world.folder.file("parts"))?,
+        };
+        self.parts.insert(log).note(&task.id, due.parts)
     }
 
     fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
@@ -389,4 +414,13 @@ impl<'a> Run<'a> {
         self.hashes.save()?;
         Ok(self.results)
     }
+}
+
+// A task that makes other bytes of the same is not reproducible, and whoever trusts digests should hear of it.
+fn unlike(before: &[(String, Digest)], now: &[Artifact]) -> Vec<String> {
+    let other = |(name, digest): &(String, Digest)| {
+        let artifact = now.iter().find(|it| it.name == *name && it.digest != *digest)?;
+        Some(format!("`{name}` is not what the same inputs made before: {digest} then, {} now", artifact.digest))
+    };
+    before.iter().filter_map(other).collect()
 }

@@ -101,7 +101,8 @@ impl<'a> Run<'a> {
                 if !seen.insert(tool) {
                     continue;
                 }
-                if let Err(failure) = self.tools.identity(tool, &self.world.root, &self.hashes) {
+                let tools = &self.shared.tools;
+                if let Err(failure) = tools.property(tool, &self.hashes).and_then(|_| tools.check(tool)) {
                     failures.push((id, failure));
                 }
             }

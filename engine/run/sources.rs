@@ -1,24 +1,26 @@
-//! The source files of a project: what a step reads, as paths and as one digest.
+//! The source files of a project: what a step reads, as paths, as one tree, and whether it is still what it was.
 //! Does not know which files a path names: that is said where pipes can ask it too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::Metadata;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::sources;
-use forge_schemas::{Digest, Digester, Failure, FailureClass};
+use forge_schemas::{Digest, Failure, FailureClass, Read};
 
-use crate::store::Hashes;
+use super::action::{self, Content, Executable, Node};
+use crate::store::{Hashes, Stat, hash};
 
 /// The source files below a directory.
 pub struct Sources {
     root: PathBuf,
     /// What patterns name. A run looks once: sources do not change under it.
     found: Mutex<HashMap<String, Found>>,
-    /// Of what patterns name, where that is more than a file.
-    digests: Mutex<HashMap<String, Digest>>,
+    /// What steps read, by all of their patterns, where that is more than one file.
+    trees: Mutex<HashMap<String, Arc<Tree>>>,
 }
 
 /// What a pattern names.
@@ -30,10 +32,36 @@ enum Found {
     Files(Arc<[PathBuf]>),
 }
 
+/// All that a step reads, as it was when it was looked at.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The files and links, by their own paths.
+    pub source: Option<Content>,
+    /// The files that links lead to, by the paths of the links.
+    pub linked: Option<Content>,
+    leaves: Vec<Leaf>,
+}
+
+/// A file or link of a tree.
+#[derive(Debug)]
+struct Leaf {
+    path: PathBuf,
+    stat: Stat,
+    what: What,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum What {
+    File(Content, Executable),
+    Link(PathBuf),
+    /// What the link of this path leads to, where that is a file.
+    Linked(Content, Executable),
+}
+
 impl Sources {
     /// Those of the project in this directory.
     pub fn of_project(root: &Path) -> Sources {
-        Sources { root: root.to_path_buf(), found: Mutex::default(), digests: Mutex::default() }
+        Sources { root: root.to_path_buf(), found: Mutex::default(), trees: Mutex::default() }
     }
 
     /// The files that `pattern` names: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
@@ -44,47 +72,64 @@ impl Sources {
         })
     }
 
-    /// One digest of all that `pattern` names: paths, contents, and who may execute them.
-    pub fn digest(&self, pattern: &str, hashes: &Hashes) -> Result<Digest, Failure> {
-        self.read_digest(pattern, hashes)
-            .map_err(|error| Failure::new(FailureClass::Machine, format!("can't read the source `{pattern}`: {error}")))
+    /// All that these name, as one tree: paths, contents, and who may execute them.
+    pub fn tree(&self, reads: &[Read], hashes: &Hashes) -> Result<Arc<Tree>, Failure> {
+        let mut found = Vec::with_capacity(reads.len());
+        for read in reads {
+            found.push(self.look(&read.path).map_err(|error| unreadable(Path::new(&read.path), &error))?);
+        }
+        if let [] | [Found::File(..)] = found.as_slice() {
+            return self.grow(found, hashes).map(Arc::new);
+        }
+        let key = reads.iter().map(|read| read.path.as_str()).collect::<Vec<_>>().join("\n");
+        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(tree) = known {
+            return Ok(tree);
+        }
+        let tree = Arc::new(self.grow(found, hashes)?);
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(key, tree.clone());
+        Ok(tree)
     }
 
-    fn read_digest(&self, pattern: &str, hashes: &Hashes) -> io::Result<Digest> {
-        let paths = match self.look(pattern)? {
-            Found::File(path, metadata) => return self.digest_of([(&path, Some(metadata))], hashes),
-            Found::Files(paths) => paths,
+    fn grow(&self, found: Vec<Found>, hashes: &Hashes) -> Result<Tree, Failure> {
+        let mut leaves = Vec::new();
+        let mut add = |path: &Path, metadata: Option<Metadata>| {
+            self.leaves(path, metadata, hashes, &mut leaves).map_err(|error| unreadable(path, &error))
         };
-        let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).copied();
-        if let Some(digest) = known {
-            return Ok(digest);
+        for found in found {
+            match found {
+                Found::File(path, metadata) => add(&path, Some(metadata))?,
+                Found::Files(paths) => paths.iter().try_for_each(|path| add(path, None))?,
+            }
         }
-        let digest = self.digest_of(paths.iter().map(|path| (path, None)), hashes)?;
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), digest);
-        Ok(digest)
+        Ok(Tree::of(leaves))
     }
 
-    fn digest_of<'p>(
+    fn leaves(
         &self,
-        files: impl IntoIterator<Item = (&'p PathBuf, Option<Metadata>)>,
+        path: &Path,
+        metadata: Option<Metadata>,
         hashes: &Hashes,
-    ) -> io::Result<Digest> {
-        let mut digester = Digester::default();
-        for (path, metadata) in files {
-            let whole = self.root.join(path);
-            let metadata = metadata.map_or_else(|| std::fs::symlink_metadata(&whole), Ok)?;
-            // A link is what it says, and the file that it leads to; where that is no file it may lead anywhere.
-            if metadata.is_symlink() {
-                writeln!(digester, "link {} {}", path.display(), std::fs::read_link(&whole)?.display())?;
-                if !whole.is_file() {
-                    continue;
-                }
-            }
-            let hash = if metadata.is_symlink() { hashes.of(&whole)? } else { hashes.of_file(&whole, &metadata)? };
-            let mode = if hash.executable { "x" } else { "-" };
-            writeln!(digester, "{mode} {} {}", hash.digest, path.display())?;
+        leaves: &mut Vec<Leaf>,
+    ) -> io::Result<()> {
+        let whole = self.root.join(path);
+        let metadata = metadata.map_or_else(|| std::fs::symlink_metadata(&whole), Ok)?;
+        let path = path.to_path_buf();
+        if !metadata.is_symlink() {
+            let file = hashes.of_file(&whole, &metadata)?;
+            let content = Content { digest: file.digest, size: file.size() };
+            leaves.push(Leaf { path, stat: file.stat, what: What::File(content, file.is_executable().into()) });
+            return Ok(());
         }
-        Ok(digester.finish().0)
+        // A link is what it says, and the file that it leads to; where that is no file it may lead anywhere.
+        let what = What::Link(std::fs::read_link(&whole)?);
+        leaves.push(Leaf { path: path.clone(), stat: Stat::of(&metadata), what });
+        if whole.is_file() {
+            let file = hashes.of(&whole)?;
+            let content = Content { digest: file.digest, size: file.size() };
+            leaves.push(Leaf { path, stat: file.stat, what: What::Linked(content, file.is_executable().into()) });
+        }
+        Ok(())
     }
 
     fn look(&self, pattern: &str) -> io::Result<Found> {
@@ -108,4 +153,85 @@ impl Sources {
         let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(&self.root, top)).collect();
         Ok(Found::Files(files?.concat().into()))
     }
+}
+
+impl Tree {
+    fn of(leaves: Vec<Leaf>) -> Tree {
+        // By far the most frequent.
+        if let [Leaf { path, what: What::File(content, executable), .. }] = leaves.as_slice() {
+            let source = action::directory(vec![(&text(path), Node::File(*content, *executable))]);
+            return Tree { source: Some(source), linked: None, leaves };
+        }
+        let texts: Vec<(Cow<'_, str>, Cow<'_, str>)> = leaves.iter().map(Leaf::in_words).collect();
+        let (mut source, mut linked) = (Vec::with_capacity(leaves.len()), Vec::new());
+        for (leaf, (path, target)) in leaves.iter().zip(&texts) {
+            match leaf.what {
+                What::File(content, executable) => source.push((&**path, Node::File(content, executable))),
+                What::Link(_) => source.push((path, Node::Link(target))),
+                What::Linked(content, executable) => linked.push((&**path, Node::File(content, executable))),
+            }
+        }
+        let directory = |entries: Vec<_>| (!entries.is_empty()).then(|| action::directory(entries));
+        Tree { source: directory(source), linked: directory(linked), leaves }
+    }
+
+    /// The first file that is no longer what it was. Only one whose size or times differ is read again.
+    pub fn first_changed(&self, root: &Path) -> Option<&Path> {
+        let changed = self.leaves.iter().find(|leaf| !leaf.is_as_it_was(&root.join(&leaf.path)));
+        changed.map(|leaf| leaf.path.as_path())
+    }
+
+    /// Every file by its path, with what else is to be said of it, and a digest of what is in it.
+    pub fn files(&self) -> impl Iterator<Item = (String, Digest)> {
+        self.leaves.iter().map(|leaf| {
+            let path = leaf.path.display();
+            match &leaf.what {
+                What::File(content, Executable::No) => (path.to_string(), content.digest),
+                What::File(content, Executable::Yes) => (format!("{path} (executable)"), content.digest),
+                What::Link(target) => (format!("{path} (a link)"), Digest::of(target.as_os_str().as_encoded_bytes())),
+                What::Linked(content, _) => (format!("{path} (where it leads)"), content.digest),
+            }
+        })
+    }
+}
+
+impl Leaf {
+    // Its path and, of a link, its target, as messages can hold them.
+    fn in_words(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let target = if let What::Link(target) = &self.what { text(target) } else { Cow::Borrowed("") };
+        (text(&self.path), target)
+    }
+
+    fn is_as_it_was(&self, whole: &Path) -> bool {
+        let metadata = match self.what {
+            What::Linked(..) => std::fs::metadata(whole),
+            _ => std::fs::symlink_metadata(whole),
+        };
+        let Ok(metadata) = metadata else { return false };
+        Stat::of(&metadata) == self.stat || self.read_again(whole, &metadata).is_ok_and(|it| it == self.what)
+    }
+
+    fn read_again(&self, whole: &Path, metadata: &Metadata) -> io::Result<What> {
+        if metadata.is_symlink() {
+            return std::fs::read_link(whole).map(What::Link);
+        }
+        let (digest, size) = hash(whole)?;
+        let (content, executable) = (Content { digest, size }, crate::store::is_executable(whole)?.into());
+        Ok(match self.what {
+            What::Linked(..) => What::Linked(content, executable),
+            _ => What::File(content, executable),
+        })
+    }
+}
+
+// Messages hold UTF-8 only. Two paths that are not must not look the same.
+fn text(path: &Path) -> Cow<'_, str> {
+    match path.to_str() {
+        Some(text) => text.into(),
+        None => format!("{} {}", path.display(), Digest::of(path.as_os_str().as_encoded_bytes())).into(),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(FailureClass::Machine, format!("can't read the source `{}`: {error}", path.display()))
 }

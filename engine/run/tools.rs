@@ -1,5 +1,5 @@
-//! What a program is: the digest of what it says of its version, or of its file.
-//! Asked once a run for each program, whoever needs it.
+//! What a program is: the digest of what it says of its version, or of its file. `forge.lock` knows it without asking.
+//! A program is asked once a run, whoever needs it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,37 +7,98 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use forge_schemas::{Digest, Failure, Tool};
+use rayon::prelude::*;
 
-use crate::store::Hashes;
+use super::locked::{Locked, Said};
+use crate::store::{Hashes, hash};
 
 /// Programs, and what they are.
-#[derive(Default)]
 pub struct Tools {
-    known: Mutex<HashMap<Tool, Arc<Identity>>>,
+    root: PathBuf,
+    locked: Locked,
+    known: Answers<Arc<Property>>,
+    checked: Answers<()>,
 }
 
-/// What a program is, once somebody has asked it.
-type Identity = OnceLock<Result<Digest, Failure>>;
+/// What a program is, as a property of an action.
+#[derive(Debug)]
+pub struct Property {
+    /// `forge-tool:cargo -vV`.
+    pub name: String,
+    /// The digest of what it says, or of its file.
+    pub value: String,
+}
+
+/// How the names of such properties begin.
+pub const TOOL: &str = "forge-tool:";
+
+/// What was found out of programs, once somebody has asked.
+type Answers<T> = Mutex<HashMap<Tool, Answer<T>>>;
+type Answer<T> = Arc<OnceLock<Result<T, Failure>>>;
 
 impl Tools {
-    /// What a program is.
-    pub fn identity(&self, tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure> {
-        let cell = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.entry(tool.clone()).or_default().clone()
+    /// Those of the project in `root`, of which some may be locked.
+    pub fn of_project(root: &Path, locked: Locked) -> Tools {
+        Tools { root: root.to_path_buf(), locked, known: Answers::default(), checked: Answers::default() }
+    }
+
+    /// What a program is. One that is locked need not be there.
+    pub fn property(&self, tool: &Tool, hashes: &Hashes) -> Result<Arc<Property>, Failure> {
+        let identify = || match self.locked.get(tool) {
+            Some(said) => Ok(said.digest()),
+            // The file of a program is hashed once, and remembered from run to run.
+            None if tool.version.is_empty() => {
+                let path = find(&tool.program, &self.root)?;
+                hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error))
+            }
+            None => ask(tool, &self.root).map(|said| said.digest()),
         };
-        cell.get_or_init(|| identify(tool, root, hashes)).clone()
+        let property =
+            |identity: Digest| Arc::new(Property { name: format!("{TOOL}{tool}"), value: identity.to_string() });
+        answer(&self.known, tool).get_or_init(|| identify().map(property)).clone()
+    }
+
+    /// Fails where a program is not what it is locked to be. To be called before it is used.
+    pub fn check(&self, tool: &Tool) -> Result<(), Failure> {
+        let Some(locked) = self.locked.get(tool) else { return Ok(()) };
+        let check = || match ask(tool, &self.root)? {
+            found if found.digest() == locked.digest() => Ok(()),
+            found => Err(mismatch(tool, locked, &found)),
+        };
+        answer(&self.checked, tool).get_or_init(check).clone()
     }
 }
 
-fn identify(tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure> {
+/// What each of these programs says, asked side by side. In their order.
+pub fn ask_all(tools: Vec<Tool>, root: &Path) -> Vec<(Tool, Result<Said, Failure>)> {
+    let asked = tools.into_par_iter().map(|tool| {
+        let said = ask(&tool, root);
+        (tool, said)
+    });
+    asked.collect()
+}
+
+fn answer<T>(answers: &Answers<T>, tool: &Tool) -> Answer<T> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    match answers.get(tool) {
+        Some(answer) => answer.clone(),
+        None => answers.entry(tool.clone()).or_default().clone(),
+    }
+}
+
+fn mismatch(tool: &Tool, locked: &Said, found: &Said) -> Failure {
+    Failure::tool(format!("`{tool}` is not the tool that is locked"))
+        .cause(format!("locked: {}", locked.unlike(found)))
+        .cause(format!("found: {}", found.unlike(locked)))
+        .help("install the one that is locked, or take this one with `forge lock`")
+}
+
+fn ask(tool: &Tool, root: &Path) -> Result<Said, Failure> {
     let program = &tool.program;
-    let path = find(program, root).ok_or_else(|| {
-        Failure::tool(format!("there is no program `{program}`"))
-            .help(format!("install `{program}`, or put its directory into PATH"))
-    })?;
+    let path = find(program, root)?;
     if tool.version.is_empty() {
-        return hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error));
+        let hashed = hash(&path).map_err(|error| Failure::file("read", &path, &error));
+        return hashed.map(|(digest, _)| Said::Digest(digest));
     }
     let output = Command::new(&path)
         .args(&tool.version)
@@ -48,17 +109,20 @@ fn identify(tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure
         .map_err(|error| Failure::tool(format!("can't start `{program}`: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(
-            Failure::tool(format!("`{program} {}` ended with {}", tool.version.join(" "), output.status)).cause(said)
-        );
+        return Err(Failure::tool(format!("`{tool}` ended with {}", output.status)).cause(said));
     }
-    Ok(Digest::of(&output.stdout))
+    Ok(Said::of(output.stdout))
 }
 
-fn find(program: &str, root: &Path) -> Option<PathBuf> {
-    if program.contains('/') {
-        return Some(root.join(program)).filter(|it| it.is_file());
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|it| it.is_file())
+fn find(program: &str, root: &Path) -> Result<PathBuf, Failure> {
+    let candidates: Vec<PathBuf> = match program.contains('/') {
+        true => vec![root.join(program)],
+        false => std::env::var_os("PATH")
+            .map(|path| std::env::split_paths(&path).map(|directory| directory.join(program)).collect())
+            .unwrap_or_default(),
+    };
+    candidates.into_iter().find(|it| it.is_file()).ok_or_else(|| {
+        Failure::tool(format!("there is no program `{program}`"))
+            .help(format!("install `{program}`, or put its directory into PATH"))
+    })
 }

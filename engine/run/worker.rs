@@ -2,6 +2,7 @@
 //! The thread belongs to no pool: a pipe may block it, or bring a runtime of its own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::diary::Diary;
 use super::effects::Effects;
 use super::host::{Shared, TaskHost};
 use super::probe::{self, Question};
+use super::sources::Tree;
 use crate::pipes::Pipes;
 use crate::plan::{Task, TaskId};
 
@@ -24,6 +26,8 @@ pub struct Job<'a> {
     pub task: &'a Task,
     /// What it takes, made.
     pub inputs: Vec<Artifact>,
+    /// The source files that it reads.
+    pub tree: Arc<Tree>,
     /// The directory of its step; made here, and removed when it ends.
     pub directory: PathBuf,
     /// Its log.
@@ -103,6 +107,7 @@ fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
 }
 
 fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
+    job.task.step.tools.iter().try_for_each(|tool| job.shared.tools.check(tool))?;
     match &job.shared.effects {
         Some(effects) if job.task.step.effect != Effect::Local => with_effect(job, diary, effects),
         _ => once(job, diary, Vec::new()),
@@ -166,7 +171,13 @@ fn once(job: &Job<'_>, diary: &Diary, found: Vec<Finding>) -> Result<Vec<Artifac
         found,
     };
     job.pipes.run(&request, &host)?;
-    host.finish()
+    let made = host.finish()?;
+    match job.tree.first_changed(&job.shared.reach.root) {
+        Some(path) => Err(Failure::input(format!("an input changed during the build: `{}`", path.display())).help(
+            "run it again; a file that the build itself writes must not be one of its sources: let git ignore it",
+        )),
+        None => Ok(made),
+    }
 }
 
 #[cfg(test)]

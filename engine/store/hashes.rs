@@ -1,5 +1,5 @@
 //! What files hash to, remembered by size, times and inode, so that a file that has not changed is not read again.
-//! Knows the racy-git rule: a file changed as late as the memory was written is read again (git, "racy-git").
+//! Knows the racy-git rule: a file changed as late as it was read, or as the memory was written, is read again (git, "racy-git").
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forge_schemas::{Digest, Failure};
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,10 @@ struct Known {
     digest: Digest,
 }
 
+/// What the file system says of a file. One that was written to says something else, but for one that was written twice
+/// within a tick of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Stat {
+pub struct Stat {
     size: u64,
     modified: i128,
     changed: i128,
@@ -41,9 +44,12 @@ struct Stat {
 pub struct FileHash {
     /// The sha256 of its content.
     pub digest: Digest,
-    /// Whether it may be executed.
-    pub executable: bool,
+    /// What the file system said of it before it was read.
+    pub stat: Stat,
 }
+
+/// The clock by which files are marked ticks this seldom, at worst.
+const TICK: Duration = Duration::from_millis(20);
 
 impl Hashes {
     /// What is remembered in this file; nothing where it is missing or unreadable.
@@ -62,13 +68,18 @@ impl Hashes {
     /// The same, where the metadata of the file are known.
     pub fn of_file(&self, path: &Path, metadata: &Metadata) -> io::Result<FileHash> {
         let stat = Stat::of(metadata);
-        let known = self.known.get(path).copied().filter(|it| it.stat == stat && stat.modified < self.written);
+        let known = self.known.get(path).filter(|it| it.stat == stat && stat.is_before(self.written));
         if let Some(known) = known {
-            return Ok(FileHash { digest: known.digest, executable: stat.executable });
+            return Ok(FileHash { digest: known.digest, stat });
         }
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let stat = Stat::of(&std::fs::metadata(path)?);
         let (digest, _) = super::blobs::hash(path)?;
-        self.learned_now().insert(path.to_path_buf(), Known { stat, digest });
-        Ok(FileHash { digest, executable: stat.executable })
+        // Changed a moment ago, it may be changed once more within the same tick, and show it by nothing.
+        if stat.is_settled(began) {
+            self.learned_now().insert(path.to_path_buf(), Known { stat, digest });
+        }
+        Ok(FileHash { digest, stat })
     }
 
     /// Writes what was learned.
@@ -87,8 +98,21 @@ impl Hashes {
     }
 }
 
+impl FileHash {
+    /// Whether it may be executed.
+    pub fn is_executable(&self) -> bool {
+        self.stat.executable
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.stat.size
+    }
+}
+
 impl Stat {
-    fn of(metadata: &Metadata) -> Stat {
+    /// From what the file system says.
+    pub fn of(metadata: &Metadata) -> Stat {
         Stat {
             size: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -96,6 +120,16 @@ impl Stat {
             inode: metadata.ino(),
             executable: metadata.mode() & 0o100 != 0,
         }
+    }
+
+    // Whether whoever writes to it after `began`, when it is read, marks it by another time.
+    fn is_settled(&self, began: Duration) -> bool {
+        self.is_before(began.saturating_sub(TICK).as_nanos() as i128)
+    }
+
+    // A user can set the one time back, and a wrong clock both.
+    fn is_before(&self, time: i128) -> bool {
+        self.modified.max(self.changed) < time
     }
 }
 
@@ -121,6 +155,22 @@ mod tests {
         assert_eq!(hashes.of(&file).unwrap().digest, Digest::of(b"two"));
         hashes.save().unwrap();
         assert_eq!(Hashes::open(memory).of(&file).unwrap().digest, Digest::of(b"two"));
+    }
+
+    // File systems that mark each write by a time of its own can't show what this guards against; many still don't.
+    #[test]
+    fn what_was_changed_within_a_tick_of_being_read_is_not_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("source");
+        std::fs::write(&file, b"one").unwrap();
+        let stat = Stat::of(&std::fs::metadata(&file).unwrap());
+        let read_after =
+            |tick: f64, stat: Stat| stat.is_settled(Duration::from_nanos(stat.changed as u64) + TICK.mul_f64(tick));
+        assert!(!read_after(0.0, stat));
+        assert!(!read_after(1.0, stat));
+        assert!(read_after(1.1, stat));
+        assert!(!read_after(0.5, Stat { modified: 0, ..stat }), "a user has set its time back");
+        assert!(!read_after(1.1, Stat { modified: stat.modified + (1 << 40), ..stat }), "a time to come");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod dist;
 mod hashes;
 mod journal;
 mod lock;
+mod parts;
 mod record;
 
 use std::path::{Path, PathBuf};
@@ -14,12 +15,13 @@ use std::path::{Path, PathBuf};
 use forge_schemas::Failure;
 
 pub use atomic::write_beside;
-pub use blobs::Blobs;
+pub use blobs::{Blobs, hash};
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
-pub use hashes::Hashes;
+pub use hashes::{FileHash, Hashes, Stat};
 pub use journal::{Begun, Intent, Journal, Release};
 pub use lock::{Lock, wait_for};
+pub use parts::{Changed, Mark, Parts, PartsLog};
 pub use record::{Fingerprint, Record, Remembered};
 
 /// The folder `.forge` beside the project file, and what lies where in it.

@@ -87,6 +87,18 @@ impl Record {
         Some(Remembered { artifacts })
     }
 
+    /// The names and digests of what a task of this fingerprint has made, whether it is still in the store or not.
+    pub fn made(&self, fingerprint: &Fingerprint) -> Vec<(String, Digest)> {
+        let names = |list: &[Made]| list.iter().map(|made| (made.name.clone(), made.digest)).collect();
+        match self.entries.get(fingerprint) {
+            Some(Entry::Written(bytes)) => {
+                postcard::from_bytes::<Vec<Made>>(&self.log[bytes.clone()]).map_or_else(|_| Vec::new(), |it| names(&it))
+            }
+            Some(Entry::Noted(list)) => names(list),
+            None => Vec::new(),
+        }
+    }
+
     /// How long a task ran last, in milliseconds.
     pub fn took(&self, task: &str) -> Option<u64> {
         self.took.get(&task_key(task)).copied()

@@ -39,9 +39,20 @@ impl Digest {
 
     /// The 64 hex digits, as `blobs/sha256/` names its files.
     pub fn hex(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+        // Digits are ASCII.
+        String::from_utf8(self.digits().to_vec()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub fn digits(&self) -> [u8; 64] {
+        fn digit(half: u8) -> u8 {
+            if half < 10 { b'0' + half } else { b'a' + half - 10 }
+        }
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        digits
     }
 
     /// Its first twelve hex digits, for people.

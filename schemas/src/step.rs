@@ -1,6 +1,8 @@
 //! What a pipe asks for: one step, with all that decides whether it must run.
 //! Does not know where the step stands in the plan: the engine places it there.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,6 +108,14 @@ pub enum Resource {
     Network,
     /// One at a time of this name.
     Exclusive(String),
+}
+
+/// As one would type it: `cargo -vV`.
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.program)?;
+        self.version.iter().try_for_each(|word| write!(f, " {word}"))
+    }
 }
 
 impl Default for Step {

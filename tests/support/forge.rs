@@ -61,6 +61,18 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// How each task ended, by the events of a run with `--json`: `build:hello/linux/amd64 done`. Sorted.
+    pub fn outcomes(&self) -> Vec<String> {
+        let events = self.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event is JSON"));
+        let ended = events.filter(|it| it["event"]["outcome"].is_object());
+        let line = |it: Value| format!("{} {}", it["task"], it["event"]["outcome"]["is"]).replace('"', "");
+        let mut outcomes: Vec<String> = ended.map(line).collect();
+        outcomes.sort();
+        outcomes
+    }
+}
+
 /// A run that goes on, heard event by event.
 pub struct Running {
     child: Child,

@@ -1,0 +1,92 @@
+//! `forge why`: for each task that was asked for, why it would run or is fresh, and what made it run last.
+//! Runs nothing.
+
+use forge_schemas::exit;
+
+use super::args::{Arguments, Selection};
+use super::session::{Mode, Session};
+use super::{OpenPipes, lock, output, run};
+use crate::plan::{Plan, Targets, TaskId};
+use crate::run::why::{self, Last, Next, Past, Why};
+use crate::store::{Changed, Folder};
+
+/// So many changes are shown of a task.
+const SHOWN: usize = 20;
+
+/// Tells why.
+pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Result<u8, u8> {
+    let mode = if selection.snapshot { Mode::Snapshot } else { Mode::Look };
+    let session = Session::open(arguments, mode, pipes)?;
+    let plan = session.select(selection)?;
+    let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
+    // What a run writes at this moment is not to be read half.
+    let _lock = run::hold(&folder)?;
+    let past = Past {
+        root: session.root.clone(),
+        folder,
+        sources: &session.sources,
+        pipes: &session.plugins,
+        env: session.head.env.clone(),
+        locked: lock::read(arguments)?,
+    };
+    let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
+    for id in asked_for(&plan, selection) {
+        if let Some(why) = found.get(&id) {
+            tell(&plan, id, why);
+        }
+    }
+    Ok(exit::DONE)
+}
+
+fn asked_for(plan: &Plan, selection: &Selection) -> Vec<TaskId> {
+    let named = match selection.names.as_slice() {
+        [] => Vec::new(),
+        // A name whose tasks were all left out names nothing here.
+        names => {
+            names.iter().flat_map(|it| Targets::of(plan).find(std::slice::from_ref(it)).unwrap_or_default()).collect()
+        }
+    };
+    plan.order().iter().copied().filter(|id| selection.names.is_empty() || named.contains(id)).collect()
+}
+
+fn tell(plan: &Plan, id: TaskId, why: &Why) {
+    let task = plan.task(id);
+    let (words, changed): (String, &[Changed]) = match &why.next {
+        Next::Fresh => ("is fresh".to_owned(), &[]),
+        Next::Always => ("runs every time: it asks the world".to_owned(), &[]),
+        Next::First => ("would run: no earlier run of it is known".to_owned(), &[]),
+        Next::Lost => ("would run: what it made is not in the store any more".to_owned(), &[]),
+        Next::Changed(changed) => ("would run, for this is not what it was:".to_owned(), changed),
+        Next::After(first) => {
+            let first = plan.task(*first);
+            (format!("can't be told yet: its inputs aren't known, because {first} would run first"), &[])
+        }
+        Next::Unclear(failure) => (format!("can't be told: {failure}"), &[]),
+    };
+    output::print(&format!("{task} {words}"));
+    list(changed);
+    match &why.last {
+        Last::Never => {}
+        Last::First => output::print("  its last run was the first that is known"),
+        Last::Always => output::print("  its last run: it runs every time"),
+        Last::Lost => output::print("  its last run: nothing had changed, but what it had made was not in the store"),
+        Last::Changed(changed) => {
+            output::print("  its last run, for this was not what it had been:");
+            list(changed);
+        }
+    }
+}
+
+fn list(changed: &[Changed]) {
+    for Changed { part, before, now } in changed.iter().take(SHOWN) {
+        output::print(&match (before, now) {
+            (Some(before), Some(now)) => format!("    {part}: {before} -> {now}"),
+            (None, Some(now)) => format!("    {part}: new, {now}"),
+            (Some(before), None) => format!("    {part}: gone, was {before}"),
+            (None, None) => format!("    {part}"),
+        });
+    }
+    if changed.len() > SHOWN {
+        output::print(&format!("    and {} more", changed.len() - SHOWN));
+    }
+}

@@ -1,0 +1,139 @@
+//! Why tasks would run or are fresh, and what made them run last: looked up, without running anything.
+//! Does not know how that is said.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use forge_schemas::{Artifact, Failure, Memory};
+
+use super::fingerprint::Scene;
+use super::fresh::Look;
+use super::locked::Locked;
+use super::sources::Sources;
+use super::tools::Tools;
+use crate::pipes::Pipes;
+use crate::plan::{Plan, TaskId};
+use crate::store::{Blobs, Changed, Dist, Folder, Hashes, Parts, PartsLog, Record};
+
+/// Where one looks.
+pub struct Past<'a> {
+    /// The directory of the project file; absolute.
+    pub root: PathBuf,
+    /// `.forge`.
+    pub folder: Folder,
+    /// The source files of the project.
+    pub sources: &'a Sources,
+    /// Who would run the tasks.
+    pub pipes: &'a dyn Pipes,
+    /// `[env]` of the project file.
+    pub env: BTreeMap<String, String>,
+    /// What its tools are locked to be.
+    pub locked: Locked,
+}
+
+/// What can be said of a task.
+#[derive(Debug)]
+pub struct Why {
+    /// What a run would do with it.
+    pub next: Next,
+    /// What made it run last.
+    pub last: Last,
+}
+
+/// What a run would do with a task.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing: what it makes is there.
+    Fresh,
+    /// It asks the world, and runs every time.
+    Always,
+    /// It has not run before, as far as is known.
+    First,
+    /// These are not what they were when it ran last.
+    Changed(Vec<Changed>),
+    /// All is as it was when it ran last, but what it made is not in the store any more.
+    Lost,
+    /// Its inputs are not known: this task would run first.
+    After(TaskId),
+    /// It can't be told.
+    Unclear(Failure),
+}
+
+/// What made a task run last.
+#[derive(Debug)]
+pub enum Last {
+    /// Nothing has, as far as is known.
+    Never,
+    /// It had not run before, as far as is known.
+    First,
+    /// These were not what they had been the time before.
+    Changed(Vec<Changed>),
+    /// Nothing had changed: what it had made was lost.
+    Lost,
+    /// It runs every time.
+    Always,
+}
+
+/// Why each task of a plan would run or not.
+pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failure> {
+    let record = Record::open(past.folder.file("record"))?;
+    let hashes = Hashes::open(past.folder.file("hashes"));
+    let tools = Tools::of_project(&past.root, past.locked.clone());
+    let (blobs, dist) = (Blobs::open(past.folder.store())?, Dist::of_project(&past.root));
+    let before = PartsLog::open(past.folder.file("parts"))?.last();
+    let mut made: BTreeMap<String, Arc<Artifact>> = BTreeMap::new();
+    let mut found: BTreeMap<TaskId, Why> = BTreeMap::new();
+    for id in plan.order() {
+        let scene = Scene { env: &past.env, sources: past.sources, hashes: &hashes, tools: &tools };
+        let look = Look { plan, made: &made, pipes: past.pipes, scene, record: &record, blobs: &blobs, dist: &dist };
+        let ran = before.get(&plan.task(*id).id).map_or(&[][..], Vec::as_slice);
+        let is_fresh = |need: &TaskId| matches!(found[need].next, Next::Fresh);
+        let (next, artifacts) = match plan.needs(*id).find(|need| !is_fresh(need)) {
+            Some(need) => (Next::After(first_of(need, &found)), Vec::new()),
+            None => next(*id, &look, ran.first()),
+        };
+        found.insert(*id, Why { next, last: last(plan.task(*id).step.memory, ran) });
+        made.extend(artifacts.into_iter().map(|it| (it.name.clone(), Arc::new(it))));
+    }
+    hashes.save()?;
+    Ok(found)
+}
+
+// What waits for another waits for what that waits for.
+fn first_of(need: TaskId, found: &BTreeMap<TaskId, Why>) -> TaskId {
+    match found[&need].next {
+        Next::After(first) => first,
+        _ => need,
+    }
+}
+
+fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Vec<Artifact>) {
+    let (sight, remembered) = match look.recall(id) {
+        Ok(recalled) => recalled,
+        Err(failure) => return (Next::Unclear(failure), Vec::new()),
+    };
+    if let Some(remembered) = remembered {
+        return (Next::Fresh, remembered.artifacts.into_iter().map(|(artifact, _)| artifact).collect());
+    }
+    let changed = before.map(|before| sight.parts().changed_since(before));
+    let next = match (look.plan.task(id).step.memory, changed) {
+        (Memory::Never, _) => Next::Always,
+        (_, None) => Next::First,
+        (_, Some(changed)) if changed.is_empty() => Next::Lost,
+        (_, Some(changed)) => Next::Changed(changed),
+    };
+    (next, Vec::new())
+}
+
+fn last(memory: Memory, ran: &[Parts]) -> Last {
+    match ran {
+        [] => Last::Never,
+        [_] => Last::First,
+        [last, before, ..] => match last.changed_since(before) {
+            changed if !changed.is_empty() => Last::Changed(changed),
+            _ if memory == Memory::Never => Last::Always,
+            _ => Last::Lost,
+        },
+    }
+}
