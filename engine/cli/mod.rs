@@ -4,6 +4,8 @@
 mod args;
 mod artifacts;
 mod check;
+mod clean;
+mod folder;
 mod memory;
 mod output;
 mod plan;
@@ -11,6 +13,7 @@ mod plugins;
 mod run;
 mod schema;
 mod session;
+mod store;
 
 use std::process::ExitCode;
 
@@ -30,6 +33,8 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Check(options) => check::check(arguments, options, pipes),
         Command::Plan(plan) => plan::plan(arguments, plan, pipes),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
+        Command::Clean(options) => clean::clean(arguments, options),
+        Command::Store(args::Store::Verify) => store::verify(arguments),
         Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
         Command::Schema => schema::schema(arguments, pipes),
     };

@@ -19,7 +19,7 @@ use super::http::{Http, in_short};
 use super::kinds::Kinds;
 use super::process::{self, Stream};
 use crate::plan::Task;
-use crate::store::{Blobs, write_beside};
+use crate::store::{Blobs, read_sealed, write_sealed};
 
 /// What all tasks of a run share.
 pub struct Shared {
@@ -69,6 +69,8 @@ impl<'a> TaskHost<'a> {
         if let Some(missing) = self.task.step.makes.iter().find(|it| !made.iter().any(|made| made.name == it.name)) {
             return Err(Failure::bug(format!("the pipe declared `{}` and did not make it", missing.name)));
         }
+        // Before anybody records it.
+        self.shared.blobs.sync()?;
         Ok(made)
     }
 
@@ -106,7 +108,7 @@ impl<'a> TaskHost<'a> {
     }
 
     fn notes(&self) -> BTreeMap<String, Value> {
-        std::fs::read(self.note_file()).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
+        read_sealed(&self.note_file()).and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
     }
 
     fn go_on(&self) -> Result<(), Failure> {
@@ -209,7 +211,7 @@ impl Host for TaskHost<'_> {
         let path = self.note_file();
         let bytes = serde_json::to_vec(&notes).map_err(|error| Failure::bug(error.to_string()))?;
         std::fs::create_dir_all(&self.shared.notes)
-            .and_then(|()| write_beside(&path, &bytes))
+            .and_then(|()| write_sealed(&path, bytes))
             .map_err(|error| Failure::file("write", &path, &error))
     }
 

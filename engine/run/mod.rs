@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Outcome};
+use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Level, Outcome};
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
@@ -142,6 +142,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         began: Instant::now(),
         tell,
     };
+    started.tell_damage();
     started.clear_work()?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
@@ -335,6 +336,14 @@ impl<'a> Run<'a> {
         let at = self.began.elapsed().as_millis() as u64;
         let task = id.map(|id| self.plan.task(id).id.clone());
         (self.tell)(&Event { at, task, event });
+    }
+
+    fn tell_damage(&mut self) {
+        if let Some(aside) = self.record.damaged() {
+            let aside = aside.strip_prefix(&self.world.root).unwrap_or(aside).display();
+            let message = format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again");
+            self.tell(None, EventKind::Log { level: Level::Warn, message });
+        }
     }
 
     // Directories of steps that a killed run has left behind.

@@ -4,18 +4,23 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
 use serde_json::{Value, json};
 
-use super::atomic::{set_mode, write_beside};
+use super::atomic::{set_mode, sync_directory, write_beside};
 
 /// The content of the store.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Blobs {
     root: PathBuf,
     folder: PathBuf,
+    /// How many files were moved into it, and how many of these names are durable.
+    taken: AtomicU64,
+    durable: Mutex<u64>,
 }
 
 impl Blobs {
@@ -26,7 +31,8 @@ impl Blobs {
             write_beside(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
                 .map_err(|error| Failure::file("write", &marker, &error))?;
         }
-        let blobs = Blobs { folder: root.join("blobs/sha256"), root };
+        let folder = root.join("blobs/sha256");
+        let blobs = Blobs { root, folder, taken: AtomicU64::new(0), durable: Mutex::new(0) };
         if !blobs.root.join("index.json").exists() {
             blobs.write_index(&[])?;
         }
@@ -75,6 +81,32 @@ impl Blobs {
         Ok(Blob { digest, size, path })
     }
 
+    /// Everything that lies there under the name of a digest, sorted.
+    pub fn all(&self) -> Result<Vec<(Digest, PathBuf)>, Failure> {
+        let entries = std::fs::read_dir(&self.folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(|error| Failure::file("read", &self.folder, &error))?;
+        let named = entries.iter().filter_map(|entry| {
+            let digest = format!("sha256:{}", entry.file_name().to_str()?).parse().ok()?;
+            Some((digest, entry.path()))
+        });
+        let mut all: Vec<(Digest, PathBuf)> = named.collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Makes durable the names of all that was taken so far; their content is already. Tasks that end together wait for one
+    /// of them to do it.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let wanted = self.taken.load(Ordering::Acquire);
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if *durable < wanted {
+            let all = self.taken.load(Ordering::Acquire);
+            sync_directory(&self.folder).map_err(|error| Failure::file("sync", &self.folder, &error))?;
+            *durable = all;
+        }
+        Ok(())
+    }
+
     /// Writes `index.json`: what refers to further content, under its artifact's name, so that `skopeo` and `oras` find it.
     pub fn write_index(&self, artifacts: &[&Artifact]) -> Result<(), Failure> {
         let manifests: Vec<Value> =
@@ -98,7 +130,9 @@ impl Blobs {
         set_mode(file, if executable { 0o555 } else { 0o444 })?;
         mark(file)?;
         File::open(file)?.sync_data()?;
-        std::fs::rename(file, path)
+        std::fs::rename(file, path)?;
+        self.taken.fetch_add(1, Ordering::Release);
+        Ok(())
     }
 }
 

@@ -3,10 +3,15 @@
 
 mod atomic;
 mod blobs;
+mod clean;
 mod dist;
+mod format;
 mod hashes;
 mod lock;
+mod reach;
 mod record;
+mod sealed;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +19,14 @@ use forge_schemas::Failure;
 
 pub use atomic::write_beside;
 pub use blobs::Blobs;
+pub use clean::{Removed, clean, clean_all};
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
 pub use hashes::Hashes;
-pub use lock::{Lock, wait_for};
+pub use lock::{Lock, Patience};
 pub use record::{Fingerprint, Record, Remembered};
+pub use sealed::{read_sealed, write_sealed};
+pub use verify::{Verdict, verify};
 
 /// The folder `.forge` beside the project file, and what lies where in it.
 #[derive(Debug, Clone)]
@@ -27,15 +35,41 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder of the project in this directory; made where it is missing.
-    pub fn of_project(directory: &Path) -> Result<Folder, Failure> {
+    /// The folder of the project in this directory, for one who only looks. Fails where a newer forge has written it.
+    pub fn look(directory: &Path) -> Result<Folder, Failure> {
         let root = directory.join(".forge");
-        for folder in ["store/blobs/sha256", "runs", "work"] {
-            let path = root.join(folder);
+        format::check(&root)?;
+        Ok(Folder { root })
+    }
+
+    /// The folder of the project in this directory, for one who works in it: held, and made where it is missing. While
+    /// another holds it, `waiting` is told who that is, once.
+    pub fn take(directory: &Path, patience: Patience, waiting: impl FnMut(&str)) -> Result<(Folder, Lock), Failure> {
+        let folder = Folder::look(directory)?;
+        let lock = lock::wait_for(&folder.file("lock"), patience, waiting)?;
+        // Looked at again: whoever held it may have been another forge.
+        Ok((Folder::of_project(directory)?, lock))
+    }
+
+    /// The same, where nobody else works in this directory.
+    pub fn of_project(directory: &Path) -> Result<Folder, Failure> {
+        let folder = Folder::look(directory)?;
+        let root = &folder.root;
+        for name in ["store/blobs/sha256", "runs", "work"] {
+            let path = root.join(name);
             std::fs::create_dir_all(&path).map_err(|error| Failure::file("make", &path, &error))?;
         }
-        ignore_all(&root)?;
-        Ok(Folder { root })
+        format::settle(root)?;
+        ignore_all(root)?;
+        for directory in [root.clone(), folder.store(), folder.notes(), directory.join("dist")] {
+            atomic::clear_left_over(&directory);
+        }
+        Ok(folder)
+    }
+
+    /// Whether there is such a folder.
+    pub fn exists(&self) -> bool {
+        self.root.is_dir()
     }
 
     /// The OCI image layout.
@@ -56,6 +90,11 @@ impl Folder {
     /// What a remote side answered, a file a task.
     pub fn notes(&self) -> PathBuf {
         self.root.join("notes")
+    }
+
+    /// Where content lies that is not what its name says.
+    pub fn damaged(&self) -> PathBuf {
+        self.root.join("damaged")
     }
 
     /// A file beside these.
