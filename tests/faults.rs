@@ -6,3 +6,4 @@ mod b;
 mod c;
 mod d;
 mod h;
+mod small;

@@ -24,12 +24,11 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// The layout in this directory; its marker is written where it is missing.
+    /// The layout in this directory; its marker is written where it is missing, or is another.
     pub fn open(root: PathBuf) -> Result<Blobs, Failure> {
         let marker = root.join("oci-layout");
-        if !marker.exists() {
-            write_beside(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
-                .map_err(|error| Failure::file("write", &marker, &error))?;
+        if std::fs::read(&marker).ok().as_deref() != Some(MARKER) {
+            write_beside(&marker, MARKER).map_err(|error| Failure::file("write", &marker, &error))?;
         }
         let folder = root.join("blobs/sha256");
         let blobs = Blobs { root, folder, taken: AtomicU64::new(0), durable: Mutex::new(0) };
@@ -135,6 +134,9 @@ impl Blobs {
         Ok(())
     }
 }
+
+/// What says that a directory is an image layout.
+const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// When every file of the store was changed last: what is written to later shows by another time.
 const STORED: SystemTime = SystemTime::UNIX_EPOCH;
