@@ -69,8 +69,6 @@ impl<'a> TaskHost<'a> {
         if let Some(missing) = self.task.step.makes.iter().find(|it| !made.iter().any(|made| made.name == it.name)) {
             return Err(Failure::bug(format!("the pipe declared `{}` and did not make it", missing.name)));
         }
-        // Before anybody records it.
-        self.shared.blobs.sync()?;
         Ok(made)
     }
 

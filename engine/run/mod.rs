@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
                 if let Some(fingerprint) = self.due.remove(&id) {
                     self.record.note(fingerprint, &task.id, took, &artifacts)?;
                     if task.step.effect != Effect::Local {
-                        self.record.sync()?;
+                        self.record.sync(&self.shared.blobs)?;
                     }
                 }
                 self.keep(id, &artifacts)?;
@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
 
     fn end(mut self) -> Result<Results, Failure> {
         self.results.took = self.began.elapsed().as_millis() as u64;
-        self.record.sync()?;
+        self.record.sync(&self.shared.blobs)?;
         self.hashes.save()?;
         Ok(self.results)
     }

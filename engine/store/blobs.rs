@@ -4,8 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
@@ -18,9 +17,8 @@ use super::atomic::{set_mode, sync_directory, write_beside};
 pub struct Blobs {
     root: PathBuf,
     folder: PathBuf,
-    /// How many files were moved into it, and how many of these names are durable.
-    taken: AtomicU64,
-    durable: Mutex<u64>,
+    /// Whether it holds files whose names may not be durable yet.
+    has_taken: AtomicBool,
 }
 
 impl Blobs {
@@ -31,7 +29,7 @@ impl Blobs {
             write_beside(&marker, MARKER).map_err(|error| Failure::file("write", &marker, &error))?;
         }
         let folder = root.join("blobs/sha256");
-        let blobs = Blobs { root, folder, taken: AtomicU64::new(0), durable: Mutex::new(0) };
+        let blobs = Blobs { root, folder, has_taken: AtomicBool::new(false) };
         if !blobs.root.join("index.json").exists() {
             blobs.write_index(&[])?;
         }
@@ -93,17 +91,12 @@ impl Blobs {
         Ok(all)
     }
 
-    /// Makes durable the names of all that was taken so far; their content is already. Tasks that end together wait for one
-    /// of them to do it.
+    /// Makes durable the names of all that was taken so far; their content is already.
     pub fn sync(&self) -> Result<(), Failure> {
-        let wanted = self.taken.load(Ordering::Acquire);
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if *durable < wanted {
-            let all = self.taken.load(Ordering::Acquire);
-            sync_directory(&self.folder).map_err(|error| Failure::file("sync", &self.folder, &error))?;
-            *durable = all;
+        match self.has_taken.swap(false, Ordering::Relaxed) {
+            true => sync_directory(&self.folder).map_err(|error| Failure::file("sync", &self.folder, &error)),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes `index.json`: what refers to further content, under its artifact's name, so that `skopeo` and `oras` find it.
@@ -130,7 +123,7 @@ impl Blobs {
         mark(file)?;
         File::open(file)?.sync_data()?;
         std::fs::rename(file, path)?;
-        self.taken.fetch_add(1, Ordering::Release);
+        self.has_taken.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -42,14 +42,15 @@ pub fn clean(folder: &Folder, dist: &Dist, first_run: Option<&str>) -> Result<Re
     let record = Record::open(folder.file("record"))?;
     let kept = kept(&record, &blobs, first_run.and_then(|first| used_since(folder, first)).as_ref());
     let all = record.standing().count();
-    // The record first: killed after this, some content has no name. The other way round, some names would have no content.
-    if kept.len() < all {
-        record.rewrite(&kept)?;
-        removed.entries = all - kept.len();
-    }
+    removed.entries = all - kept.len();
     let named = kept.iter().flat_map(|it| &it.content).map(|(digest, _)| *digest);
     let needed = reachable(named.chain(named_outside(folder, dist)), &blobs);
+    // The record first: killed after this, some content has no name. The other way round, some names would have no content.
+    let shrink = || if kept.len() < all { record.rewrite(&kept) } else { Ok(()) };
+    let shrunk = shrink();
     removed.remove_content(&blobs, &needed)?;
+    // Where the disk was too full for it, there is room now.
+    shrunk.or_else(|_| shrink())?;
     for run in first_run.map_or_else(Vec::new, |first| runs(folder, |name| name < first)) {
         removed.runs += usize::from(removed.remove(&run)?);
     }
@@ -97,11 +98,15 @@ fn kept<'r>(record: &'r Record, blobs: &Blobs, used: Option<&HashSet<u64>>) -> V
     record.standing().enumerate().filter(|(at, entry)| is_kept(*at, entry)).map(|(_, entry)| entry).collect()
 }
 
-// The tasks that were done or fresh in this run or a later one. None if that is not known of one of them: it was killed.
+// The tasks that were done or fresh in this run or a later one. None if that is not known of one of them: it was killed, or
+// could not go on.
 fn used_since(folder: &Folder, first: &str) -> Option<HashSet<u64>> {
     let mut used = HashSet::new();
     for run in runs(folder, |name| name >= first) {
         let report: RunReport = serde_json::from_slice(&std::fs::read(run.join("report.json")).ok()?).ok()?;
+        if report.tasks.is_empty() {
+            return None;
+        }
         let good = report.tasks.iter().filter(|it| matches!(it.outcome, Outcome::Done | Outcome::Fresh));
         used.extend(good.map(|it| task_key(&it.task)));
     }
@@ -188,4 +193,200 @@ fn room(path: &Path, metadata: &std::fs::Metadata) -> u64 {
         }
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use forge_schemas::{Artifact, TableName, TaskEntry};
+
+    use super::*;
+
+    /// A project in which tasks were done by hand.
+    struct Made {
+        directory: tempfile::TempDir,
+        folder: Folder,
+        dist: Dist,
+        blobs: Blobs,
+    }
+
+    impl Made {
+        fn new() -> Made {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = Folder::of_project(directory.path()).unwrap();
+            let blobs = Blobs::open(folder.store()).unwrap();
+            Made { dist: Dist::of_project(directory.path()), directory, folder, blobs }
+        }
+
+        fn content(&self, content: &str) -> forge_schemas::Blob {
+            let file = self.directory.path().join("made");
+            std::fs::write(&file, content).unwrap();
+            self.blobs.take(&file).unwrap()
+        }
+
+        /// The task has made this, and a layer that all tasks share.
+        fn task(&self, task: &str, content: &str) {
+            let blob = self.content(content);
+            let artifact = Artifact {
+                name: task.to_owned(),
+                kind: "x".to_owned(),
+                platform: None,
+                table: TableName::new("x", task),
+                digest: blob.digest,
+                size: blob.size,
+                path: blob.path,
+                executable: false,
+                blobs: vec![self.content("shared")],
+                detail: serde_json::Value::Null,
+            };
+            let mut record = Record::open(self.folder.file("record")).unwrap();
+            record.note(Digest::of(content.as_bytes()), task, 1, &[artifact]).unwrap();
+        }
+
+        fn run(&self, name: &str, tasks: &[(&str, Outcome)]) {
+            let entry = |(task, outcome): &(&str, Outcome)| TaskEntry {
+                task: (*task).to_owned(),
+                outcome: outcome.clone(),
+                took: 1,
+            };
+            let report = RunReport { version: "1".to_owned(), tasks: tasks.iter().map(entry).collect() };
+            self.write(&format!(".forge/runs/{name}/report.json"), &serde_json::to_string(&report).unwrap());
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn holds(&self, content: &str) -> bool {
+            self.blobs.path(&Digest::of(content.as_bytes())).exists()
+        }
+
+        /// Removes what is useless, and then must hold these contents and no others of `all`.
+        #[track_caller]
+        fn check(&self, first_run: Option<&str>, all: &[&str], expect: &[&str]) -> Removed {
+            let removed = clean(&self.folder, &self.dist, first_run).unwrap();
+            let held: Vec<&str> = all.iter().copied().filter(|it| self.holds(it)).collect();
+            assert_eq!(held, expect);
+            assert!(missing(self).is_empty(), "an entry without its content");
+            assert_eq!(
+                clean(&self.folder, &self.dist, first_run).unwrap(),
+                Removed::default(),
+                "all was removed at once"
+            );
+            removed
+        }
+    }
+
+    /// Content that the record names and the store has not.
+    fn missing(made: &Made) -> Vec<Digest> {
+        let record = Record::open(made.folder.file("record")).unwrap();
+        let content = record.standing().flat_map(|it| it.content);
+        content.map(|(digest, _)| digest).filter(|it| !made.blobs.path(it).exists()).collect()
+    }
+
+    #[test]
+    fn an_entry_without_its_content_is_found_and_removed() {
+        let made = Made::new();
+        made.task("a", "one");
+        assert!(missing(&made).is_empty());
+        std::fs::remove_file(made.blobs.path(&Digest::of(b"one"))).unwrap();
+        assert_eq!(missing(&made), [Digest::of(b"one")]);
+        let removed = made.check(None, &["one", "shared"], &[]);
+        assert_eq!((removed.entries, removed.content), (1, 1));
+    }
+
+    #[test]
+    fn what_a_later_entry_has_superseded_goes_with_its_content() {
+        let made = Made::new();
+        for (task, content) in [("a", "one"), ("b", "two"), ("a", "three"), ("c", "one")] {
+            made.task(task, content);
+        }
+        let all = ["one", "two", "three", "shared"];
+        let removed = made.check(None, &all, &all);
+        assert_eq!((removed.entries, removed.content), (1, 0), "another task has made the same");
+        made.task("c", "four");
+        let removed = made.check(None, &["one", "two", "three", "four", "shared"], &["two", "three", "four", "shared"]);
+        assert_eq!((removed.entries, removed.content, removed.bytes), (1, 1, 3));
+    }
+
+    #[test]
+    fn what_the_lists_and_the_journal_name_stays_with_all_that_it_leads_to() {
+        for path in [".forge/journal", ".forge/journal.damaged", ".forge/store/index.json", "dist/artifacts.json"] {
+            let made = Made::new();
+            let layer = made.content("layer");
+            let manifest = made.content(&format!("{{\"layers\":[\"{}\"]}}", layer.digest));
+            made.content("nobody's");
+            made.write(path, &format!("{{\"digest\": \"{}\"}}", manifest.digest));
+            made.check(None, &["layer", "nobody's"], &["layer"]);
+            assert!(manifest.path.exists());
+        }
+    }
+
+    const RUNS: [&str; 3] = ["20240101T000000Z-1", "20240201T000000Z-1", "20240301T000000Z-1"];
+
+    fn three_runs() -> Made {
+        let made = Made::new();
+        let failed = || Outcome::Failed { failure: Failure::input("no") };
+        for (task, content) in [("a", "one"), ("b", "two"), ("c", "three")] {
+            made.task(task, content);
+        }
+        made.run(RUNS[0], &[("a", Outcome::Done), ("b", Outcome::Done), ("c", Outcome::Done)]);
+        made.run(RUNS[1], &[("a", Outcome::Fresh), ("b", failed())]);
+        made.run(RUNS[2], &[("c", Outcome::Fresh), ("b", Outcome::Skipped { because: String::new() })]);
+        made
+    }
+
+    #[test]
+    fn what_no_run_has_used_for_long_goes_with_the_runs() {
+        let check = |first: &str, expect: &[&str], runs_left: usize| {
+            let made = three_runs();
+            let removed = made.check(Some(first), &["one", "two", "three", "shared"], expect);
+            assert_eq!(removed.runs, 3 - runs_left);
+            assert_eq!(runs(&made.folder, |_| true).len(), runs_left);
+        };
+        check("20230101T000000Z", &["one", "two", "three", "shared"], 3);
+        check("20240115T000000Z", &["one", "three", "shared"], 2);
+        check("20240215T000000Z", &["three", "shared"], 1);
+        check("20250101T000000Z", &[], 0);
+    }
+
+    #[test]
+    fn after_a_run_of_which_nothing_is_known_all_counts_as_used() {
+        for report in ["", "{}", r#"{"version":"1","tasks":[]}"#] {
+            let made = three_runs();
+            made.write(&format!(".forge/runs/{}/report.json", RUNS[2]), report);
+            made.check(Some("20240215T000000Z"), &["one", "two", "three"], &["one", "two", "three"]);
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_goes_and_what_is_not_ours_stays() {
+        let made = three_runs();
+        let left =
+            ["work/0/x", "damaged/abc", "record.damaged", "record.damaged.2", "runs/20240101T000000Z-1/.forge-x"];
+        for path in left {
+            made.write(&format!(".forge/{path}"), "12345");
+        }
+        made.write("dist/sub/.forge-y", "12345");
+        let ours =
+            ["runs/notes/x", "runs/20240101/x", "store/blobs/sha256/README", "cargo/x", "notes/x.json", "hashes"];
+        for path in ours {
+            made.write(&format!(".forge/{path}"), "");
+        }
+        let removed = made.check(Some("20230101T000000Z"), &[], &[]);
+        assert_eq!((removed.others, removed.runs, removed.bytes), (6, 0, 30));
+        let is_there = |path: &&str| made.folder.file(path).exists();
+        assert!(!left.iter().any(is_there));
+        assert!(ours.iter().all(is_there));
+    }
+
+    #[test]
+    fn a_file_that_others_have_too_makes_no_room() {
+        let made = Made::new();
+        let blob = made.content("nobody's");
+        std::fs::hard_link(&blob.path, made.directory.path().join("mine")).unwrap();
+        let removed = made.check(None, &["nobody's"], &[]);
+        assert_eq!((removed.content, removed.bytes), (1, 0));
+    }
 }

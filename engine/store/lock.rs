@@ -29,7 +29,8 @@ pub fn wait_for(path: &Path, patience: Patience, mut waiting: impl FnMut(&str)) 
         let file = try_once(path, patience, &mut waiting)?;
         // Whoever held it may have removed the file: then the lock on it keeps nobody out.
         if is_at(&file, path) {
-            sign(&file).map_err(|error| Failure::file("write", path, &error))?;
+            // On a full disk, which is perhaps to be cleaned, whoever waits is not told for whom.
+            let _ = sign(&file);
             return Ok(Lock { _file: file });
         }
     }
@@ -61,11 +62,11 @@ fn try_once(path: &Path, patience: Patience, waiting: &mut impl FnMut(&str)) -> 
     }
 }
 
-// It may have taken the lock and not signed yet.
+// It may have taken the lock and not signed yet, or have found no room to.
 fn holder(path: &Path) -> String {
     let signed = std::fs::read(path).unwrap_or_default();
     match String::from_utf8_lossy(&signed).trim() {
-        "" => "it has just started".to_owned(),
+        "" => "a process that has not said which it is".to_owned(),
         holder => holder.to_owned(),
     }
 }

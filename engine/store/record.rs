@@ -107,8 +107,7 @@ impl Record {
         self.took.get(&task_key(task)).copied()
     }
 
-    /// Notes what a task made. The content that it names must be durable by now: what is recalled is looked for, but a record
-    /// should not promise what a crash can take.
+    /// Notes what a task made.
     pub fn note(
         &mut self,
         fingerprint: Fingerprint,
@@ -135,8 +134,10 @@ impl Record {
         Ok(())
     }
 
-    /// Makes durable what was noted.
-    pub fn sync(&self) -> Result<(), Failure> {
+    /// Makes durable what was noted, and before it the content that it names. An entry that the system has written by itself
+    /// earlier than that content does no harm: what is recalled is looked for.
+    pub fn sync(&self, blobs: &Blobs) -> Result<(), Failure> {
+        blobs.sync()?;
         self.file.sync_data().map_err(|error| Failure::file("sync", &self.path, &error))
     }
 }

@@ -110,6 +110,29 @@ fn a6_a_disk_that_is_full_at_every_file() {
     on_small_disks(4, |files| format!("nr_inodes={files}"), "nr_inodes=10000");
 }
 
+#[test]
+fn a6_a_disk_that_is_full_can_be_cleaned() {
+    let project = Project::of_text("");
+    let disk = Disk::over(&project.root(), "size=1m");
+    write(&project);
+    project.forge(&RUN).expect(0);
+    let first = blobs(&project);
+    project.write("source.txt", "other\n");
+    project.forge(&RUN).expect(0);
+    let mut ballast = fs::File::create(project.root().join("ballast")).expect("a file");
+    let error = std::io::copy(&mut std::io::repeat(0), &mut ballast).expect_err("the disk is full");
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    project.write("source.txt", "hello\n");
+    is_full(&project, project.forge(&RUN));
+    let said = project.forge(&["clean"]).expect(0).stdout;
+    assert!(said.contains(&format!("{TASKS} entries of the record")), "{said}");
+    assert!(blobs(&project).iter().all(|it| !first.contains(it)), "what it was before is gone");
+    drop(ballast);
+    fs::remove_file(project.root().join("ballast")).expect("a file");
+    goes_on(&project, "a full disk was cleaned");
+    drop(disk);
+}
+
 /// Lets the first call, the second, … of each thread fail, until no thread makes as many.
 fn at_every_call(calls: &str, error: &str, expect: impl Fn(&Project, Ended)) {
     let mut failed = 0;
