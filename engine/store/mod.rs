@@ -48,10 +48,15 @@ impl Folder {
         let folder = Folder::look(directory)?;
         let lock = lock::wait_for(&folder.file("lock"), patience, waiting)?;
         // Looked at again: whoever held it may have been another forge.
-        Ok((Folder::of_project(directory)?, lock))
+        let folder = Folder::of_project(directory)?;
+        format::settle(&folder.root)?;
+        for directory in [folder.root.clone(), folder.store(), folder.notes(), directory.join("dist")] {
+            atomic::clear_left_over(&directory);
+        }
+        Ok((folder, lock))
     }
 
-    /// The same, where nobody else works in this directory.
+    /// The folder of the project in this directory; made where it is missing. Not held: nothing in it is removed.
     pub fn of_project(directory: &Path) -> Result<Folder, Failure> {
         let folder = Folder::look(directory)?;
         let root = &folder.root;
@@ -59,11 +64,7 @@ impl Folder {
             let path = root.join(name);
             std::fs::create_dir_all(&path).map_err(|error| Failure::file("make", &path, &error))?;
         }
-        format::settle(root)?;
         ignore_all(root)?;
-        for directory in [root.clone(), folder.store(), folder.notes(), directory.join("dist")] {
-            atomic::clear_left_over(&directory);
-        }
         Ok(folder)
     }
 
