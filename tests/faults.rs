@@ -4,5 +4,8 @@
 mod a;
 mod b;
 mod c;
+mod changes;
 mod d;
+mod edits;
 mod h;
+mod small;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forge_schemas::Platform;
+use jiff::Span;
 
 /// Takes a project from its source to what its users install
 ///
@@ -28,6 +29,9 @@ pub struct Arguments {
     /// Say what programs write, and what is fresh
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Fail at once where another forge works in this project, rather than wait for it
+    #[arg(long, global = true)]
+    pub no_wait: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -59,6 +63,15 @@ pub enum Command {
     Lock(Lock),
     /// List what was made
     Artifacts(AsJson),
+    /// Remove what nobody needs any more
+    ///
+    /// Removed are: entries of the record that a later run of the same task has superseded, content of the store that no
+    /// entry, no list under `dist/` and no publication names, what a killed run has left, and what was set aside as damaged.
+    /// Nothing that the next run of the project as it is would have to make again.
+    Clean(Clean),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(Store),
     /// List the plugins that are loaded, and their pipes
     Plugins(AsJson),
     /// Print the JSON Schema of the project file
@@ -116,6 +129,24 @@ pub struct Run {
     /// Replace what lies at this reference, though it should stay; may be given several times
     #[arg(long, value_name = "REFERENCE")]
     pub replace: Vec<String>,
+}
+
+/// `forge clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Also runs that began before this time, and what no run since then has used: `30d`, `12h`, `2w`
+    #[arg(long, value_name = "AGE", conflicts_with = "all")]
+    pub older: Option<Span>,
+    /// All of `.forge`, with the journal of publications and the caches of compilers, and what forge has put under `dist/`
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `forge store`.
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Read all of the store, and set aside what is not what its name says
+    Verify,
 }
 
 /// `forge plan`.

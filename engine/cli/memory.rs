@@ -14,7 +14,7 @@ use crate::pipes::Pipes as _;
 use crate::plan::{Compiled, Reader};
 use crate::project::Environment;
 use crate::source::Source;
-use crate::store::write_beside;
+use crate::store::{read_sealed, write_sealed};
 
 /// What decides a plan, of all that is known before anything is read but the project file.
 pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugins) -> Digest {
@@ -27,7 +27,7 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
 
 /// The remembered plan of this key, if the environment, the texts and the sources that it rests on are as they were.
 pub fn recall(path: &Path, key: &Digest, environment: &Environment, reader: &dyn Reader) -> Option<Compiled> {
-    let compiled = Compiled::from_bytes(&std::fs::read(path).ok()?).filter(|it| it.key == *key)?;
+    let compiled = Compiled::from_bytes(&read_sealed(path)?).filter(|it| it.key == *key)?;
     let is_same = |(name, value): (&String, &Option<String>)| environment.get(name) == value.as_ref();
     let is_as_read = |(path, digest): (&String, &Digest)| {
         reader.text(path).is_ok_and(|source| Digest::of(source.text.as_bytes()) == *digest)
@@ -47,5 +47,5 @@ pub fn asked(names: BTreeSet<String>, environment: &Environment) -> BTreeMap<Str
 
 /// Keeps a plan for the next run.
 pub fn remember(path: &Path, compiled: &Compiled) -> Result<(), Failure> {
-    write_beside(path, &compiled.to_bytes()).map_err(|error| Failure::file("write", path, &error))
+    write_sealed(path, compiled.to_bytes()).map_err(|error| Failure::file("write", path, &error))
 }

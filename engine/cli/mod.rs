@@ -4,6 +4,8 @@
 mod args;
 mod artifacts;
 mod check;
+mod clean;
+mod folder;
 mod intentions;
 mod lock;
 mod memory;
@@ -13,6 +15,7 @@ mod plugins;
 mod run;
 mod schema;
 mod session;
+mod store;
 mod why;
 
 use std::process::ExitCode;
@@ -35,6 +38,8 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Why(selection) => why::why(arguments, selection, pipes),
         Command::Lock(options) => lock::lock(arguments, options, pipes),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
+        Command::Clean(options) => clean::clean(arguments, options),
+        Command::Store(args::Store::Verify) => store::verify(arguments),
         Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
         Command::Schema => schema::schema(arguments, pipes),
     };

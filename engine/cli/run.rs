@@ -8,12 +8,12 @@ use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
 use super::session::{Mode, Session};
-use super::{OpenPipes, intentions, lock, output};
+use super::{OpenPipes, folder, intentions, lock, output};
 use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::{AfterFailure, Results, World, run as run_plan};
 use crate::schedule::Limits;
-use crate::store::{Blobs, Dist, Earlier, Folder, Lock, wait_for, write_beside};
+use crate::store::{Blobs, Dist, Earlier, Folder, write_beside};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
@@ -23,8 +23,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     }
     let session = Session::reopen(arguments, mode, pipes)?;
     let plan = session.select(&options.selection)?;
-    let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
-    let _lock = hold(&folder)?;
+    let (folder, _lock) = folder::take(arguments, &session.root)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
     let diary = folder.runs().join(run_name());
     std::fs::create_dir_all(diary.join("logs"))
@@ -61,16 +60,9 @@ fn list(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
     Ok(exit::PROJECT)
 }
 
-/// Waits for another forge in this project, and says so.
-pub fn hold(folder: &Folder) -> Result<Lock, u8> {
-    let told = |holder: &str| output::note(&format!("waiting for another forge in this project: {holder}"));
-    wait_for(&folder.file("lock"), told).map_err(|it| output::failure(&it))
-}
-
-// Runs sort by when they began; two in one second differ by process.
+// Two in one second differ by process.
 fn run_name() -> String {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    format!("{now}-{}", std::process::id())
+    format!("{}-{}", folder::moment(jiff::Timestamp::now()), std::process::id())
 }
 
 fn limits(session: &Session, options: &Options) -> Limits {

@@ -5,10 +5,10 @@ use forge_schemas::exit;
 
 use super::args::{Arguments, Selection};
 use super::session::{Mode, Session};
-use super::{OpenPipes, lock, output, run};
+use super::{OpenPipes, folder, lock, output};
 use crate::plan::{Plan, Targets, TaskId};
 use crate::run::why::{self, Last, Next, Past, Why};
-use crate::store::{Changed, Folder};
+use crate::store::Changed;
 
 /// So many changes are shown of a task.
 const SHOWN: usize = 20;
@@ -18,9 +18,8 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
     let mode = if selection.snapshot { Mode::Snapshot } else { Mode::Look };
     let session = Session::open(arguments, mode, pipes)?;
     let plan = session.select(selection)?;
-    let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
     // What a run writes at this moment is not to be read half.
-    let _lock = run::hold(&folder)?;
+    let (folder, _lock) = folder::take(arguments, &session.root)?;
     let past = Past {
         root: session.root.clone(),
         folder,

@@ -158,7 +158,8 @@ impl<W: Write> Sink for Terminal<W> {
             }
             EventKind::Output { line } => self.says(task, line),
             EventKind::Log { level, message } if *level >= Level::Warn => {
-                let line = format!("{} {task}: {message}", self.paint(YELLOW, "   note"));
+                let whose = event.task.as_ref().map_or_else(String::new, |task| format!("{task}: "));
+                let line = format!("{} {whose}{message}", self.paint(YELLOW, "   note"));
                 self.line(&line);
             }
             EventKind::Log { level: Level::Info, message } if self.verbosity >= Verbosity::Normal => {

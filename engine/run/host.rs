@@ -20,7 +20,7 @@ use super::probe::Reach;
 use super::process::{self, Stream};
 use super::tools::Tools;
 use crate::plan::Task;
-use crate::store::{Blobs, write_beside};
+use crate::store::{Blobs, write_sealed};
 
 /// What all tasks of a run share.
 pub struct Shared {
@@ -200,7 +200,7 @@ impl Host for TaskHost<'_> {
         let path = self.shared.reach.note_file(&self.task.id);
         let bytes = serde_json::to_vec(&notes).map_err(|error| Failure::bug(error.to_string()))?;
         std::fs::create_dir_all(&self.shared.reach.notes)
-            .and_then(|()| write_beside(&path, &bytes))
+            .and_then(|()| write_sealed(&path, bytes))
             .map_err(|error| Failure::file("write", &path, &error))
     }
 

@@ -170,6 +170,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         began: Instant::now(),
         tell,
     };
+    started.tell_damage();
     started.clear_work()?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
@@ -313,7 +314,7 @@ impl<'a> Run<'a> {
                 if let Some(due) = self.due.remove(&id) {
                     self.remember(id, *due, took, &artifacts)?;
                     if task.step.effect != Effect::Local {
-                        self.record.sync()?;
+                        self.record.sync(&self.shared.blobs)?;
                     }
                 }
                 self.keep(id, &artifacts)?;
@@ -397,6 +398,14 @@ impl<'a> Run<'a> {
         (self.tell)(&Event { at, task, event });
     }
 
+    fn tell_damage(&mut self) {
+        if let Some(aside) = self.record.damaged() {
+            let aside = aside.strip_prefix(&self.world.root).unwrap_or(aside).display();
+            let message = format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again");
+            self.tell(None, EventKind::Log { level: Level::Warn, message });
+        }
+    }
+
     // Directories of steps that a killed run has left behind.
     fn clear_work(&self) -> Result<(), Failure> {
         let work = self.world.folder.work();
@@ -410,7 +419,7 @@ impl<'a> Run<'a> {
         if let Some(effects) = self.shared.effects.as_ref().filter(|_| self.results.is_good()) {
             effects.end()?;
         }
-        self.record.sync()?;
+        self.record.sync(&self.shared.blobs)?;
         self.hashes.save()?;
         Ok(self.results)
     }

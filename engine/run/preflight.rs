@@ -22,9 +22,6 @@ pub enum Preflight {
     Over,
 }
 
-/// A disk with less room than this is full for all that a release does, in bytes.
-const ROOM: u64 = 64 << 20;
-
 impl<'a> Run<'a> {
     /// Whether tasks may start. The first time that one could, it is found out; what others say arrives as a message.
     pub(super) fn is_ready<'scope>(&mut self, threads: &'scope Scope<'scope, '_>, sender: &Sender<Message>) -> bool
@@ -110,15 +107,21 @@ impl<'a> Run<'a> {
         failures
     }
 
+    // What they made the last time says how much they make. Of what nobody has made yet, nobody knows.
     fn full_disk(&self) -> Option<(TaskId, Failure)> {
         let store = self.world.folder.store();
         let disk = rustix::fs::statvfs(&store).ok()?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let first = self.schedule.waiting().next()?;
+        let tasks = self.schedule.waiting().map(|id| self.plan.task(id));
+        let names: BTreeSet<&str> = tasks.flat_map(|task| &task.step.makes).map(|it| it.name.as_str()).collect();
+        let made = self.dist.list().artifacts;
+        let need: u64 = made.iter().filter(|it| names.contains(it.name.as_str())).map(|it| it.size).sum();
         let failure = || {
-            let message = format!("the disk of `{}` is full: {} MB are free", store.display(), free >> 20);
-            Failure::new(FailureClass::Machine, message).help("make room, or `forge clean`")
+            let message = format!("the disk is full: can't make {need} bytes, as the last time, where {free} are free");
+            let help = format!("make room where `{}` is (`forge clean` may help), and run it again", store.display());
+            Failure::new(FailureClass::Machine, message).help(help)
         };
-        (free < ROOM).then(|| (first, failure()))
+        (free < need).then(|| (first, failure()))
     }
 }

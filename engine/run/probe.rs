@@ -18,6 +18,7 @@ use super::cancel::Stop;
 use super::http::Http;
 use crate::pipes::Pipes;
 use crate::plan::{Task, TaskId};
+use crate::store::read_sealed;
 
 /// How far one gets without changing anything.
 pub struct Reach {
@@ -114,7 +115,7 @@ impl Reach {
 
     /// What a task remembers.
     pub fn notes(&self, task: &str) -> BTreeMap<String, Value> {
-        std::fs::read(self.note_file(task)).ok().and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
+        read_sealed(&self.note_file(task)).and_then(|it| serde_json::from_slice(&it).ok()).unwrap_or_default()
     }
 }
 

@@ -1,18 +1,37 @@
 //! Files appear whole under their final name, or not at all: written beside, synced, renamed.
+//! Does not know what is in them.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+/// How the names of files begin that are not whole yet. One that is there although no forge runs was left by a kill.
+const BESIDE: &str = ".forge-";
+
 /// Writes a file so that nobody ever sees half of it.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new().prefix(".forge-").tempfile_in(directory)?;
+    // In the same directory, so that it can be renamed, wherever the system keeps temporary files.
+    let mut beside = tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_data()?;
     set_mode(beside.path(), 0o644)?;
     beside.persist(path).map_err(|error| error.error)?;
     sync_directory(directory)
+}
+
+/// Whether a file of this name is one that was not whole when its writer died.
+pub fn is_left_over(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(BESIDE.as_bytes())
+}
+
+/// Removes what a kill has left beside the files of a directory. Only whoever holds the lock may.
+pub fn clear_left_over(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|it| is_left_over(&it.file_name())) {
+        // It takes room, and does no other harm.
+        let _ = std::fs::remove_file(entry.path());
+    }
 }
 
 /// Makes the names in a directory durable.

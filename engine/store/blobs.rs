@@ -4,29 +4,32 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
 use serde_json::{Value, json};
 
-use super::atomic::{set_mode, write_beside};
+use super::atomic::{set_mode, sync_directory, write_beside};
 
 /// The content of the store.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Blobs {
     root: PathBuf,
     folder: PathBuf,
+    /// Whether it holds files whose names may not be durable yet.
+    has_taken: AtomicBool,
 }
 
 impl Blobs {
-    /// The layout in this directory; its marker is written where it is missing.
+    /// The layout in this directory; its marker is written where it is missing, or is another.
     pub fn open(root: PathBuf) -> Result<Blobs, Failure> {
         let marker = root.join("oci-layout");
-        if !marker.exists() {
-            write_beside(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
-                .map_err(|error| Failure::file("write", &marker, &error))?;
+        if std::fs::read(&marker).ok().as_deref() != Some(MARKER) {
+            write_beside(&marker, MARKER).map_err(|error| Failure::file("write", &marker, &error))?;
         }
-        let blobs = Blobs { folder: root.join("blobs/sha256"), root };
+        let folder = root.join("blobs/sha256");
+        let blobs = Blobs { root, folder, has_taken: AtomicBool::new(false) };
         if !blobs.root.join("index.json").exists() {
             blobs.write_index(&[])?;
         }
@@ -75,6 +78,27 @@ impl Blobs {
         Ok(Blob { digest, size, path })
     }
 
+    /// Everything that lies there under the name of a digest, sorted.
+    pub fn all(&self) -> Result<Vec<(Digest, PathBuf)>, Failure> {
+        let entries = std::fs::read_dir(&self.folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(|error| Failure::file("read", &self.folder, &error))?;
+        let named = entries.iter().filter_map(|entry| {
+            let digest = format!("sha256:{}", entry.file_name().to_str()?).parse().ok()?;
+            Some((digest, entry.path()))
+        });
+        let mut all: Vec<(Digest, PathBuf)> = named.collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Makes durable the names of all that was taken so far; their content is already.
+    pub fn sync(&self) -> Result<(), Failure> {
+        match self.has_taken.swap(false, Ordering::Relaxed) {
+            true => sync_directory(&self.folder).map_err(|error| Failure::file("sync", &self.folder, &error)),
+            false => Ok(()),
+        }
+    }
+
     /// Writes `index.json`: what refers to further content, under its artifact's name, so that `skopeo` and `oras` find it.
     pub fn write_index(&self, artifacts: &[&Artifact]) -> Result<(), Failure> {
         let manifests: Vec<Value> =
@@ -98,9 +122,14 @@ impl Blobs {
         set_mode(file, if executable { 0o555 } else { 0o444 })?;
         mark(file)?;
         File::open(file)?.sync_data()?;
-        std::fs::rename(file, path)
+        std::fs::rename(file, path)?;
+        self.has_taken.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
+
+/// What says that a directory is an image layout.
+const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// When every file of the store was changed last: what is written to later shows by another time.
 const STORED: SystemTime = SystemTime::UNIX_EPOCH;

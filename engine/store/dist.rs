@@ -8,12 +8,11 @@ use std::path::{Component, Path, PathBuf};
 
 use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Digest, Digester, Facts, Failure, Metadata};
 
-use super::atomic::{set_mode, write_beside};
+use super::atomic::{is_left_over, set_mode, write_beside};
 
 /// The directory `dist/` of a project.
 #[derive(Debug, Clone)]
 pub struct Dist {
-    project: PathBuf,
     root: PathBuf,
 }
 
@@ -29,7 +28,7 @@ pub enum Earlier {
 impl Dist {
     /// That of the project in this directory.
     pub fn of_project(directory: &Path) -> Dist {
-        Dist { project: directory.to_path_buf(), root: directory.join("dist") }
+        Dist { root: directory.join("dist") }
     }
 
     /// Shows an artifact under its name.
@@ -68,18 +67,15 @@ impl Dist {
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let metadata = Metadata { facts: facts.clone(), forge: env!("CARGO_PKG_VERSION").to_owned() };
-        self.write("artifacts.json", &ArtifactList { artifacts: entries })?;
-        self.write("metadata.json", &metadata)?;
+        self.write(ARTIFACTS, &ArtifactList { artifacts: entries })?;
+        self.write(METADATA, &metadata)?;
         let note = self.note(&said).unwrap_or_default();
         write_beside(memory, note.as_bytes()).map_err(|error| Failure::file("write", memory, &error))
     }
 
     /// What earlier runs have made; nothing where the list is missing or not ours.
     pub fn list(&self) -> ArtifactList {
-        std::fs::read(self.root.join("artifacts.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or(ArtifactList { artifacts: Vec::new() })
+        self.read_list().unwrap_or(ArtifactList { artifacts: Vec::new() })
     }
 
     fn write(&self, name: &str, value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -95,7 +91,7 @@ impl Dist {
     // What the lists say, and which files say it. None where these are not there.
     fn note(&self, said: &Digest) -> Option<String> {
         let mut note = said.to_string();
-        for name in ["artifacts.json", "metadata.json"] {
+        for name in [ARTIFACTS, METADATA] {
             let stat = std::fs::metadata(self.root.join(name)).ok()?;
             note += &format!(" {} {} {}.{}", stat.ino(), stat.len(), stat.mtime(), stat.mtime_nsec());
         }
@@ -128,16 +124,54 @@ impl Dist {
     fn hide(&self, name: &str) {
         let Ok(path) = self.path(name) else { return };
         let _ = std::fs::remove_file(&path);
-        let mut directory = path.parent();
-        // Directories that are empty now go too; the first that is not ends the walk.
-        while let Some(empty) = directory.filter(|it| *it != self.root && it.starts_with(&self.project)) {
-            if std::fs::remove_dir(empty).is_err() {
+        self.prune(&path);
+    }
+
+    /// Removes the directories around a file that is gone, as far as they are empty now.
+    pub fn prune(&self, path: &Path) {
+        let around = path.ancestors().skip(1).take_while(|it| it.starts_with(&self.root));
+        // The first that is not empty ends the walk.
+        for directory in around {
+            if std::fs::remove_dir(directory).is_err() {
                 break;
             }
-            directory = empty.parent();
         }
     }
+
+    /// Where the list of artifacts lies.
+    pub fn artifacts_json(&self) -> PathBuf {
+        self.root.join(ARTIFACTS)
+    }
+
+    /// What forge has put there: what its list names, and the lists. Nothing where the list is not ours.
+    pub fn shown(&self) -> Vec<PathBuf> {
+        let Some(list) = self.read_list() else { return Vec::new() };
+        let artifacts = list.artifacts.iter().filter_map(|it| self.path(&it.name).ok());
+        artifacts.chain([ARTIFACTS, METADATA].map(|it| self.root.join(it))).collect()
+    }
+
+    /// What a kill has left beside what is shown.
+    pub fn left_over(&self) -> Vec<PathBuf> {
+        let (mut found, mut waiting) = (Vec::new(), vec![self.root.clone()]);
+        while let Some(directory) = waiting.pop() {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                match entry.file_type().is_ok_and(|it| it.is_dir()) {
+                    true => waiting.push(entry.path()),
+                    false if is_left_over(&entry.file_name()) => found.push(entry.path()),
+                    false => {}
+                }
+            }
+        }
+        found
+    }
+
+    fn read_list(&self) -> Option<ArtifactList> {
+        serde_json::from_slice(&std::fs::read(self.artifacts_json()).ok()?).ok()
+    }
 }
+
+const ARTIFACTS: &str = "artifacts.json";
+const METADATA: &str = "metadata.json";
 
 fn said(artifacts: &[&Artifact], facts: &Facts, earlier: Earlier) -> Result<Digest, Failure> {
     let mut digester = Digester::default();
@@ -167,10 +201,18 @@ fn link(artifact: &Artifact, source: &std::fs::Metadata, path: &Path) -> io::Res
     }
     let beside = path.with_file_name(format!(".forge-{}", artifact.digest.short()));
     let _ = std::fs::remove_file(&beside);
-    let shares_mode = (source.permissions().mode() & 0o100 != 0) == artifact.executable;
-    if !shares_mode || std::fs::hard_link(&artifact.path, &beside).is_err() {
-        std::fs::copy(&artifact.path, &beside)?;
-        set_mode(&beside, if artifact.executable { 0o755 } else { 0o644 })?;
+    let shown = place(artifact, source, &beside).and_then(|()| std::fs::rename(&beside, path));
+    if shown.is_err() {
+        let _ = std::fs::remove_file(&beside);
     }
-    std::fs::rename(&beside, path)
+    shown
+}
+
+fn place(artifact: &Artifact, source: &std::fs::Metadata, beside: &Path) -> io::Result<()> {
+    let shares_mode = (source.permissions().mode() & 0o100 != 0) == artifact.executable;
+    if shares_mode && std::fs::hard_link(&artifact.path, beside).is_ok() {
+        return Ok(());
+    }
+    std::fs::copy(&artifact.path, beside)?;
+    set_mode(beside, if artifact.executable { 0o755 } else { 0o644 })
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use forge_schemas::{Digest, Failure};
 use serde::{Deserialize, Serialize};
 
-use super::atomic::write_beside;
+use super::sealed::{read_sealed, write_sealed};
 
 /// What files hash to.
 pub struct Hashes {
@@ -55,7 +55,7 @@ impl Hashes {
     /// What is remembered in this file; nothing where it is missing or unreadable.
     pub fn open(path: PathBuf) -> Hashes {
         let known: HashMap<PathBuf, Known> =
-            std::fs::read(&path).ok().and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default();
+            read_sealed(&path).and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default();
         let written = std::fs::metadata(&path).map_or(0, |it| nanoseconds(it.mtime(), it.mtime_nsec()));
         Hashes { path, written, known, learned: Mutex::default() }
     }
@@ -90,7 +90,7 @@ impl Hashes {
         }
         self.known.extend(learned);
         let bytes = postcard::to_stdvec(&self.known).map_err(|error| Failure::bug(error.to_string()))?;
-        write_beside(&self.path, &bytes).map_err(|error| Failure::file("write", &self.path, &error))
+        write_sealed(&self.path, bytes).map_err(|error| Failure::file("write", &self.path, &error))
     }
 
     fn learned_now(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {

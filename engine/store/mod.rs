@@ -3,12 +3,17 @@
 
 mod atomic;
 mod blobs;
+mod clean;
 mod dist;
+mod format;
 mod hashes;
 mod journal;
 mod lock;
 mod parts;
+mod reach;
 mod record;
+mod sealed;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +21,16 @@ use forge_schemas::Failure;
 
 pub use atomic::write_beside;
 pub use blobs::{Blobs, hash};
+pub use clean::{Removed, clean, clean_all};
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
 pub use hashes::{FileHash, Hashes, Stat};
 pub use journal::{Begun, Intent, Journal, Release};
-pub use lock::{Lock, wait_for};
+pub use lock::{Lock, Patience};
 pub use parts::{Changed, Mark, Parts, PartsLog};
 pub use record::{Fingerprint, Record, Remembered};
+pub use sealed::{read_sealed, write_sealed};
+pub use verify::{Verdict, verify};
 
 /// The folder `.forge` beside the project file, and what lies where in it.
 #[derive(Debug, Clone)]
@@ -31,15 +39,42 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder of the project in this directory; made where it is missing.
-    pub fn of_project(directory: &Path) -> Result<Folder, Failure> {
+    /// The folder of the project in this directory, for one who only looks. Fails where a newer forge has written it.
+    pub fn look(directory: &Path) -> Result<Folder, Failure> {
         let root = directory.join(".forge");
-        for folder in ["store/blobs/sha256", "runs", "work"] {
-            let path = root.join(folder);
+        format::check(&root)?;
+        Ok(Folder { root })
+    }
+
+    /// The folder of the project in this directory, for one who works in it: held, and made where it is missing. While
+    /// another holds it, `waiting` is told who that is, once.
+    pub fn take(directory: &Path, patience: Patience, waiting: impl FnMut(&str)) -> Result<(Folder, Lock), Failure> {
+        let folder = Folder::look(directory)?;
+        let lock = lock::wait_for(&folder.file("lock"), patience, waiting)?;
+        // Looked at again: whoever held it may have been another forge.
+        let folder = Folder::of_project(directory)?;
+        format::settle(&folder.root)?;
+        for directory in [folder.root.clone(), folder.store(), folder.notes(), directory.join("dist")] {
+            atomic::clear_left_over(&directory);
+        }
+        Ok((folder, lock))
+    }
+
+    /// The folder of the project in this directory; made where it is missing. Not held: nothing in it is removed.
+    pub fn of_project(directory: &Path) -> Result<Folder, Failure> {
+        let folder = Folder::look(directory)?;
+        let root = &folder.root;
+        for name in ["store/blobs/sha256", "runs", "work"] {
+            let path = root.join(name);
             std::fs::create_dir_all(&path).map_err(|error| Failure::file("make", &path, &error))?;
         }
-        ignore_all(&root)?;
-        Ok(Folder { root })
+        ignore_all(root)?;
+        Ok(folder)
+    }
+
+    /// Whether there is such a folder.
+    pub fn exists(&self) -> bool {
+        self.root.is_dir()
     }
 
     /// The OCI image layout.
@@ -60,6 +95,11 @@ impl Folder {
     /// What a remote side answered, a file a task.
     pub fn notes(&self) -> PathBuf {
         self.root.join("notes")
+    }
+
+    /// Where content lies that is not what its name says.
+    pub fn damaged(&self) -> PathBuf {
+        self.root.join("damaged")
     }
 
     /// A file beside these.

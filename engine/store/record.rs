@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use forge_schemas::{Artifact, Blob, Digest, Failure, Platform, TableName};
 use serde::{Deserialize, Serialize};
 
-use super::Blobs;
+use super::{Blobs, write_beside};
 
 /// What decides what a task makes, as one digest.
 pub type Fingerprint = Digest;
@@ -18,12 +18,15 @@ pub type Fingerprint = Digest;
 /// What tasks have made, by fingerprint.
 pub struct Record {
     file: File,
+    /// The length of the file.
+    end: u64,
     path: PathBuf,
     /// The log as it was when it was opened. Entries are read from it when they are asked for.
     log: Vec<u8>,
     entries: HashMap<Fingerprint, Entry>,
     /// How long each task ran last, in milliseconds, by a digest of its id.
     took: HashMap<u64, u64>,
+    damaged: Option<PathBuf>,
 }
 
 /// What a task made, found again.
@@ -56,25 +59,37 @@ struct Made {
 }
 
 impl Record {
-    /// The record in this file. What a crash has torn off its end is cut away.
+    /// The record in this file. What a crash has torn off its end is cut away; a record that is damaged before its end is set
+    /// aside, and another begun.
     pub fn open(path: PathBuf) -> Result<Record, Failure> {
         let failure = |error: io::Error| Failure::file("open", &path, &error);
-        let log = match std::fs::read(&path) {
+        let mut damaged = None;
+        let mut log = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failure(error)),
         };
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failure)?;
         let (mut entries, mut took, mut whole) = (HashMap::new(), HashMap::new(), 0);
         while let Some(header) = Header::read(&log, whole) {
             whole = header.artifacts.end;
             took.insert(header.task, header.took);
             entries.insert(header.fingerprint, Entry::Written(header.artifacts));
         }
+        if has_entry_after(&log, whole) {
+            damaged = Some(set_aside(&path)?);
+            (entries, took, whole) = Default::default();
+            log.clear();
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failure)?;
         if whole < log.len() {
             file.set_len(whole as u64).map_err(failure)?;
         }
-        Ok(Record { file, path, log, entries, took })
+        Ok(Record { file, end: whole as u64, path, log, entries, took, damaged })
+    }
+
+    /// Where a record was set aside whose content can't be trusted.
+    pub fn damaged(&self) -> Option<&Path> {
+        self.damaged.as_deref()
     }
 
     /// What a task of this fingerprint has made, if all of it is still in the store.
@@ -115,19 +130,69 @@ impl Record {
         let list: Vec<Made> = artifacts.iter().map(Made::from).collect();
         let body = postcard::to_stdvec(&list).map_err(|error| Failure::bug(error.to_string()))?;
         let bytes = Header::write(fingerprint, task_key(task), took, &body);
-        self.file.write_all(&bytes).map_err(|error| Failure::file("write", &self.path, &error))?;
+        self.append(&bytes).map_err(|error| Failure::file("write", &self.path, &error))?;
         self.took.insert(task_key(task), took);
         self.entries.insert(fingerprint, Entry::Noted(list));
         Ok(())
     }
 
-    /// Makes durable what was noted.
-    pub fn sync(&self) -> Result<(), Failure> {
+    // All of it or nothing: what is appended behind half of an entry would be lost with it.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(bytes) {
+            let _ = self.file.set_len(self.end);
+            return Err(error);
+        }
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Makes durable what was noted, and before it the content that it names. An entry that the system has written by itself
+    /// earlier than that content does no harm: what is recalled is looked for.
+    pub fn sync(&self, blobs: &Blobs) -> Result<(), Failure> {
+        blobs.sync()?;
         self.file.sync_data().map_err(|error| Failure::file("sync", &self.path, &error))
     }
 }
 
-fn task_key(task: &str) -> u64 {
+/// An entry as it stands in the log.
+pub struct Standing<'a> {
+    /// What decided what the task made.
+    pub fingerprint: Fingerprint,
+    /// The key of the task.
+    pub task: u64,
+    /// The content that it names, each with its size.
+    pub content: Vec<(Digest, u64)>,
+    /// All of it, as the log has it.
+    pub bytes: &'a [u8],
+}
+
+impl Record {
+    /// Every entry that was there when it was opened, the oldest first, but for those that can't be read.
+    pub fn standing(&self) -> impl Iterator<Item = Standing<'_>> {
+        let mut at = 0;
+        let headers = std::iter::from_fn(move || {
+            let start = at;
+            let header = Header::read(&self.log, start)?;
+            at = header.artifacts.end;
+            Some((header, start))
+        });
+        headers.filter_map(|(header, start)| {
+            let made: Vec<Made> = postcard::from_bytes(&self.log[header.artifacts.clone()]).ok()?;
+            let content = made.iter().flat_map(Made::content).collect();
+            let bytes = &self.log[start..header.artifacts.end];
+            Some(Standing { fingerprint: header.fingerprint, task: header.task, content, bytes })
+        })
+    }
+
+    /// Writes a record of these entries in its place.
+    pub fn rewrite(&self, entries: &[Standing<'_>]) -> Result<(), Failure> {
+        let bytes: Vec<u8> = entries.iter().flat_map(|it| it.bytes).copied().collect();
+        write_beside(&self.path, &bytes).map_err(|error| Failure::file("write", &self.path, &error))
+    }
+}
+
+/// The key of a task in the record: a digest of its id.
+pub fn task_key(task: &str) -> u64 {
     Digest::of(task.as_bytes()).bytes().first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
@@ -179,11 +244,28 @@ impl Header {
     }
 }
 
+// A crash tears off the end of the log: no whole entry follows. Where one does, what is before it has changed since.
+fn has_entry_after(log: &[u8], whole: usize) -> bool {
+    (whole + 1..log.len()).any(|at| Header::read(log, at).is_some())
+}
+
+fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
+    let names = std::iter::once("damaged".to_owned()).chain((2..).map(|number| format!("damaged.{number}")));
+    let free = names.map(|name| path.with_extension(name)).find(|it| !it.exists());
+    let aside = free.unwrap_or_else(|| path.with_extension("damaged"));
+    std::fs::rename(path, &aside).map_err(|error| Failure::file("set aside", path, &error))?;
+    Ok(aside)
+}
+
 fn checksum(body: &[u8]) -> [u8; 8] {
     Digest::of(body).bytes().first_chunk().copied().unwrap_or_default()
 }
 
 impl Made {
+    fn content(&self) -> impl Iterator<Item = (Digest, u64)> {
+        std::iter::once((self.digest, self.size)).chain(self.blobs.iter().copied())
+    }
+
     fn found(&self, blobs: &Blobs) -> Option<(Artifact, Metadata)> {
         let metadata = blobs.find(&self.digest, self.size)?;
         let refers = self.blobs.iter().map(|(digest, size)| {
@@ -225,23 +307,118 @@ impl From<&Artifact> for Made {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_torn_tail_is_cut_to_the_last_whole_entry() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("record");
+    fn artifact(blobs: &Blobs, directory: &Path, content: &str) -> Artifact {
+        let take = |content: &str| {
+            let file = directory.join("made");
+            std::fs::write(&file, content).unwrap();
+            blobs.take(&file).unwrap()
+        };
+        let (layer, blob) = (take("a layer"), take(content));
+        Artifact {
+            name: format!("{content}/file"),
+            kind: "x".to_owned(),
+            platform: "linux/arm64".parse().ok(),
+            table: TableName::new("x", content),
+            digest: blob.digest,
+            size: blob.size,
+            path: blob.path,
+            executable: false,
+            blobs: vec![layer],
+            detail: serde_json::json!({ "says": content }),
+        }
+    }
+
+    const TASKS: [&str; 4] = ["a", "b", "c", "d"];
+
+    fn fingerprint(task: &str) -> Fingerprint {
+        Digest::of(task.as_bytes())
+    }
+
+    /// A record of four tasks with artifacts: where it lies, its bytes, and where each entry ends.
+    fn four(directory: &Path) -> (Blobs, PathBuf, Vec<u8>, Vec<usize>) {
+        std::fs::create_dir_all(directory.join("store/blobs/sha256")).unwrap();
+        let blobs = Blobs::open(directory.join("store")).unwrap();
+        let path = directory.join("record");
         let mut record = Record::open(path.clone()).unwrap();
         let mut ends = vec![0];
-        for task in ["a", "b", "c"] {
-            record.note(Digest::of(task.as_bytes()), task, 7, &[]).unwrap();
+        for task in TASKS {
+            record.note(fingerprint(task), task, 7, &[artifact(&blobs, directory, task)]).unwrap();
             ends.push(std::fs::metadata(&path).unwrap().len() as usize);
         }
         let bytes = std::fs::read(&path).unwrap();
+        (blobs, path, bytes, ends)
+    }
+
+    /// Which tasks are recalled, each as it was noted.
+    fn recalled(record: &Record, blobs: &Blobs) -> Vec<&'static str> {
+        let known = TASKS.into_iter().filter(|task| {
+            let Some(found) = record.recall(&fingerprint(task), blobs) else { return false };
+            let [(artifact, _)] = found.artifacts.as_slice() else { panic!("{task}: {found:?}") };
+            assert_eq!((&*artifact.name, artifact.blobs.len()), (&*format!("{task}/file"), 1));
+            assert_eq!(artifact.detail, serde_json::json!({ "says": task }));
+            true
+        });
+        known.collect()
+    }
+
+    #[test]
+    fn a4_every_prefix_of_the_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let (blobs, path, bytes, ends) = four(directory.path());
         for length in 0..=bytes.len() {
             std::fs::write(&path, &bytes[..length]).unwrap();
-            let record = Record::open(path.clone()).unwrap();
+            let mut record = Record::open(path.clone()).unwrap();
             let whole = ends.iter().filter(|end| **end <= length && **end > 0).count();
-            assert_eq!(record.entries.len(), whole, "cut at {length}");
+            assert_eq!(recalled(&record, &blobs), TASKS[..whole], "cut at {length}");
+            assert_eq!(record.damaged(), None, "cut at {length}");
             assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, ends[whole], "cut at {length}");
+            // What is noted next is not lost behind what was cut.
+            record.note(fingerprint("e"), "e", 1, &[]).unwrap();
+            let again = Record::open(path.clone()).unwrap();
+            assert_eq!(again.entries.len(), whole + 1, "cut at {length}");
         }
+    }
+
+    #[test]
+    fn a5_every_flipped_byte_of_the_record() {
+        let directory = tempfile::tempdir().unwrap();
+        let (blobs, path, bytes, ends) = four(directory.path());
+        let aside = path.with_extension("damaged");
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0x10;
+            std::fs::write(&path, &flipped).unwrap();
+            let record = Record::open(path.clone()).unwrap();
+            // The last entry can't be told from one that was torn. Before it, nothing is trusted.
+            let is_last = at >= ends[3];
+            assert_eq!(recalled(&record, &blobs), if is_last { &TASKS[..3] } else { &[] }, "flipped at {at}");
+            assert_eq!(record.damaged(), (!is_last).then_some(&*aside), "flipped at {at}");
+            if !is_last {
+                assert_eq!(std::fs::read(&aside).unwrap(), flipped, "flipped at {at}");
+                std::fs::remove_file(&aside).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a5_what_was_set_aside_stays_beside_what_is_set_aside_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, path, mut bytes, _) = four(directory.path());
+        bytes[50] ^= 1;
+        for name in ["record.damaged", "record.damaged.2", "record.damaged.3"] {
+            std::fs::write(&path, &bytes).unwrap();
+            let record = Record::open(path.clone()).unwrap();
+            assert_eq!(record.damaged(), Some(&*directory.path().join(name)));
+        }
+    }
+
+    #[test]
+    fn a_record_is_rewritten_without_some_entries() {
+        let directory = tempfile::tempdir().unwrap();
+        let (blobs, path, _, _) = four(directory.path());
+        let record = Record::open(path.clone()).unwrap();
+        let kept: Vec<Standing<'_>> = record.standing().filter(|it| it.task != task_key("b")).collect();
+        record.rewrite(&kept).unwrap();
+        assert_eq!(recalled(&Record::open(path).unwrap(), &blobs), ["a", "c", "d"]);
     }
 }

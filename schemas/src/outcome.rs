@@ -2,6 +2,8 @@
 //! Does not know the task.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,8 +80,19 @@ impl Failure {
     }
 
     /// A file could not be read or written. `verb` says what was tried: `read`, `write`.
-    pub fn file(verb: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
-        Failure::new(FailureClass::Machine, format!("can't {verb} `{}`: {error}", path.display()))
+    pub fn file(verb: &str, path: &Path, error: &io::Error) -> Failure {
+        let failure = Failure::new(FailureClass::Machine, format!("can't {verb} `{}`: {error}", path.display()));
+        let directory = path.parent().unwrap_or(path).display();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let failure = Failure { message: format!("the disk is full: {failure}"), ..failure };
+                failure.help(format!("make room where `{directory}` is (`forge clean` may help), and run it again"))
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                failure.help(format!("forge writes below `{directory}`: mount it for writing, or work in a copy"))
+            }
+            _ => failure,
+        }
     }
 
     /// A bug in the pipe.
@@ -109,3 +122,27 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_say() {
+        let check = |kind: io::ErrorKind, message: &str, help: Option<&str>| {
+            let failure = Failure::file("write", Path::new("dir/file"), &kind.into());
+            assert_eq!((failure.message.as_str(), failure.help.as_deref()), (message, help));
+        };
+        check(
+            io::ErrorKind::StorageFull,
+            "the disk is full: can't write `dir/file`: no storage space",
+            Some("make room where `dir` is (`forge clean` may help), and run it again"),
+        );
+        check(
+            io::ErrorKind::ReadOnlyFilesystem,
+            "can't write `dir/file`: read-only filesystem or storage medium",
+            Some("forge writes below `dir`: mount it for writing, or work in a copy"),
+        );
+        check(io::ErrorKind::NotFound, "can't write `dir/file`: entity not found", None);
+    }
+}

@@ -1,88 +1,97 @@
-//! Rows B: several runs at once, and what changes while one runs.
+//! Rows B: several runs at once.
 //! Does not know what a run makes.
 
-use std::fs;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::Stdio;
 
-use serde_json::Value;
+use rustix::process::Signal;
 
+use crate::support::forge::Running;
+use crate::support::program::run;
 use crate::support::project::Project;
 
-const RUN: [&str; 4] = ["run", "build", "--snapshot", "--json"];
-
-/// A project whose only task starts this script.
-fn script(script: &str) -> Project {
-    let project = Project::of_text(
-        "[project]\nname = \"it\"\n[[build]]\ntool = \"command\"\nid = \"it\"\nargv = [\"sh\", \"make.sh\"]\n\
-         platforms = [\"linux/amd64\"]\nsources = [\"make.sh\", \"src\"]\n",
-    );
-    project.write("make.sh", script);
-    project.write("src/in.txt", "in\n");
-    project
+/// A project whose one task waits at a gate.
+struct Gated {
+    project: Project,
+    gate: PathBuf,
 }
 
-fn warnings(events: &str) -> Vec<String> {
-    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event is JSON"));
-    let warnings = events.filter(|it| it["event"]["level"] == "warn");
-    warnings.map(|it| it["event"]["message"].as_str().expect("a message").to_owned()).collect()
+impl Gated {
+    fn new() -> Gated {
+        let project = Project::of_text("");
+        let gate = project.place().join("gate");
+        run(["mkfifo", &gate.display().to_string()]);
+        let text = format!(
+            "[project]\nname = \"gated\"\n[[build]]\nid = \"gated\"\ntool = \"command\"\nplatforms = [\"linux/amd64\"]\n\
+             argv = [\"sh\", \"-c\", \"echo waiting; cat {} > $FORGE_OUTPUT\"]\n",
+            gate.display()
+        );
+        project.write("forge.toml", &text);
+        Gated { project, gate }
+    }
+
+    /// A run that has come to the gate.
+    fn start(&self) -> Running {
+        let mut running = Running::start(&mut self.project.command(&["run", "build", "--snapshot", "--json"]));
+        assert_eq!(running.next_output(), "waiting");
+        running
+    }
+
+    fn open(&self) {
+        use std::io::Write as _;
+        let mut gate = File::options().write(true).open(&self.gate).expect("somebody waits at the gate");
+        gate.write_all(b"content").expect("it is read");
+    }
 }
+
+/// The commands that change the folder.
+const COMMANDS: [&[&str]; 4] = [&["run", "build", "--snapshot"], &["clean"], &["clean", "--all"], &["store", "verify"]];
 
 #[test]
-fn b3_other_bytes_of_the_same_are_reported_with_both_digests() {
-    let project = script("cat /proc/sys/kernel/random/uuid > $FORGE_OUTPUT");
-    let digest =
-        || project.json("dist/artifacts.json")["artifacts"][0]["digest"].as_str().expect("a digest").to_owned();
-    assert_eq!(warnings(&project.forge(&RUN).expect(0).stdout), [""; 0]);
-    let then = digest();
-    fs::remove_dir_all(project.root().join(".forge/store")).expect("a store");
-    let told = warnings(&project.forge(&RUN).expect(0).stdout);
-    let now = digest();
-    assert_ne!(then, now);
-    assert_eq!(told, [format!("`it_linux_amd64/it` is not what the same inputs made before: {then} then, {now} now")]);
-    // The entry is replaced: what is fresh is what was made last.
-    let events = project.forge(&RUN).expect(0);
-    assert_eq!((events.outcomes(), digest()), (vec!["build:it/linux/amd64 fresh".to_owned()], now));
-}
-
-#[test]
-fn b3_the_same_bytes_of_the_same_are_not_reported() {
-    let project = script("cat src/in.txt > $FORGE_OUTPUT");
-    project.forge(&RUN).expect(0);
-    fs::remove_dir_all(project.root().join(".forge/store")).expect("a store");
-    let events = project.forge(&RUN).expect(0);
-    assert_eq!(events.outcomes(), ["build:it/linux/amd64 done"]);
-    assert_eq!(warnings(&events.stdout), [""; 0]);
-}
-
-#[test]
-fn b5_a_source_that_changes_during_the_run_fails_its_task() {
-    let changes = [
-        "echo more >> src/in.txt",
-        "echo IN > src/in.txt",
-        "chmod +x src/in.txt",
-        "rm src/in.txt",
-        "rm src/in.txt; ln -s ../make.sh src/in.txt",
-    ];
-    for change in changes {
-        let project = script(&format!("cat src/in.txt > $FORGE_OUTPUT; {change}\n"));
-        let ended = project.forge(&RUN).expect(1);
-        let told = "an input changed during the build: `src/in.txt`";
-        assert!(ended.stdout.contains(told), "after `{change}`:\n{}", ended.stdout);
-        assert!(!project.root().join("dist/it_linux_amd64").exists(), "what was made is not shown");
-        // It is not remembered, and what the user has mended is built.
-        let _ = fs::remove_file(project.root().join("src/in.txt"));
-        project.write("src/in.txt", "in\n");
-        project.write("make.sh", "cat src/in.txt > $FORGE_OUTPUT");
-        let events = project.forge(&RUN).expect(0);
-        assert_eq!(events.outcomes(), ["build:it/linux/amd64 done"], "after `{change}`");
+fn b1_a_second_forge_waits_and_says_for_whom() {
+    for command in COMMANDS {
+        let gated = Gated::new();
+        let first = gated.start();
+        let mut second = gated.project.command(command);
+        let mut second = second.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("forge starts");
+        let mut said = BufReader::new(second.stderr.take().expect("standard error is a pipe"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("it says something");
+        let holder = format!("note: waiting for another forge in this project: process {} (", first.id());
+        assert!(line.starts_with(&holder), "{command:?}: {line}");
+        assert!(line.contains(" run build --snapshot --json)"), "{command:?}: {line}");
+        assert!(second.try_wait().expect("a process").is_none(), "{command:?} has not waited");
+        gated.open();
+        assert_eq!(first.end(), Some(0), "{command:?}");
+        said.read_to_string(&mut line).expect("it ends");
+        assert_eq!(second.wait().expect("a process").code(), Some(0), "{command:?}: {line}");
     }
 }
 
 #[test]
-fn b5_a_source_that_was_only_touched_is_the_same() {
-    let project =
-        script("cat src/in.txt > $FORGE_OUTPUT; cp src/in.txt new; mv new src/in.txt; touch -d 2001-01-01 make.sh");
-    let events = project.forge(&RUN).expect(0);
-    assert_eq!(events.outcomes(), ["build:it/linux/amd64 done"]);
-    let events = project.forge(&RUN).expect(0);
-    assert_eq!(events.outcomes(), ["build:it/linux/amd64 fresh"]);
+fn b1_who_does_not_want_to_wait_fails_at_once() {
+    let gated = Gated::new();
+    let first = gated.start();
+    for command in COMMANDS {
+        let ended = gated.project.forge(&[command, &["--no-wait"]].concat()).expect(1);
+        let holder = format!("error: another forge works in this project: process {} (", first.id());
+        assert!(ended.stderr.starts_with(&holder), "{}", ended.stderr);
+    }
+    gated.open();
+    assert_eq!(first.end(), Some(0));
+}
+
+#[test]
+fn b4_the_lock_of_one_that_was_killed_keeps_nobody_out() {
+    let gated = Gated::new();
+    let first = gated.start();
+    first.signal(Signal::KILL);
+    assert_eq!(first.end(), None);
+    let lock = gated.project.root().join(".forge/lock");
+    assert!(std::fs::read_to_string(lock).expect("the lock is there").starts_with("process "));
+    gated.project.forge(&["store", "verify", "--no-wait"]).expect(0);
+    gated.project.forge(&["clean", "--no-wait"]).expect(0);
+    gated.open();
 }

@@ -101,6 +101,11 @@ impl Running {
         panic!("the run has ended, and no task has written a line")
     }
 
+    /// The process id of forge.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal to forge alone.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);

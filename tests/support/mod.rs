@@ -2,6 +2,7 @@
 //! Does not know what is tested. `tests/run` installs and starts what is asked for here.
 
 pub mod certificates;
+pub mod disk;
 pub mod docker;
 pub mod forge;
 pub mod program;

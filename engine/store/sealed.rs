@@ -1,0 +1,52 @@
+//! Memory that may be lost and must not lie: a file that ends with the digest of the rest of it.
+//! Does not know what is remembered.
+
+use std::io;
+use std::path::Path;
+
+use forge_schemas::Digest;
+
+use super::atomic::write_beside;
+
+/// Writes what is to be remembered.
+pub fn write_sealed(path: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
+    let seal = Digest::of(&bytes);
+    bytes.extend(seal.bytes());
+    write_beside(path, &bytes)
+}
+
+/// What was remembered; nothing where that is missing, cut short, or has changed in any way.
+pub fn read_sealed(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = std::fs::read(path).ok()?;
+    let seal = bytes.split_off(bytes.len().checked_sub(SEAL)?);
+    (seal == Digest::of(&bytes).bytes()).then_some(bytes)
+}
+
+/// The length of a seal.
+const SEAL: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a4_a5_every_prefix_and_every_flipped_byte_of_memory_is_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("memory");
+        for content in [b"".to_vec(), b"what was said".to_vec()] {
+            write_sealed(&path, content.clone()).unwrap();
+            assert_eq!(read_sealed(&path), Some(content));
+            let whole = std::fs::read(&path).unwrap();
+            for length in 0..whole.len() {
+                std::fs::write(&path, &whole[..length]).unwrap();
+                assert_eq!(read_sealed(&path), None, "cut at {length}");
+            }
+            for at in 0..whole.len() {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1;
+                std::fs::write(&path, &bytes).unwrap();
+                assert_eq!(read_sealed(&path), None, "flipped at {at}");
+            }
+        }
+    }
+}
