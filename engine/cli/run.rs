@@ -11,8 +11,8 @@ use super::session::{Mode, Session};
 use super::{OpenPipes, output};
 use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
-use crate::run::{AfterFailure, Results, World, run as run_plan};
-use crate::schedule::Limits;
+use crate::run::{Results, World, run as run_plan};
+use crate::schedule::{AfterFailure, Limits};
 use crate::store::{Blobs, Dist, Earlier, Folder, Lock, wait_for, write_beside};
 
 /// Runs what was asked for.

@@ -31,7 +31,7 @@ use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
-use crate::schedule::{Limits, Schedule};
+use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, Record};
 
 pub use sources::Sources;
@@ -56,16 +56,6 @@ pub struct World<'a> {
     pub limits: Limits,
     /// What happens after a failure.
     pub after_failure: AfterFailure,
-}
-
-/// What happens after a failure to tasks that do not depend on the one that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterFailure {
-    /// They go on.
-    #[default]
-    GoOn,
-    /// Nothing more is started.
-    Stop,
 }
 
 /// What became of a plan.
@@ -121,7 +111,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
-    let schedule = Schedule::new(plan, world.limits, |task| weights(&task.id));
+    let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
     let mut started = Run {
         plan,
         world,
@@ -231,10 +221,10 @@ impl<'a> Run<'a> {
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
                 }
-                Ok(Seen::Due(fingerprint)) => {
-                    self.due.insert(id, fingerprint);
-                    self.schedule.due(id);
-                }
+                Ok(Seen::Due(fingerprint)) => match self.schedule.due(id) {
+                    Some(because) => self.skipped(id, because),
+                    None => drop(self.due.insert(id, fingerprint)),
+                },
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
             }
         }
@@ -285,15 +275,15 @@ impl<'a> Run<'a> {
     }
 
     fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
-        let because = self.plan.task(id).id.clone();
-        let mut skipped = self.schedule.fail(id);
+        let skipped = self.schedule.fail(id);
         self.outcome(id, Outcome::Failed { failure }, took, tail, log);
-        if self.world.after_failure == AfterFailure::Stop {
-            skipped.extend(self.schedule.stop());
+        for it in skipped {
+            self.skipped(it.task, it.because);
         }
-        for id in skipped {
-            self.outcome(id, Outcome::Skipped { because: format!("{because} failed") }, 0, Vec::new(), None);
-        }
+    }
+
+    fn skipped(&mut self, id: TaskId, because: Because) {
+        self.outcome(id, Outcome::Skipped { because: because.in_words(self.plan) }, 0, Vec::new(), None);
     }
 
     fn interrupt(&mut self) {

@@ -9,11 +9,11 @@ use expect_test::{Expect, expect};
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, Run as RunRequest, Takes, TakesReply};
 
-use super::{AfterFailure, World, run};
+use super::{World, run};
 use crate::pipes::Pipes;
 use crate::plan::fake::{FakePipes, planned};
 use crate::registries::Registries;
-use crate::schedule::Limits;
+use crate::schedule::{AfterFailure, Limits};
 use crate::store::Folder;
 
 /// Writes down what each task is given.
@@ -144,7 +144,7 @@ fn a_pipe_that_breaks_its_word_fails() {
             x:less: failed (Bug): the pipe declared `less` and did not make it
             x:more: failed (Bug): the pipe made `extra`, which its step did not declare
             x:foreign: failed (Bug): the pipe gave away `/etc/hostname`, which is not a file of its step
-            y:after: skipped: x:less failed
+            y:after: skipped: it needs x:less, which failed
             y:beside: done
         "#]],
     );
@@ -213,18 +213,18 @@ fn a_failure_leaves_what_does_not_need_it_unless_told_otherwise() {
     check(
         tables,
         expect![[r#"
-        x:bad: failed (Tool): it was told to fail
-        y:needs-it: skipped: x:bad failed
-        y:does-not: done
-        z:published: skipped: x:bad failed
-    "#]],
+            x:bad: failed (Tool): it was told to fail
+            y:needs-it: skipped: it needs x:bad, which failed
+            y:does-not: done
+            z:published: skipped: nothing is published, for x:bad failed
+        "#]],
     );
     let directory = tempfile::tempdir().unwrap();
     expect![[r#"
         x:bad: failed (Tool): it was told to fail
-        y:needs-it: skipped: x:bad failed
-        y:does-not: skipped: x:bad failed
-        z:published: skipped: x:bad failed
+        y:needs-it: skipped: it needs x:bad, which failed
+        y:does-not: skipped: nothing more is started, for x:bad failed
+        z:published: skipped: nothing is published, for x:bad failed
     "#]]
     .assert_eq(&play(directory.path(), tables, AfterFailure::Stop).0);
 }
