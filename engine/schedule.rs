@@ -297,9 +297,9 @@ impl Because {
     pub fn in_words(self, plan: &Plan) -> String {
         match self {
             Because::Needed(failed) => format!("it needs {}, which failed", plan.task(failed)),
-            Because::Unpublished(failed) => format!("nothing is published, for {} failed", plan.task(failed)),
-            Because::Publication(failed) => format!("nothing more is published, for {} failed", plan.task(failed)),
-            Because::Failed(failed) => format!("nothing more is started, for {} failed", plan.task(failed)),
+            Because::Unpublished(failed) => format!("nothing is published, because {} failed", plan.task(failed)),
+            Because::Publication(failed) => format!("nothing more is published, because {} failed", plan.task(failed)),
+            Because::Failed(failed) => format!("nothing more is started, because {} failed", plan.task(failed)),
             Because::Stopped => "nothing more is started".to_owned(),
         }
     }
@@ -480,8 +480,8 @@ effect = "publish"
             expect![[r#"
                 go: a b
                 fail b: 
-                  e: nothing is published, for x:b failed
-                  f: nothing is published, for x:b failed
+                  e: nothing is published, because x:b failed
+                  f: nothing is published, because x:b failed
                 done a: 
                 go: d c
                 done c: 
@@ -498,20 +498,20 @@ effect = "publish"
             1,
             &words,
             expect![[r#"
-            go: a b
-            done a: 
-            go: d
-            done d: 
-            go: 
-            done b: 
-            go: c
-            done c: 
-            go: e
-            fail e: 
-              f: nothing more is published, for z:e failed
-            go: 
-            over
-        "#]],
+                go: a b
+                done a: 
+                go: d
+                done d: 
+                go: 
+                done b: 
+                go: c
+                done c: 
+                go: e
+                fail e: 
+                  f: nothing more is published, because z:e failed
+                go: 
+                over
+            "#]],
         );
         expect![[r#"
             go: a b
@@ -554,17 +554,17 @@ effect = "publish"
             8,
             &words,
             expect![[r#"
-            go: a b
-            done a: 
-            done b: 
-            go: d c
-            done c: 
-            done d: 
-            look: f e
-            fail e: 
-            due f: nothing more is published, for z:e failed
-            over
-        "#]],
+                go: a b
+                done a: 
+                done b: 
+                go: d c
+                done c: 
+                done d: 
+                look: f e
+                fail e: 
+                due f: nothing more is published, because z:e failed
+                over
+            "#]],
         );
         let fresh = ["go", "done a", "done b", "go", "done c", "done d", "look", "fail e", "fresh f"];
         check(
@@ -589,7 +589,7 @@ effect = "publish"
               d: it needs x:a, which failed
               e: it needs x:a, which failed
               f: it needs x:a, which failed
-            due b: nothing more is started, for x:a failed
+            due b: nothing more is started, because x:a failed
             go: 
             not over
         "#]]
@@ -601,10 +601,10 @@ effect = "publish"
         expect![[r#"
             go: a b
             fail b: 
-              e: nothing is published, for x:b failed
-              f: nothing is published, for x:b failed
-              c: nothing more is started, for x:b failed
-              d: nothing more is started, for x:b failed
+              e: nothing is published, because x:b failed
+              f: nothing is published, because x:b failed
+              c: nothing more is started, because x:b failed
+              d: nothing more is started, because x:b failed
             go: 
             done a: 
             over

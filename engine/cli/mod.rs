@@ -9,7 +9,9 @@ mod output;
 mod plan;
 mod plugins;
 mod run;
+mod runs;
 mod schema;
+mod select;
 mod session;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Run(run) => run::run(arguments, run, pipes),
         Command::Check(options) => check::check(arguments, options, pipes),
         Command::Plan(plan) => plan::plan(arguments, plan, pipes),
+        Command::Runs(runs) => runs::runs(arguments, runs),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
         Command::Schema => schema::schema(arguments, pipes),

@@ -16,6 +16,7 @@ use crate::store::{Fingerprint, Hashes};
 const EPOCH: &str = "forge-task-2";
 
 /// Where fingerprints are taken.
+#[derive(Clone, Copy)]
 pub struct Scene<'a> {
     /// The directory of the project file.
     pub root: &'a Path,

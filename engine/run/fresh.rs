@@ -1,7 +1,7 @@
 //! Whether tasks are fresh: fingerprint, record, and what lies under `dist/`, for many tasks side by side.
 //! Decides nothing: the loop tells the schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forge_schemas::{Artifact, Failure, Memory};
@@ -13,6 +13,7 @@ use crate::plan::{Plan, TaskId};
 use crate::store::{Blobs, Dist, Fingerprint, Record};
 
 /// Where one looks.
+#[derive(Clone, Copy)]
 pub struct Look<'a> {
     /// The plan.
     pub plan: &'a Plan,
@@ -28,6 +29,8 @@ pub struct Look<'a> {
     pub blobs: &'a Blobs,
     /// Where people look at it.
     pub dist: &'a Dist,
+    /// Tasks that must be fresh.
+    pub required: &'a BTreeSet<TaskId>,
 }
 
 /// What was seen of a task.
@@ -50,8 +53,9 @@ impl Look<'_> {
             task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
         let fingerprint = fingerprint::of(task, &self.pipes.identity(&task.table.pipe), &inputs, &self.scene)?;
         let remembered = match task.step.memory {
-            Memory::Content => self.record.recall(&fingerprint, self.blobs),
-            Memory::Never => None,
+            // What must be fresh may not ask again: the last answer is the one that the rest was made from.
+            Memory::Never if !self.required.contains(&id) => None,
+            Memory::Content | Memory::Never => self.record.recall(&fingerprint, self.blobs),
         };
         let Some(remembered) =
             remembered.filter(|it| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str())))

@@ -10,6 +10,7 @@ mod host;
 pub mod http;
 mod kinds;
 mod process;
+mod required;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, Record};
 
+pub use required::Required;
 pub use sources::Sources;
 
 /// What a run is given besides the plan.
@@ -56,6 +58,8 @@ pub struct World<'a> {
     pub limits: Limits,
     /// What happens after a failure.
     pub after_failure: AfterFailure,
+    /// Tasks that must be fresh.
+    pub required: Required,
 }
 
 /// What became of a plan.
@@ -133,6 +137,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         tell,
     };
     started.clear_work()?;
+    required::check(&started.scene(&BTreeMap::new()), &world.required)?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
         if gone.is_err() {
@@ -193,25 +198,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    // Answers whether there was anything to look at.
-    fn look(&mut self) -> bool {
-        let scene = fingerprint::Scene {
-            root: &self.world.root,
-            env: &self.world.env,
-            sources: self.world.sources,
-            hashes: &self.hashes,
-            tools: &self.tools,
-        };
-        let look = fresh::Look {
+    // Where one looks whether tasks are fresh, when these artifacts are made.
+    fn scene<'s>(&'s self, made: &'s BTreeMap<String, Arc<Artifact>>) -> fresh::Look<'s> {
+        fresh::Look {
             plan: self.plan,
-            made: &self.results.artifacts,
+            made,
             pipes: self.world.pipes,
-            scene,
+            scene: fingerprint::Scene {
+                root: &self.world.root,
+                env: &self.world.env,
+                sources: self.world.sources,
+                hashes: &self.hashes,
+                tools: &self.tools,
+            },
             record: &self.record,
             blobs: &self.shared.blobs,
             dist: &self.dist,
-        };
-        let seen = look.at(self.schedule.unchecked());
+            required: &self.world.required.tasks,
+        }
+    }
+
+    // Answers whether there was anything to look at.
+    fn look(&mut self) -> bool {
+        let ids = self.schedule.unchecked();
+        let seen = self.scene(&self.results.artifacts).at(ids);
         let any = !seen.is_empty();
         for (id, seen) in seen {
             match seen {
@@ -220,6 +230,9 @@ impl<'a> Run<'a> {
                     self.results.artifacts.extend(by_name);
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
+                }
+                Ok(Seen::Due(_)) if self.world.required.tasks.contains(&id) => {
+                    self.failed(id, required::gone(), 0, Vec::new(), None);
                 }
                 Ok(Seen::Due(fingerprint)) => match self.schedule.due(id) {
                     Some(because) => self.skipped(id, because),

@@ -68,6 +68,7 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
         registries: Registries::new(),
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
+        required: super::Required::default(),
     };
     let results = run(&plan, &world, &mut |_| {}).unwrap();
     let outcomes = plan.ids().map(|id| {
@@ -216,15 +217,15 @@ fn a_failure_leaves_what_does_not_need_it_unless_told_otherwise() {
             x:bad: failed (Tool): it was told to fail
             y:needs-it: skipped: it needs x:bad, which failed
             y:does-not: done
-            z:published: skipped: nothing is published, for x:bad failed
+            z:published: skipped: nothing is published, because x:bad failed
         "#]],
     );
     let directory = tempfile::tempdir().unwrap();
     expect![[r#"
         x:bad: failed (Tool): it was told to fail
         y:needs-it: skipped: it needs x:bad, which failed
-        y:does-not: skipped: nothing more is started, for x:bad failed
-        z:published: skipped: nothing is published, for x:bad failed
+        y:does-not: skipped: nothing more is started, because x:bad failed
+        z:published: skipped: nothing is published, because x:bad failed
     "#]]
     .assert_eq(&play(directory.path(), tables, AfterFailure::Stop).0);
 }

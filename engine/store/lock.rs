@@ -30,6 +30,15 @@ pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Lock, Failure
     Ok(Lock { _file: file })
 }
 
+/// Who holds the lock, if anybody does. Takes nothing, and makes nothing.
+pub fn holder(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => std::fs::read_to_string(path).ok(),
+        _ => None,
+    }
+}
+
 fn sign(mut file: &File) -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     file.set_len(0)?;

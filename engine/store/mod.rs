@@ -17,7 +17,7 @@ pub use blobs::Blobs;
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
 pub use hashes::Hashes;
-pub use lock::{Lock, wait_for};
+pub use lock::{Lock, holder, wait_for};
 pub use record::{Fingerprint, Record, Remembered};
 
 /// The folder `.forge` beside the project file, and what lies where in it.
