@@ -47,7 +47,7 @@ pub enum When {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a goal (`release`: everything), a pipe (`docker`), a table (`docker:image`) or a task, and what it needs
+    /// Run goals (`release`: everything), pipes (`docker`), tables (`docker:image`) or tasks, and what they need
     Run(Run),
     /// Find every mistake in the project file, and build nothing
     Check(Check),
@@ -77,13 +77,13 @@ pub struct Selection {
     /// Goals, pipes, tables or tasks; what they need runs first, unless it is fresh
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Run nothing but what is named: all that it needs must have been made before, from what is there now
+    /// Run nothing but what is named: what it needs must be there, made from the sources of now
     #[arg(long, help_heading = WHAT)]
     pub only: bool,
     /// Leave out what NAME is, and all that needs it; may be given several times
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub skip: Vec<String>,
-    /// What NAME is, and all that needs it; with other names, as far as these need it; may be given several times
+    /// Run what NAME is and all that needs it, or as much of that as other names need; may be given several times
     #[arg(long, value_name = "NAME", help_heading = WHAT)]
     pub from: Vec<String>,
     /// Only for this platform (os/arch or os/arch/variant); may be given several times

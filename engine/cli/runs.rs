@@ -65,7 +65,9 @@ fn show_run(arguments: &Arguments, runs: &Runs, options: &ShowRun) -> Result<u8,
     output::print(&format!("{}: {} after {}{code}", summary.run, end_in_words(summary.end), duration(summary.took)));
     output::print(&format!("  began    {}", time(summary)));
     output::print(&format!("  command  {}", command(summary)));
-    output::print(&format!("  version  {}", summary.version));
+    if !summary.version.is_empty() {
+        output::print(&format!("  version  {}", summary.version));
+    }
     output::print(&format!("  tasks    {}", tasks_in_words(summary)));
     show_tasks(arguments, &record);
     if !record.artifacts.is_empty() {
@@ -101,6 +103,12 @@ fn show_tasks(arguments: &Arguments, record: &RunRecord) {
     }
 }
 
+/// Names in their order: by time, and within a second by process, which is a number.
+fn age(run: &str) -> (String, u64) {
+    let (time, process) = run.split_once('-').unwrap_or((run, ""));
+    (time.to_owned(), process.parse().unwrap_or(0))
+}
+
 fn time(run: &RunSummary) -> String {
     format!("{} UTC", run.began.trim_end_matches('Z').replace('T', " "))
 }
@@ -117,7 +125,8 @@ fn tasks_in_words(run: &RunSummary) -> String {
     let said: Vec<String> =
         counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
     match (run.exit, said.is_empty()) {
-        (None, true) => format!("none of {} ended", run.tasks),
+        (None, true) if run.tasks == 0 => "not known".to_owned(),
+        (None, true) => format!("none of {}", run.tasks),
         (None, false) => format!("{} of {}", said.join(", "), run.tasks),
         (Some(_), true) => "none".to_owned(),
         (Some(_), false) => said.join(", "),
@@ -148,7 +157,7 @@ impl Runs {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|name| began(name).is_some()).collect();
-        names.sort_unstable_by(|one, other| other.cmp(one));
+        names.sort_unstable_by_key(|name| std::cmp::Reverse(age(name)));
         Runs { folder, names, holder: holder(&root.join(".forge/lock")) }
     }
 

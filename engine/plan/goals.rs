@@ -5,9 +5,9 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::NodeIndex;
 
 use super::circle::{Waits, walk};
-use super::target::{Goals, RELEASE, Targets};
+use super::target::{Goals, RELEASE, Targets, suggest};
 use super::{Plan, TaskId};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
 use crate::project::{Places, Project, Soundness};
 
@@ -57,12 +57,11 @@ impl Checking<'_> {
         }
         let unknown = names.iter().enumerate().filter(|(_, name)| !self.is_known(name));
         let tell = |(at, name): (usize, &String)| {
-            let known = Targets::of(self.plan, self.goals).names();
-            let tables = self.project.tables.iter().map(|table| table.name.to_string());
-            let known: Vec<String> = known.into_iter().chain(tables).collect();
+            let mut known = Targets::of(self.plan, self.goals).names();
+            known.extend(self.project.tables.iter().map(|table| table.name.to_string()));
             Diagnostic::error(format!("there is nothing to run called `{name}`"))
                 .at(&self.project.source, self.item(goal, at))
-                .help(did_you_mean(name, "there is", known.iter().map(String::as_str)))
+                .help(suggest(name, &known))
         };
         unknown.map(tell).collect()
     }
@@ -85,14 +84,16 @@ impl Checking<'_> {
             || may_be_task()
     }
 
-    /// Every circle of goals, told around.
+    /// Every circle of goals, told around. A goal that is called like something else is not in any.
     fn circles(&self) -> Vec<Diagnostic> {
-        let names: Vec<&String> = self.goals.keys().collect();
+        let goals: Vec<(&String, &Vec<String>)> =
+            self.goals.iter().filter(|(name, _)| self.name(name).is_none()).collect();
+        let names: Vec<&String> = goals.iter().map(|(name, _)| *name).collect();
         let mut waits = Waits::new();
-        for _ in &names {
+        for _ in &goals {
             waits.add_node(());
         }
-        for (goal, named) in self.goals.values().enumerate() {
+        for (goal, (_, named)) in goals.iter().enumerate() {
             for (at, name) in named.iter().enumerate() {
                 if let Ok(other) = names.binary_search(&name) {
                     waits.update_edge(NodeIndex::new(other), NodeIndex::new(goal), at);
@@ -105,10 +106,14 @@ impl Checking<'_> {
 
     fn tell(&self, names: &[&String], waits: &Waits, goals: &[NodeIndex]) -> Diagnostic {
         let circle = walk(waits, goals);
-        let mut diagnostic = Diagnostic::error(match circle.as_slice() {
-            [one] => format!("the goal `{}` names itself", names[one.index()]),
-            _ => "these goals name each other".to_owned(),
-        });
+        if let [goal] = circle.as_slice() {
+            let name = names[goal.index()];
+            let item = waits.find_edge(*goal, *goal).map_or(0, |edge| waits[edge]);
+            return Diagnostic::error(format!("the goal `{name}` names itself"))
+                .at(&self.project.source, self.item(name, item))
+                .help("leave it out here");
+        }
+        let mut diagnostic = Diagnostic::error("these goals name each other");
         for (at, goal) in circle.iter().enumerate() {
             let named = circle[(at + 1) % circle.len()];
             let item = waits.find_edge(named, *goal).map_or(0, |edge| waits[edge]);

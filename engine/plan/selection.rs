@@ -220,7 +220,7 @@ effect = "publish"
     fn selection(words: &str) -> Selection {
         let mut selection = Selection::default();
         let mut words = words.split_whitespace().map(ToOwned::to_owned);
-        let mut next = |words: &mut dyn Iterator<Item = String>| words.next().unwrap();
+        let next = |words: &mut dyn Iterator<Item = String>| words.next().unwrap();
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--only" => selection.upstream = Upstream::MustBeFresh,

@@ -56,8 +56,7 @@ impl<'a> Targets<'a> {
         for name in names {
             let tasks = self.tasks_of(name);
             if tasks.is_empty() && name != RELEASE && !self.goals.contains_key(name) {
-                let help = did_you_mean(name, "there is", self.names().iter().map(String::as_str));
-                unknown.push(UnknownTarget { name: name.clone(), help });
+                unknown.push(UnknownTarget { name: name.clone(), help: suggest(name, &self.names()) });
             }
             found.extend(tasks);
         }
@@ -107,6 +106,17 @@ impl<'a> Targets<'a> {
             }
         }
         names
+    }
+}
+
+/// Help for a name that is none of these. Who leaves the pipe out probably means the table.
+pub fn suggest(name: &str, names: &BTreeSet<String>) -> String {
+    let help = did_you_mean(name, "there is", names.iter().map(String::as_str));
+    let is_table = |it: &&String| it.split_once(':').is_some_and(|(_, table)| table == name);
+    match names.iter().find(is_table) {
+        Some(table) if !help.starts_with("did") => format!("did you mean `{table}`? {help}"),
+        Some(table) => help.replacen("did you mean ", &format!("did you mean `{table}` or "), 1),
+        None => help,
     }
 }
 
