@@ -119,7 +119,10 @@ impl Search<'_> {
             .collect();
         match self.look.record.took(&plan.task(id).id) {
             None => "was never made here".to_owned(),
-            Some(_) => format!("is made from what {} makes, which is not fresh", open.join(" and ")),
+            Some(_) => {
+                let are = if open.len() == 1 { "is" } else { "are" };
+                format!("needs {}, which {are} not fresh", open.join(" and "))
+            }
         }
     }
 }

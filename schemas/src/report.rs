@@ -1,4 +1,5 @@
 //! What is left after a run: `dist/artifacts.json`, `dist/metadata.json`, the record of the run, and what is told of it later.
+//! Does not know where a run leaves what it writes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
