@@ -253,7 +253,8 @@ effect = "publish"
                 };
                 let left_out = chosen.left_out.iter().map(|it| format!("{}: {:?}\n", it.task, it.because));
                 let tasks: Vec<String> = chosen.plan.ids().map(word).collect();
-                format!("{}\n{}", tasks.join(" "), left_out.collect::<String>())
+                let tasks = if tasks.is_empty() { "nothing".to_owned() } else { tasks.join(" ") };
+                format!("{tasks}\n{}", left_out.collect::<String>())
             }
         };
         expect.assert_eq(&said);
@@ -356,8 +357,8 @@ effect = "publish"
         check(
             "z --only --snapshot",
             expect![[r#"
-
-        "#]],
+                nothing
+            "#]],
         );
     }
 
@@ -409,11 +410,11 @@ effect = "publish"
         check(
             "z:push --skip x:prog",
             expect![[r#"
-
-            x:prog/linux/amd64: Skipped
-            x:prog/linux/arm64: Skipped
-            z:push: NeedsSkipped
-        "#]],
+                nothing
+                x:prog/linux/amd64: Skipped
+                x:prog/linux/arm64: Skipped
+                z:push: NeedsSkipped
+            "#]],
         );
         check(
             "z --only --skip y:list",
@@ -454,8 +455,8 @@ effect = "publish"
         check(
             "z:page --from y",
             expect![[r#"
-
-        "#]],
+                nothing
+            "#]],
         );
         check(
             "--from x --skip y:list",
