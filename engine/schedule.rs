@@ -19,6 +19,42 @@ pub struct Limits {
     pub network: usize,
 }
 
+/// What becomes, after a failure, of tasks that do not need the one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterFailure {
+    /// They go on, but nothing more is published.
+    #[default]
+    GoOn,
+    /// They go on, and after a failed publication the others are published all the same.
+    KeepGoing,
+    /// Nothing more is started.
+    Stop,
+}
+
+/// A task that will not run, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skipped {
+    /// The task.
+    pub task: TaskId,
+    /// Why.
+    pub because: Because,
+}
+
+/// Why a task will not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// It needs what a task would have made that failed.
+    Needed(TaskId),
+    /// Nothing is published unless all the rest is done, and this task failed.
+    Unpublished(TaskId),
+    /// Nothing more is published after this publication, which failed.
+    Publication(TaskId),
+    /// Nothing more is started after this task failed.
+    Failed(TaskId),
+    /// Nothing more is started.
+    Stopped,
+}
+
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -44,6 +80,7 @@ enum State {
 pub struct Schedule<'plan> {
     plan: &'plan Plan,
     limits: Limits,
+    after_failure: AfterFailure,
     states: Vec<State>,
     /// How many needs of a task are not done.
     open_needs: Vec<u32>,
@@ -56,6 +93,8 @@ pub struct Schedule<'plan> {
     unseen: usize,
     /// `publish` tasks whose needs are done.
     held: Vec<TaskId>,
+    /// Tasks that somebody was looking at when another failed: they run no more, but may turn out to be fresh.
+    doomed: BTreeMap<TaskId, Because>,
     /// Tasks that have not ended.
     open: usize,
 }
@@ -71,10 +110,16 @@ enum Lane {
 
 impl<'plan> Schedule<'plan> {
     /// All tasks of `plan`, none started. `weight` is how long a task may take, in any unit.
-    pub fn new(plan: &'plan Plan, limits: Limits, weight: impl Fn(&Task) -> u64) -> Schedule<'plan> {
+    pub fn new(
+        plan: &'plan Plan,
+        limits: Limits,
+        after_failure: AfterFailure,
+        weight: impl Fn(&Task) -> u64,
+    ) -> Schedule<'plan> {
         let mut schedule = Schedule {
             plan,
             limits,
+            after_failure,
             states: vec![State::Waiting; plan.len()],
             open_needs: plan.ids().map(|id| plan.needs(id).count() as u32).collect(),
             path: longest_paths(plan, weight),
@@ -83,6 +128,7 @@ impl<'plan> Schedule<'plan> {
             running: BTreeMap::new(),
             unseen: plan.ids().filter(|id| !is_publish(plan, *id)).count(),
             held: Vec::new(),
+            doomed: BTreeMap::new(),
             open: plan.len(),
         };
         for id in plan.ids() {
@@ -103,11 +149,16 @@ impl<'plan> Schedule<'plan> {
         ids
     }
 
-    /// The task is not fresh: it must run.
-    pub fn due(&mut self, id: TaskId) {
+    /// The task is not fresh: it must run. Answers why it will not, where another failed meanwhile.
+    pub fn due(&mut self, id: TaskId) -> Option<Because> {
+        if let Some(because) = self.doomed.remove(&id) {
+            self.end(id, State::Skipped);
+            return Some(because);
+        }
         self.states[id.index()] = State::Due;
         let entry = (self.path[id.index()], std::cmp::Reverse(id));
         self.due.entry(lane(self.plan.task(id))).or_default().push(entry);
+        None
     }
 
     /// The next task to start, the one with the longest path first, if there is room for one.
@@ -127,6 +178,7 @@ impl<'plan> Schedule<'plan> {
 
     /// The task is done, or was fresh.
     pub fn done(&mut self, id: TaskId) {
+        self.doomed.remove(&id);
         self.end(id, State::Done);
         if !is_publish(self.plan, id) {
             self.unseen -= 1;
@@ -141,17 +193,19 @@ impl<'plan> Schedule<'plan> {
         self.release_held();
     }
 
-    /// The task failed. Answers the tasks that will not run because of it: all that need it, and every `publish` task.
-    pub fn fail(&mut self, id: TaskId) -> Vec<TaskId> {
-        self.end(id, State::Failed);
-        let mut skipped = Vec::new();
-        for id in self.plan.dependents(id) {
-            self.skip(id, &mut skipped);
+    /// The task failed. Answers the tasks that will not run because of it.
+    pub fn fail(&mut self, id: TaskId) -> Vec<Skipped> {
+        self.fail_all(&[id])
+    }
+
+    /// These tasks failed, all at once, whichever needs which. Answers the tasks that will not run because of them.
+    pub fn fail_all(&mut self, ids: &[TaskId]) -> Vec<Skipped> {
+        for id in ids {
+            self.end(*id, State::Failed);
         }
-        if !is_publish(self.plan, id) {
-            for id in self.plan.ids().filter(|id| is_publish(self.plan, *id)) {
-                self.skip(id, &mut skipped);
-            }
+        let mut skipped = Vec::new();
+        for id in ids {
+            self.skip_after(*id, &mut skipped);
         }
         skipped
     }
@@ -159,10 +213,8 @@ impl<'plan> Schedule<'plan> {
     /// Nothing more will start. Answers the tasks that will not run.
     pub fn stop(&mut self) -> Vec<TaskId> {
         let mut skipped = Vec::new();
-        for id in self.plan.ids() {
-            self.skip(id, &mut skipped);
-        }
-        skipped
+        self.skip(self.plan.ids().collect(), Because::Stopped, &mut skipped);
+        skipped.into_iter().map(|it| it.task).collect()
     }
 
     /// Whether a task waits for nothing but room.
@@ -216,17 +268,41 @@ impl<'plan> Schedule<'plan> {
         self.open -= 1;
     }
 
-    fn skip(&mut self, id: TaskId, skipped: &mut Vec<TaskId>) {
-        match self.states[id.index()] {
-            State::Waiting | State::Unchecked | State::Due => {
-                self.end(id, State::Skipped);
-                skipped.push(id);
-            }
-            State::Checking | State::Running | State::Done | State::Failed | State::Skipped => {}
+    fn skip_after(&mut self, id: TaskId, skipped: &mut Vec<Skipped>) {
+        self.skip(self.plan.dependents(id), Because::Needed(id), skipped);
+        let published = is_publish(self.plan, id);
+        if !published || self.after_failure != AfterFailure::KeepGoing {
+            let others = self.plan.ids().filter(|id| is_publish(self.plan, *id)).collect();
+            let because = if published { Because::Publication(id) } else { Because::Unpublished(id) };
+            self.skip(others, because, skipped);
+        }
+        if self.after_failure == AfterFailure::Stop {
+            self.skip(self.plan.ids().collect(), Because::Failed(id), skipped);
         }
     }
 
-    /// A task that ends before it ran waits nowhere any more.
+    fn skip(&mut self, tasks: Vec<TaskId>, because: Because, skipped: &mut Vec<Skipped>) {
+        for task in tasks {
+            if self.may_leave(task, because) {
+                self.end(task, State::Skipped);
+                skipped.push(Skipped { task, because });
+            }
+        }
+    }
+
+    // Whether a task may be skipped now. One that somebody looks at is, when that is over.
+    fn may_leave(&mut self, id: TaskId, because: Because) -> bool {
+        match self.states[id.index()] {
+            State::Waiting | State::Unchecked | State::Due => true,
+            State::Checking => {
+                self.doomed.entry(id).or_insert(because);
+                false
+            }
+            State::Running | State::Done | State::Failed | State::Skipped => false,
+        }
+    }
+
+    // A task that ends before it ran waits nowhere any more.
     fn leave(&mut self, id: TaskId) {
         match self.states[id.index()] {
             State::Unchecked => self.unchecked.retain(|it| *it != id),
@@ -235,7 +311,8 @@ impl<'plan> Schedule<'plan> {
                     heap.retain(|(_, it)| it.0 != id);
                 }
             }
-            _ => {}
+            State::Checking => drop(self.doomed.remove(&id)),
+            State::Waiting | State::Running | State::Done | State::Failed | State::Skipped => {}
         }
     }
 
@@ -247,6 +324,19 @@ impl<'plan> Schedule<'plan> {
             Lane::Exclusive(_) => 1,
         };
         self.running.get(lane).copied().unwrap_or(0) < limit
+    }
+}
+
+impl Because {
+    /// The reason in words.
+    pub fn in_words(self, plan: &Plan) -> String {
+        match self {
+            Because::Needed(failed) => format!("it needs {}, which failed", plan.task(failed)),
+            Because::Unpublished(failed) => format!("nothing is published, because {} failed", plan.task(failed)),
+            Because::Publication(failed) => format!("nothing more is published, because {} failed", plan.task(failed)),
+            Because::Failed(failed) => format!("nothing more is started, because {} failed", plan.task(failed)),
+            Because::Stopped => "nothing more is started".to_owned(),
+        }
     }
 }
 
@@ -301,14 +391,16 @@ takes = [{ tables = ["a"] }]
 effect = "publish"
 "#;
 
-    // Words are `go` (start what there is room for), `done a`, `fail a`, `fresh a`, `stop`; a line each of what happens.
-    fn check(cpu: usize, words: &[&str], expect: Expect) {
+    // Words are `go` (start what there is room for), `look` (take what is unchecked), `due a`, `done a`, `fail a`,
+    // `fresh a`, `stop`; a line each of what happens.
+    fn play(after_failure: AfterFailure, cpu: usize, words: &[&str]) -> String {
         let (plan, diagnostics) = planned(TABLES, &[]);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let name = |id: TaskId| plan.task(id).table.id.clone();
         let names = |ids: Vec<TaskId>| ids.into_iter().map(name).collect::<Vec<_>>().join(" ");
         let find = |wanted: &str| plan.ids().find(|id| name(*id) == wanted).unwrap();
-        let mut schedule = Schedule::new(&plan, Limits { cpu, memory: 1, network: 1 }, |_| 1);
+        let limits = Limits { cpu, memory: 1, network: 1 };
+        let mut schedule = Schedule::new(&plan, limits, after_failure, |_| 1);
         let mut lines = String::new();
         for word in words {
             let told = match word.split_once(' ') {
@@ -316,8 +408,14 @@ effect = "publish"
                     schedule.done(find(id));
                     String::new()
                 }
-                Some(("fail", id)) => names(schedule.fail(find(id))),
+                Some(("due", id)) => schedule.due(find(id)).map_or_else(String::new, |it| it.in_words(&plan)),
+                Some(("fail", id)) => {
+                    let skipped = schedule.fail(find(id)).into_iter();
+                    let words = skipped.map(|it| format!("\n  {}: {}", name(it.task), it.because.in_words(&plan)));
+                    words.collect()
+                }
                 _ if *word == "stop" => names(schedule.stop()),
+                _ if *word == "look" => names(schedule.unchecked()),
                 _ => {
                     for id in schedule.unchecked() {
                         schedule.due(id);
@@ -328,7 +426,11 @@ effect = "publish"
             lines += &format!("{word}: {told}\n");
         }
         let over = if schedule.is_over() { "over" } else { "not over" };
-        expect.assert_eq(&format!("{lines}{over}\n"));
+        format!("{lines}{over}\n")
+    }
+
+    fn check(cpu: usize, words: &[&str], expect: Expect) {
+        expect.assert_eq(&play(AfterFailure::GoOn, cpu, words));
     }
 
     #[test]
@@ -395,36 +497,58 @@ effect = "publish"
             8,
             &["go", "fail a", "go", "done b", "go", "done c"],
             expect![[r#"
-            go: a b
-            fail a: d e f
-            go: 
-            done b: 
-            go: c
-            done c: 
-            over
-        "#]],
+                go: a b
+                fail a: 
+                  d: it needs x:a, which failed
+                  e: it needs x:a, which failed
+                  f: it needs x:a, which failed
+                go: 
+                done b: 
+                go: c
+                done c: 
+                over
+            "#]],
         );
         check(
             8,
             &["go", "fail b", "done a", "go", "done c", "done d"],
             expect![[r#"
-            go: a b
-            fail b: e f
-            done a: 
-            go: d c
-            done c: 
-            done d: 
-            over
-        "#]],
+                go: a b
+                fail b: 
+                  e: nothing is published, because x:b failed
+                  f: nothing is published, because x:b failed
+                done a: 
+                go: d c
+                done c: 
+                done d: 
+                over
+            "#]],
         );
     }
 
     #[test]
-    fn a_failed_publication_leaves_the_others() {
+    fn after_a_failed_publication_nothing_more_is_published_unless_told() {
+        let words = ["go", "done a", "go", "done d", "go", "done b", "go", "done c", "go", "fail e", "go"];
         check(
             1,
-            &["go", "done a", "go", "done d", "go", "done b", "go", "done c", "go", "fail e", "go"],
+            &words,
             expect![[r#"
+                go: a b
+                done a: 
+                go: d
+                done d: 
+                go: 
+                done b: 
+                go: c
+                done c: 
+                go: e
+                fail e: 
+                  f: nothing more is published, because z:e failed
+                go: 
+                over
+            "#]],
+        );
+        expect![[r#"
             go: a b
             done a: 
             go: d
@@ -437,8 +561,90 @@ effect = "publish"
             fail e: 
             go: f
             not over
+        "#]]
+        .assert_eq(&play(AfterFailure::KeepGoing, 1, &words));
+        // What runs already goes on to its end.
+        check(
+            8,
+            &["go", "done a", "done b", "go", "done c", "done d", "go", "fail e", "done f"],
+            expect![[r#"
+            go: a b
+            done a: 
+            done b: 
+            go: d c
+            done c: 
+            done d: 
+            go: e f
+            fail e: 
+            done f: 
+            over
         "#]],
         );
+    }
+
+    #[test]
+    fn what_is_being_looked_at_when_another_fails_is_not_started() {
+        let words = ["go", "done a", "done b", "go", "done c", "done d", "look", "fail e", "due f"];
+        check(
+            8,
+            &words,
+            expect![[r#"
+                go: a b
+                done a: 
+                done b: 
+                go: d c
+                done c: 
+                done d: 
+                look: f e
+                fail e: 
+                due f: nothing more is published, because z:e failed
+                over
+            "#]],
+        );
+        let fresh = ["go", "done a", "done b", "go", "done c", "done d", "look", "fail e", "fresh f"];
+        check(
+            8,
+            &fresh,
+            expect![[r#"
+            go: a b
+            done a: 
+            done b: 
+            go: d c
+            done c: 
+            done d: 
+            look: f e
+            fail e: 
+            fresh f: 
+            over
+        "#]],
+        );
+        expect![[r#"
+            look: a b c
+            fail a: 
+              d: it needs x:a, which failed
+              e: it needs x:a, which failed
+              f: it needs x:a, which failed
+            due b: nothing more is started, because x:a failed
+            go: 
+            not over
+        "#]]
+        .assert_eq(&play(AfterFailure::Stop, 8, &["look", "fail a", "due b", "go"]));
+    }
+
+    #[test]
+    fn nothing_is_started_after_a_failure_where_that_is_wanted() {
+        expect![[r#"
+            go: a b
+            fail b: 
+              e: nothing is published, because x:b failed
+              f: nothing is published, because x:b failed
+              c: nothing more is started, because x:b failed
+              d: nothing more is started, because x:b failed
+            go: 
+            done a: 
+            over
+        "#]]
+        .assert_eq(&play(AfterFailure::Stop, 1, &["go", "fail b", "go", "done a"]));
     }
 
     #[test]
@@ -454,5 +660,80 @@ effect = "publish"
             not over
         "#]],
         );
+    }
+
+    // Plans of `count` publications, of which each of a set fails, `width` at a time. Of each how it ended, in the order
+    // of their start: `+` done, `!` failed, `-` not started.
+    fn publish(after_failure: AfterFailure, count: u32, failing: u32, width: usize) -> String {
+        let table = |at| format!("[[z]]\nid = \"p{at}\"\neffect = \"publish\"\n");
+        let (plan, diagnostics) = planned(&(0..count).map(table).collect::<String>(), &[]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let limits = Limits { cpu: width, memory: 1, network: 1 };
+        let mut schedule = Schedule::new(&plan, limits, after_failure, |_| 1);
+        let mut ends = vec!['?'; count as usize];
+        while !schedule.is_over() {
+            for id in schedule.unchecked() {
+                schedule.due(id);
+            }
+            let running: Vec<TaskId> = std::iter::from_fn(|| schedule.start()).collect();
+            assert!(!running.is_empty() && running.len() <= width);
+            for id in running {
+                if failing & (1 << id.index()) == 0 {
+                    schedule.done(id);
+                    ends[id.index()] = '+';
+                    continue;
+                }
+                ends[id.index()] = '!';
+                for skipped in schedule.fail(id) {
+                    ends[skipped.task.index()] = '-';
+                }
+            }
+        }
+        ends.into_iter().collect()
+    }
+
+    /// What must become of them: said without a schedule.
+    fn published(goes_on: bool, count: u32, failing: u32, width: u32) -> String {
+        let fails = |at: u32| failing & (1 << at) != 0;
+        // They start side by side; those beside the first that fails end as they would.
+        let last = (0..count).find(|at| fails(*at)).map_or(count, |first| first / width * width + width);
+        let end = |at| match fails(at) {
+            _ if at >= last && !goes_on => '-',
+            true => '!',
+            false => '+',
+        };
+        (0..count).map(end).collect()
+    }
+
+    #[test]
+    fn d1_every_set_of_publications_that_fail() {
+        let mut lines = String::new();
+        let mut caught = 0;
+        for count in 3..=5 {
+            for failing in 0..1 << count {
+                for width in [1, 2] {
+                    let stops = publish(AfterFailure::GoOn, count, failing, width);
+                    let goes_on = publish(AfterFailure::KeepGoing, count, failing, width);
+                    assert_eq!(stops, published(false, count, failing, width as u32), "{failing:b} of {count}");
+                    assert_eq!(goes_on, published(true, count, failing, width as u32), "{failing:b} of {count}");
+                    caught += usize::from(goes_on != published(false, count, failing, width as u32));
+                    if count == 3 && width == 1 {
+                        lines += &format!("{stops} {goes_on}\n");
+                    }
+                }
+            }
+        }
+        assert!(caught > 0, "a schedule that does not stop would be seen");
+        expect![[r#"
+            +++ +++
+            !-- !++
+            +!- +!+
+            !-- !!+
+            ++! ++!
+            !-- !+!
+            +!- +!!
+            !-- !!!
+        "#]]
+        .assert_eq(&lines);
     }
 }

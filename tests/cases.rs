@@ -176,8 +176,17 @@ fn normal_line(line: &str) -> String {
     if let Some(start) = ["  from ", "  build "].iter().find(|start| line.starts_with(**start)) {
         return format!("{start}[{}]\n", start.trim().to_uppercase());
     }
+    if let Some(cell) = line.trim_end().strip_prefix("  began    ").filter(|it| is_clock(it)) {
+        return line.replace(cell, "[WHEN]");
+    }
     let line = hide_after(line, "\"at\":", |c| c.is_ascii_digit(), "0");
     let line = hide_after(&line, "\"took\":", |c| c.is_ascii_digit(), "0");
+    let line = hide_after(&line, "\"took\": ", |c| c.is_ascii_digit(), "0");
+    let line = hide_after(&line, "\"began\": \"", |c| c.is_ascii_digit() || "-:TZ".contains(c), "[WHEN]");
+    if line.starts_with("20") && run_in(&line).is_some_and(|run| line.starts_with(&run)) {
+        return listed_run(&line);
+    }
+    let line = hide_after(&line, "\"run\": \"", |c| c.is_ascii_digit() || "TZ-".contains(c), "[RUN]");
     let line = hide_after(&line, ".forge/runs/", |c| c.is_ascii_digit() || "TZ-".contains(c), "[RUN]");
     match line.trim_end().strip_suffix("s)").and_then(|rest| rest.rsplit_once('(')) {
         Some((before, number))
@@ -187,6 +196,39 @@ fn normal_line(line: &str) -> String {
         }
         _ => line,
     }
+}
+
+/// The name of a run that a line begins with.
+fn run_in(line: &str) -> Option<String> {
+    let name = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next()?;
+    let is_run = name.get(8..9) == Some("T") && name.get(15..17) == Some("Z-");
+    is_run.then(|| name.to_owned())
+}
+
+/// What is told of a run, without its name, its time, how long it took, and the room that these take.
+fn listed_run(line: &str) -> String {
+    let run = run_in(line).unwrap_or_default();
+    let hide = |word: &str| match word.trim_end_matches(',') {
+        bare if is_duration(bare) => word.replace(bare, "[TIME]"),
+        _ => word.to_owned(),
+    };
+    let cells = line.trim_end().split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+    let cells = cells.map(|cell| match is_clock(cell) {
+        true => "[WHEN]".to_owned(),
+        false => cell.split(' ').map(hide).collect::<Vec<_>>().join(" "),
+    });
+    cells.collect::<Vec<_>>().join("  ").replacen(&run, "[RUN]", 1) + "\n"
+}
+
+/// `12.4s`
+fn is_duration(word: &str) -> bool {
+    let parts = word.strip_suffix('s').and_then(|number| number.split_once('.'));
+    parts.is_some_and(|(whole, tenths)| [whole, tenths].iter().all(|it| it.chars().all(|c| c.is_ascii_digit())))
+}
+
+/// `2026-05-06 07:08:09 UTC`
+fn is_clock(cell: &str) -> bool {
+    cell.ends_with(" UTC") && cell.len() == 23 && cell.starts_with("20")
 }
 
 /// Every longest run of characters of a sort that follows `before`, replaced.

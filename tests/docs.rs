@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use expect_test::expect_file;
-use forge_schemas::{ArtifactList, Event, Facts, Metadata, RunReport};
+use forge_schemas::{ArtifactList, Event, Facts, Metadata, RunList, RunRecord, RunReport};
 use schemars::schema_for;
 use serde_json::Value;
 
@@ -45,6 +45,8 @@ fn schemas_are_those_of_the_types() {
     check_schema("artifacts", &schema_for!(ArtifactList).to_value());
     check_schema("metadata", &schema_for!(Metadata).to_value());
     check_schema("report", &schema_for!(RunReport).to_value());
+    check_schema("runs", &schema_for!(RunList).to_value());
+    check_schema("run", &schema_for!(RunRecord).to_value());
 }
 
 fn check_schema(name: &str, schema: &Value) {

@@ -3,6 +3,7 @@
 
 mod endings;
 mod hello;
+mod partial;
 mod strangers;
 mod twice;
 mod zig;

@@ -15,22 +15,22 @@ use jiff::Span;
 #[command(name = "forge", version, max_term_width = 100, disable_help_subcommand = false)]
 pub struct Arguments {
     /// Work as if started in this directory
-    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR", default_value = ".")]
+    #[arg(short = 'C', long = "directory", global = true, help_heading = EVERYWHERE, value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
     /// The project file, relative to that directory
-    #[arg(short = 'f', long = "file", global = true, value_name = "FILE", default_value = "forge.toml")]
+    #[arg(short = 'f', long = "file", global = true, help_heading = EVERYWHERE, value_name = "FILE", default_value = "forge.toml")]
     pub file: PathBuf,
-    /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to use colour: auto, always or never
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: When,
     /// Say nothing but what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say what programs write, and what is fresh
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub verbose: bool,
     /// Fail at once where another forge works in this project, rather than wait for it
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_wait: bool,
     /// What to do
     #[command(subcommand)]
@@ -51,7 +51,7 @@ pub enum When {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a goal (`release`: everything), a pipe (`docker`), a table (`docker:image`) or a task, and what it needs
+    /// Run goals (`release`: everything), pipes (`docker`), tables (`docker:image`) or tasks, and what they need
     Run(Run),
     /// Find every mistake in the project file, and build nothing
     Check(Check),
@@ -61,6 +61,8 @@ pub enum Command {
     Why(Selection),
     /// Write down what the tools of the plan are, in forge.lock
     Lock(Lock),
+    /// List the runs there were, and show one
+    Runs(Runs),
     /// List what was made
     Artifacts(AsJson),
     /// Remove what nobody needs any more
@@ -97,16 +99,29 @@ pub struct Lock {
 /// What to plan, and for what.
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
-    /// A goal, a pipe, a table or a task
+    /// Goals, pipes, tables or tasks; what they need runs first, unless it is fresh
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Take the tree as it is, tagged or not, and publish nothing
-    #[arg(long)]
-    pub snapshot: bool,
+    /// Run nothing but what is named: what it needs must be there, made from the sources of now
+    #[arg(long, help_heading = WHAT)]
+    pub only: bool,
+    /// Leave out what NAME is, and all that needs it; may be given several times
+    #[arg(long, value_name = "NAME", help_heading = WHAT)]
+    pub skip: Vec<String>,
+    /// Run what NAME is and all that needs it, or as much of that as other names need; may be given several times
+    #[arg(long, value_name = "NAME", help_heading = WHAT)]
+    pub from: Vec<String>,
     /// Only for this platform (os/arch or os/arch/variant); may be given several times
-    #[arg(long = "platform", value_name = "PLATFORM")]
+    #[arg(long = "platform", value_name = "PLATFORM", help_heading = WHAT)]
     pub platforms: Vec<Platform>,
+    /// Take the tree as it is, tagged or not, and publish nothing
+    #[arg(long, help_heading = WHAT)]
+    pub snapshot: bool,
 }
+
+const WHAT: &str = "What is run";
+const HOW: &str = "How it is run";
+const EVERYWHERE: &str = "For every command";
 
 /// `forge run`.
 #[derive(Debug, Args)]
@@ -114,21 +129,57 @@ pub struct Run {
     #[command(flatten)]
     /// What, and for what
     pub selection: Selection,
-    /// How many tasks run side by side [default: the number of processors]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
-    /// Print what happens as JSON, an event a line
-    #[arg(long)]
-    pub json: bool,
-    /// Start nothing more once a task has failed
-    #[arg(long)]
+    /// Start nothing more once a task has failed; without it, all goes on that does not need that task, but nothing is
+    /// published
+    #[arg(long, help_heading = HOW)]
     pub fail_fast: bool,
+    /// After a failed publication, go on with those that do not need it; without it, no other is started
+    #[arg(long, help_heading = HOW, conflicts_with = "fail_fast")]
+    pub keep_going: bool,
     /// Leave a release that was begun and not finished as it is, and begin anew
-    #[arg(long)]
+    #[arg(long, help_heading = HOW)]
     pub new: bool,
     /// Replace what lies at this reference, though it should stay; may be given several times
-    #[arg(long, value_name = "REFERENCE")]
+    #[arg(long, value_name = "REFERENCE", help_heading = HOW)]
     pub replace: Vec<String>,
+    /// How many tasks run side by side [default: the number of processors]
+    #[arg(short, long, value_name = "N", help_heading = HOW, value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Print what happens as JSON, an event a line
+    #[arg(long, help_heading = HOW)]
+    pub json: bool,
+}
+
+/// `forge runs`.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// How many of the last runs
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub number: usize,
+    /// One of them
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+}
+
+/// What of the runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Show one run: how each task ended, what failed and why, and what was made
+    Show(ShowRun),
+}
+
+/// `forge runs show`.
+#[derive(Debug, Args)]
+pub struct ShowRun {
+    /// The run, or the start of its name; LAST is the last one
+    #[arg(value_name = "RUN", default_value = "LAST")]
+    pub run: String,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `forge clean`.

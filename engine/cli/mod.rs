@@ -13,7 +13,9 @@ mod output;
 mod plan;
 mod plugins;
 mod run;
+mod runs;
 mod schema;
+mod select;
 mod session;
 mod store;
 mod why;
@@ -37,6 +39,7 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Plan(plan) => plan::plan(arguments, plan, pipes),
         Command::Why(selection) => why::why(arguments, selection, pipes),
         Command::Lock(options) => lock::lock(arguments, options, pipes),
+        Command::Runs(runs) => runs::runs(arguments, runs),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Clean(options) => clean::clean(arguments, options),
         Command::Store(args::Store::Verify) => store::verify(arguments),

@@ -49,10 +49,19 @@ pub fn failure(failure: &Failure) -> u8 {
 
 /// Whether standard error has colours.
 pub fn colour(arguments: &Arguments) -> Colour {
+    colour_at(arguments, &std::io::stderr())
+}
+
+/// Whether standard output has colours.
+pub fn colour_of_lists(arguments: &Arguments) -> Colour {
+    colour_at(arguments, &std::io::stdout())
+}
+
+fn colour_at(arguments: &Arguments, out: &impl std::io::IsTerminal) -> Colour {
     let is_on = match arguments.color {
         When::Always => true,
         When::Never => false,
-        When::Auto => std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+        When::Auto => out.is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
     };
     if is_on { Colour::Ansi } else { Colour::Plain }
 }

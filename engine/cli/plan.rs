@@ -13,9 +13,9 @@ pub fn plan(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Resul
     let session = Session::open(arguments, mode, pipes)?;
     let chosen = session.select(&options.selection)?;
     let text = match (options.json, options.dot) {
-        (true, _) => plan::json(&chosen).unwrap_or_default(),
-        (_, true) => plan::dot(&chosen),
-        _ => plan::text(&chosen),
+        (true, _) => plan::json(&chosen.plan, &chosen.required).unwrap_or_default(),
+        (_, true) => plan::dot(&chosen.plan),
+        _ => plan::text(&chosen.plan, &chosen.required),
     };
     output::print(text.trim_end());
     Ok(exit::DONE)

@@ -3,66 +3,104 @@
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
+use forge_schemas::{Event, EventKind, Failure, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
+use super::select::list_targets;
 use super::session::{Mode, Session};
 use super::{OpenPipes, folder, intentions, lock, output};
-use crate::plan::{Plan, Targets};
+use crate::plan::{Chosen, Plan, TaskId};
 use crate::report::{JsonLines, Sink, Terminal};
-use crate::run::{AfterFailure, Results, World, run as run_plan};
-use crate::schedule::Limits;
+use crate::run::locked::Locked;
+use crate::run::{Required, Results, World, run as run_plan};
+use crate::schedule::{AfterFailure, Limits};
 use crate::store::{Blobs, Dist, Earlier, Folder, write_beside};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
+    let began = Began::now();
     let mode = if options.selection.snapshot { Mode::Snapshot } else { Mode::Release };
-    if options.selection.names.is_empty() {
-        return list(arguments, pipes);
+    if options.selection.names.is_empty() && options.selection.from.is_empty() {
+        return list_targets(arguments, pipes);
     }
     let session = Session::reopen(arguments, mode, pipes)?;
-    let plan = session.select(&options.selection)?;
+    let chosen = session.select(&options.selection)?;
+    let plan = &chosen.plan;
+    let locked = lock::read(arguments)?;
     let (folder, _lock) = folder::take(arguments, &session.root)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
-    let diary = folder.runs().join(run_name());
+    let diary = folder.runs().join(began.run_name());
     std::fs::create_dir_all(diary.join("logs"))
-        .map_err(|error| output::failure(&forge_schemas::Failure::file("make", &diary, &error)))?;
-    let world = World {
-        root: session.root.clone(),
-        folder: folder.clone(),
-        diary: diary.clone(),
-        sources: &session.sources,
-        pipes: &session.plugins,
-        env: session.head.env.clone(),
-        locked: lock::read(arguments)?,
-        registries: session.head.registries.clone(),
-        limits: limits(&session, options),
-        after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
-        intentions: intentions::of(&session, &plan, options),
-    };
+        .map_err(|error| output::failure(&Failure::file("make", &diary, &error)))?;
+    let world = world(&session, &folder, &diary, options, &chosen, locked);
     let mut sinks = Sinks::open(arguments, options, &diary);
-    sinks.tell(&started(&session, &plan, &diary));
-    let results = run_plan(&plan, &world, &mut |event| sinks.tell(event)).map_err(|it| output::failure(&it))?;
-    sinks.tell(&ended(&results));
+    sinks.tell(&started(&session, plan, &diary, &began));
+    let results = run_plan(plan, &world, &mut |event| sinks.tell(event));
+    if let Ok(results) = &results {
+        sinks.tell(&ended(results));
+    }
     sinks.finish();
-    write(&session, &plan, &folder, &diary, &results).map_err(|it| output::failure(&it))?;
+    let written = write_report(&session, plan, &diary, &began, &results);
+    let results = results.map_err(|it| output::failure(&it))?;
+    written.and_then(|()| write_lists(&session, plan, &folder, &results)).map_err(|it| output::failure(&it))?;
     // All is written. What is left is memory, which the system takes back at once where we would do it piece by piece.
     std::process::exit(i32::from(exit_code(&results)))
 }
 
-fn list(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
-    let session = Session::open(arguments, Mode::Look, pipes)?;
-    output::note("there is this to run:");
-    for name in Targets::of(&session.plan).names() {
-        output::print(&name);
+fn world<'a>(
+    session: &'a Session,
+    folder: &Folder,
+    diary: &Path,
+    options: &Options,
+    chosen: &Chosen,
+    locked: Locked,
+) -> World<'a> {
+    World {
+        root: session.root.clone(),
+        folder: folder.clone(),
+        diary: diary.to_path_buf(),
+        sources: &session.sources,
+        pipes: &session.plugins,
+        env: session.head.env.clone(),
+        locked,
+        registries: session.head.registries.clone(),
+        intentions: intentions::of(session, &chosen.plan, options),
+        limits: limits(session, options),
+        after_failure: after_failure(options),
+        required: Required {
+            tasks: chosen.required.clone(),
+            command: if options.selection.snapshot { "forge run --snapshot" } else { "forge run" },
+        },
     }
-    Ok(exit::PROJECT)
 }
 
-// Two in one second differ by process.
-fn run_name() -> String {
-    format!("{}-{}", folder::moment(jiff::Timestamp::now()), std::process::id())
+fn after_failure(options: &Options) -> AfterFailure {
+    match (options.fail_fast, options.keep_going) {
+        (true, _) => AfterFailure::Stop,
+        (_, true) => AfterFailure::KeepGoing,
+        _ => AfterFailure::GoOn,
+    }
+}
+
+/// When a run began, and what was typed.
+struct Began {
+    at: jiff::Timestamp,
+    clock: Instant,
+    command: Vec<String>,
+}
+
+impl Began {
+    fn now() -> Began {
+        let command = std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
+        Began { at: jiff::Timestamp::now(), clock: Instant::now(), command }
+    }
+
+    // Runs sort by when they began; two in one second differ by process.
+    fn run_name(&self) -> String {
+        format!("{}-{}", folder::moment(self.at), std::process::id())
+    }
 }
 
 fn limits(session: &Session, options: &Options) -> Limits {
@@ -111,6 +149,13 @@ impl Sinks {
         let is_news = !matches!(event.event, EventKind::TaskEnded { outcome: Outcome::Fresh, .. });
         if let Some(record) = self.record.as_mut().filter(|_| is_news) {
             record.tell(event);
+            // What a run that is killed did until then is read from here.
+            if matches!(
+                event.event,
+                EventKind::RunStarted { .. } | EventKind::TaskStarted | EventKind::TaskEnded { .. }
+            ) {
+                record.flush();
+            }
         }
     }
 
@@ -124,13 +169,14 @@ impl Sinks {
     }
 }
 
-fn started(session: &Session, plan: &Plan, diary: &Path) -> Event {
+fn started(session: &Session, plan: &Plan, diary: &Path, began: &Began) -> Event {
     let folder = diary.strip_prefix(&session.root).unwrap_or(diary).display().to_string();
     let event = EventKind::RunStarted {
         tasks: plan.len(),
         project: session.facts.name.clone(),
         version: session.facts.version.clone(),
         folder,
+        command: began.command.clone(),
     };
     Event { at: 0, task: None, event }
 }
@@ -146,27 +192,38 @@ fn ended(results: &Results) -> Event {
     Event { at: results.took, task: None, event }
 }
 
-fn write(
-    session: &Session,
-    plan: &Plan,
-    folder: &Folder,
-    diary: &Path,
-    results: &Results,
-) -> Result<(), forge_schemas::Failure> {
+fn write_lists(session: &Session, plan: &Plan, folder: &Folder, results: &Results) -> Result<(), Failure> {
     let artifacts: Vec<_> = results.artifacts.values().map(|it| &**it).collect();
     Blobs::open(folder.store())?.write_index(&artifacts)?;
     // Only a whole run that went well knows what nobody makes any more.
     let is_whole = plan.len() == session.plan.len() && results.is_good();
     let earlier = if is_whole { Earlier::Forget } else { Earlier::Keep };
-    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, earlier, &folder.file("lists"))?;
-    let tasks = plan.ids().map(|id| {
+    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, earlier, &folder.file("lists"))
+}
+
+fn write_report(
+    session: &Session,
+    plan: &Plan,
+    diary: &Path,
+    began: &Began,
+    results: &Result<Results, Failure>,
+) -> Result<(), Failure> {
+    let entry = |results: &Results, id: TaskId| {
         let (outcome, took) = results.outcomes[id.index()].clone();
         TaskEntry { task: plan.task(id).id.clone(), outcome, took }
-    });
-    let report = RunReport { version: session.facts.version.clone(), tasks: tasks.collect() };
+    };
+    let report = RunReport {
+        version: session.facts.version.clone(),
+        began: began.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        command: began.command.clone(),
+        took: began.clock.elapsed().as_millis() as u64,
+        exit: results.as_ref().map_or(exit::FAILED, exit_code),
+        failure: results.as_ref().err().cloned(),
+        tasks: results.as_ref().map_or_else(|_| Vec::new(), |it| plan.ids().map(|id| entry(it, id)).collect()),
+    };
     let path: PathBuf = diary.join("report.json");
-    let bytes = serde_json::to_vec(&report).map_err(|error| forge_schemas::Failure::bug(error.to_string()))?;
-    write_beside(&path, &bytes).map_err(|error| forge_schemas::Failure::file("write", &path, &error))
+    let bytes = serde_json::to_vec(&report).map_err(|error| Failure::bug(error.to_string()))?;
+    write_beside(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
 }
 
 fn exit_code(results: &Results) -> u8 {

@@ -1,19 +1,19 @@
 //! What the commands share: from the command line to a plan, with every mistake told on the way.
 //! Does not know which command asks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Plugins;
 use forge_schemas::{Digest, Facts, Failure, exit};
 
-use super::args::{Arguments, Selection};
+use super::args::Arguments;
 use super::{OpenPipes, memory, output};
-use crate::diagnostic::{Diagnostic, list};
+use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::pipes::Pipes as _;
-use crate::plan::{self, Compiled, Plan, Reader, Targets};
+use crate::plan::{self, Compiled, Plan, Reader};
 use crate::project::{Document, Environment, Head, Renderer, lower};
 use crate::run::Sources;
 use crate::source::Source;
@@ -78,36 +78,6 @@ impl Session {
         match &self.fresh {
             Some(compiled) => memory::remember(&folder.file(PLAN), compiled),
             None => Ok(()),
-        }
-    }
-
-    /// The part of the plan that was asked for, with what it needs.
-    pub fn select(&self, selection: &Selection) -> Result<Plan, u8> {
-        let chosen = match selection.names.as_slice() {
-            [] => self.plan.clone(),
-            names => {
-                let found = Targets::of(&self.plan).find(names).map_err(|unknown| {
-                    for target in unknown {
-                        output::error(&target.to_string());
-                        output::note(&target.help);
-                    }
-                    exit::PROJECT
-                })?;
-                self.plan.with_needs(found)
-            }
-        };
-        let chosen = if selection.snapshot { chosen.local() } else { chosen };
-        let narrowed = match selection.platforms.as_slice() {
-            [] => chosen,
-            platforms => {
-                let narrowed = chosen.for_platforms(platforms);
-                tell_what_needs_others(&chosen, &narrowed);
-                narrowed
-            }
-        };
-        match narrowed.is_empty() && !self.plan.is_empty() {
-            true => Err(nothing_left(selection)),
-            false => Ok(narrowed),
         }
     }
 }
@@ -213,27 +183,6 @@ fn facts(repository: &git::Repository, name: &str, mode: Mode) -> (Facts, Vec<Di
 
 fn told(arguments: &Arguments, diagnostics: &[Diagnostic]) -> u8 {
     output::diagnostics(arguments, diagnostics);
-    exit::PROJECT
-}
-
-/// Tasks for no platform of their own are left out with those that they need; the user may have asked for just these.
-fn tell_what_needs_others(chosen: &Plan, narrowed: &Plan) {
-    let kept: HashSet<&str> = narrowed.tasks().map(|task| task.id.as_str()).collect();
-    let lost = chosen.tasks().filter(|task| task.step.platform.is_none() && !kept.contains(task.id.as_str()));
-    let lost: Vec<&str> = lost.map(|task| task.id.as_str()).collect();
-    if !lost.is_empty() && !narrowed.is_empty() {
-        output::note(&format!("left out, for it needs other platforms too: {}", list(lost, ", ")));
-    }
-}
-
-fn nothing_left(selection: &Selection) -> u8 {
-    output::error("nothing is left to run");
-    if selection.snapshot {
-        output::note("`--snapshot` leaves out what uploads and publishes");
-    }
-    if !selection.platforms.is_empty() {
-        output::note("`--platform` leaves out tasks of other platforms, and all that need them");
-    }
     exit::PROJECT
 }
 

@@ -17,7 +17,7 @@ const SHOWN: usize = 20;
 pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Result<u8, u8> {
     let mode = if selection.snapshot { Mode::Snapshot } else { Mode::Look };
     let session = Session::open(arguments, mode, pipes)?;
-    let plan = session.select(selection)?;
+    let plan = session.select(selection)?.plan;
     // What a run writes at this moment is not to be read half.
     let (folder, _lock) = folder::take(arguments, &session.root)?;
     let past = Past {
@@ -29,7 +29,7 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
         locked: lock::read(arguments)?,
     };
     let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
-    for id in asked_for(&plan, selection) {
+    for id in asked_for(&session, &plan, selection) {
         if let Some(why) = found.get(&id) {
             tell(&plan, id, why);
         }
@@ -37,12 +37,13 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
     Ok(exit::DONE)
 }
 
-fn asked_for(plan: &Plan, selection: &Selection) -> Vec<TaskId> {
+fn asked_for(session: &Session, plan: &Plan, selection: &Selection) -> Vec<TaskId> {
     let named = match selection.names.as_slice() {
         [] => Vec::new(),
         // A name whose tasks were all left out names nothing here.
         names => {
-            names.iter().flat_map(|it| Targets::of(plan).find(std::slice::from_ref(it)).unwrap_or_default()).collect()
+            let targets = Targets::of(plan, &session.head.goals);
+            names.iter().flat_map(|it| targets.find(std::slice::from_ref(it)).unwrap_or_default()).collect()
         }
     };
     plan.order().iter().copied().filter(|id| selection.names.is_empty() || named.contains(id)).collect()

@@ -120,7 +120,7 @@ fn tell(project: &Project, asked: &[Asked<'_>], waits: &Waits, tables: &[NodeInd
 }
 
 // From each table back to one that it waits for, until one comes again. All of these tables lie on circles.
-fn walk(waits: &Waits, tables: &[NodeIndex]) -> Vec<NodeIndex> {
+pub(super) fn walk(waits: &Waits, tables: &[NodeIndex]) -> Vec<NodeIndex> {
     let mut path: Vec<NodeIndex> = Vec::new();
     let mut here = tables.iter().min().copied();
     while let Some(id) = here {

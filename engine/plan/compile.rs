@@ -8,6 +8,7 @@ use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
 
 use super::ask::{Asked, Reader, ask, failed};
 use super::circle::{Makers, rounds, waits};
+use super::goals;
 use super::link::{Offers, link, unanswered};
 use super::threads::side_by_side;
 use super::{Plan, offer};
@@ -29,6 +30,7 @@ pub fn compile(
         Ok(rounds) => rounds,
         Err(circles) => {
             diagnostics.extend(circles);
+            diagnostics.extend(goals::check(project, pipes, &Plan::default(), Soundness::Broken));
             return (Plan::default(), diagnostics);
         }
     };
@@ -47,6 +49,8 @@ pub fn compile(
     }
     let (plan, mistakes) = link(project, &asked, steps, &offers, pipes, reader);
     diagnostics.extend(mistakes);
+    let is_sound = diagnostics.is_empty() && asked.iter().all(|it| it.state == Soundness::Sound);
+    diagnostics.extend(goals::check(project, pipes, &plan, Soundness::of(is_sound)));
     (plan, diagnostics)
 }
 

@@ -4,11 +4,13 @@
 mod ask;
 mod circle;
 mod compile;
+mod goals;
 mod link;
 mod memory;
 mod order;
 mod placed;
 mod render;
+mod selection;
 mod target;
 mod threads;
 
@@ -20,7 +22,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use forge_schemas::{Effect, Offer, Output, Platform, TableName};
+use forge_schemas::{Offer, Output, TableName};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
@@ -31,7 +33,8 @@ pub use compile::compile;
 pub use memory::Compiled;
 pub use placed::{Json, Made, Placed};
 pub use render::{dot, json, text};
-pub use target::{Targets, UnknownTarget};
+pub use selection::{Chosen, LeftOut, LeftOutBecause, Reach, Selection, Upstream};
+pub use target::{Goals, RELEASE, Target, Targets, UnknownTarget};
 
 /// A task, by its place in the plan.
 pub type TaskId = NodeIndex<u32>;
@@ -125,38 +128,36 @@ impl Plan {
         found
     }
 
-    /// The plan with these tasks and all that they need.
-    pub fn with_needs(&self, wanted: impl IntoIterator<Item = TaskId>) -> Plan {
-        let reversed = Reversed(&self.graph);
-        let mut keep = vec![false; self.len()];
-        let mut search = Dfs::empty(reversed);
-        for id in wanted {
+    /// Of each task, whether it is one of these or needs one of them, directly or not.
+    fn all_dependents(&self, of: impl IntoIterator<Item = TaskId>) -> Vec<bool> {
+        let mut found = vec![false; self.len()];
+        let mut search = Dfs::empty(&self.graph);
+        for id in of {
             search.move_to(id);
-            while let Some(next) = search.next(reversed) {
-                keep[next.index()] = true;
+            while let Some(next) = search.next(&self.graph) {
+                found[next.index()] = true;
             }
         }
-        self.keep(&keep)
+        found
     }
 
-    /// The plan without the tasks that `leave_out` names, and without all that need them.
-    pub fn without(&self, leave_out: impl Fn(&Task) -> bool) -> Plan {
-        let mut keep = vec![true; self.len()];
-        for id in &self.order {
-            let lost = self.needs(*id).any(|need| !keep[need.index()]);
-            keep[id.index()] = !lost && !leave_out(self.task(*id));
+    /// Of each task, whether it is one of these or one of them needs it, directly or not.
+    pub fn all_needs(&self, of: impl IntoIterator<Item = TaskId>) -> Vec<bool> {
+        let reversed = Reversed(&self.graph);
+        let mut found = vec![false; self.len()];
+        let mut search = Dfs::empty(reversed);
+        for id in of {
+            search.move_to(id);
+            while let Some(next) = search.next(reversed) {
+                found[next.index()] = true;
+            }
         }
-        self.keep(&keep)
+        found
     }
 
-    /// The plan without what leaves this machine.
-    pub fn local(&self) -> Plan {
-        self.without(|task| task.step.effect != Effect::Local)
-    }
-
-    /// The plan for these platforms: tasks of another platform, and all that need them, are left out.
-    pub fn for_platforms(&self, platforms: &[Platform]) -> Plan {
-        self.without(|task| task.step.platform.as_ref().is_some_and(|it| !platforms.contains(it)))
+    /// The plan with these tasks and all that they need.
+    pub fn with_needs(&self, wanted: impl IntoIterator<Item = TaskId>) -> Plan {
+        self.keep(&self.all_needs(wanted))
     }
 
     fn keep(&self, keep: &[bool]) -> Plan {

@@ -1,6 +1,7 @@
 //! A plan as text for people, as JSON for programs, and as DOT for a picture. Same plan, same bytes.
 //! Does not know what of it will run, or when.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use forge_schemas::{Effect, Output, Platform};
@@ -9,12 +10,13 @@ use serde::Serialize;
 
 use super::{Made, Plan, TaskId};
 
-/// A plan for people: tasks after what they need, what each takes and makes.
-pub fn text(plan: &Plan) -> String {
+/// A plan for people: tasks after what they need, what each takes and makes. Those that are `required` must be fresh.
+pub fn text(plan: &Plan, required: &BTreeSet<TaskId>) -> String {
     let mut text = String::new();
     for id in plan.order() {
         let task = plan.task(*id);
-        let _ = writeln!(text, "{}{}", task.id, effect_in_words(task.step.effect));
+        let duty = if required.contains(id) { "  (must be fresh)" } else { effect_in_words(task.step.effect) };
+        let _ = writeln!(text, "{}{duty}", task.id);
         for need in needs(plan, *id) {
             let _ = writeln!(text, "  needs {need}");
         }
@@ -26,7 +28,7 @@ pub fn text(plan: &Plan) -> String {
 }
 
 /// A plan for programs.
-pub fn json(plan: &Plan) -> serde_json::Result<String> {
+pub fn json(plan: &Plan, required: &BTreeSet<TaskId>) -> serde_json::Result<String> {
     let tasks: Vec<TaskView<'_>> = plan
         .order()
         .iter()
@@ -37,6 +39,7 @@ pub fn json(plan: &Plan) -> serde_json::Result<String> {
                 table: task.table.to_string(),
                 platform: task.step.platform.as_ref(),
                 effect: task.step.effect,
+                must_be_fresh: required.contains(id),
                 needs: needs(plan, *id),
                 takes: &task.step.takes,
                 makes: task.step.makes.iter().map(Made::to_output).collect(),
@@ -84,6 +87,8 @@ struct TaskView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     platform: Option<&'a Platform>,
     effect: Effect,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    must_be_fresh: bool,
     needs: Vec<&'a str>,
     takes: &'a [String],
     makes: Vec<Output>,

@@ -1,18 +1,23 @@
-//! What was asked for: a goal, a pipe, a table or a task, by name.
+//! What there is to run, by name: goals, pipes, tables and tasks.
 //! Does not know what these need: the plan does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Plan, TaskId};
+use super::{Plan, Task, TaskId};
 use crate::diagnostic::did_you_mean;
 
 /// The goal that every table belongs to.
 pub const RELEASE: &str = "release";
 
+/// Goals by name, and the names that each stands for.
+pub type Goals = BTreeMap<String, Vec<String>>;
+
 /// The names of what there is to run.
+#[derive(Debug, Clone, Copy)]
 pub struct Targets<'a> {
     plan: &'a Plan,
+    goals: &'a Goals,
 }
 
 /// A name that nothing to run has.
@@ -24,10 +29,24 @@ pub struct UnknownTarget {
     pub help: String,
 }
 
+/// Something to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// How many tasks it is, without those that it needs.
+    pub tasks: usize,
+}
+
 impl<'a> Targets<'a> {
-    /// Those of a plan.
-    pub fn of(plan: &'a Plan) -> Targets<'a> {
-        Targets { plan }
+    /// Those of a plan, and the goals of its project file.
+    pub fn of(plan: &'a Plan, goals: &'a Goals) -> Targets<'a> {
+        Targets { plan, goals }
+    }
+
+    /// All of the plan.
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
     }
 
     /// The tasks of these names, or the names that nothing has.
@@ -35,10 +54,9 @@ impl<'a> Targets<'a> {
         let mut found = Vec::new();
         let mut unknown = Vec::new();
         for name in names {
-            let tasks: Vec<TaskId> = self.plan.ids().filter(|id| self.is_named(*id, name)).collect();
-            if tasks.is_empty() && name != RELEASE {
-                let help = did_you_mean(name, "there is", self.names().iter().map(String::as_str));
-                unknown.push(UnknownTarget { name: name.clone(), help });
+            let tasks = self.tasks_of(name);
+            if tasks.is_empty() && name != RELEASE && !self.goals.contains_key(name) {
+                unknown.push(UnknownTarget { name: name.clone(), help: suggest(name, &self.names()) });
             }
             found.extend(tasks);
         }
@@ -48,16 +66,63 @@ impl<'a> Targets<'a> {
     /// Goals, pipes and tables, sorted.
     pub fn names(&self) -> BTreeSet<String> {
         let tables = self.plan.tasks().flat_map(|task| [task.table.pipe.clone(), task.table.to_string()]);
-        tables.chain([RELEASE.to_owned()]).collect()
+        tables.chain([RELEASE.to_owned()]).chain(self.goals.keys().cloned()).collect()
     }
 
-    fn is_named(&self, id: TaskId, name: &str) -> bool {
-        let task = self.plan.task(id);
-        name == RELEASE
-            || name == task.id
-            || name == task.table.pipe
-            || name.split_once(':').is_some_and(|(pipe, id)| pipe == task.table.pipe && id == task.table.id)
+    /// The goals: what is built in first, then those of the project file by name.
+    pub fn goals(&self) -> Vec<Target> {
+        let names = [RELEASE].into_iter().chain(self.goals.keys().map(String::as_str));
+        names.map(|name| Target { name: name.to_owned(), tasks: self.tasks_of(name).len() }).collect()
     }
+
+    /// The pipes that have tables, by name, and their tables in the order of the file.
+    pub fn pipes(&self) -> BTreeMap<&'a str, Vec<Target>> {
+        let mut pipes: BTreeMap<&str, Vec<Target>> = BTreeMap::new();
+        for task in self.plan.tasks() {
+            let tables = pipes.entry(&task.table.pipe).or_default();
+            let name = task.table.to_string();
+            match tables.iter_mut().rfind(|it| it.name == name) {
+                Some(table) => table.tasks += 1,
+                None => tables.push(Target { name, tasks: 1 }),
+            }
+        }
+        pipes
+    }
+
+    fn tasks_of(&self, name: &str) -> Vec<TaskId> {
+        let names = self.expand(name);
+        let is_all = names.contains(RELEASE);
+        let is_named = |id: &TaskId| is_all || is_in(&names, self.plan.task(*id));
+        self.plan.ids().filter(is_named).collect()
+    }
+
+    // A name, or those that it stands for. Goals may name goals; a circle of them is a mistake that was told before.
+    fn expand<'n>(&'n self, name: &'n str) -> BTreeSet<&'n str> {
+        let mut names = BTreeSet::new();
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            if names.insert(name) {
+                open.extend(self.goals.get(name).into_iter().flatten().map(String::as_str));
+            }
+        }
+        names
+    }
+}
+
+/// Help for a name that is none of these. Who leaves the pipe out probably means the table.
+pub fn suggest(name: &str, names: &BTreeSet<String>) -> String {
+    let help = did_you_mean(name, "there is", names.iter().map(String::as_str));
+    let is_table = |it: &&String| it.split_once(':').is_some_and(|(_, table)| table == name);
+    match names.iter().find(is_table) {
+        Some(table) if !help.starts_with("did") => format!("did you mean `{table}`? {help}"),
+        Some(table) => help.replacen("did you mean ", &format!("did you mean `{table}` or "), 1),
+        None => help,
+    }
+}
+
+fn is_in(names: &BTreeSet<&str>, task: &Task) -> bool {
+    let table = task.table.to_string();
+    [&task.id, &task.table.pipe, &table].into_iter().any(|it| names.contains(it.as_str()))
 }
 
 impl fmt::Display for UnknownTarget {

@@ -1,37 +1,16 @@
 //! Plans and mistakes as text, from tables that say themselves what they take and make.
 
+use std::collections::BTreeSet;
+
 use expect_test::{Expect, expect};
 
 use super::fake::planned;
-use super::{Plan, Targets, text};
+use super::{Goals, Plan, Targets, text};
 use crate::report::{Colour, render};
 
 fn check(tables: &str, expect: Expect) {
     let (plan, diagnostics) = planned(tables, &["a.txt", "Recipe"]);
-    expect.assert_eq(&format!("{}{}", render(&diagnostics, Colour::Plain), text(&plan)));
-}
-
-fn check_part(part: impl Fn(&Plan) -> Plan, expect: Expect) {
-    let tables = r#"
-[[x]]
-id = "prog"
-platforms = ["linux/amd64", "linux/arm64"]
-[[y]]
-id = "image"
-takes = [{ kinds = ["x"] }]
-platforms = ["linux/amd64", "linux/arm64"]
-[[z]]
-id = "list"
-takes = [{ kinds = ["y"] }]
-[[z]]
-id = "push"
-takes = [{ kinds = ["z"], tables = ["list"] }]
-effect = "publish"
-"#;
-    let (plan, diagnostics) = planned(tables, &[]);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let ids: Vec<String> = part(&plan).tasks().map(|task| task.id.clone()).collect();
-    expect.assert_eq(&ids.join(" "));
+    expect.assert_eq(&format!("{}{}", render(&diagnostics, Colour::Plain), text(&plan, &BTreeSet::new())));
 }
 
 #[test]
@@ -251,42 +230,9 @@ fn sources_must_be_there() {
 }
 
 #[test]
-fn parts_of_a_plan() {
-    check_part(
-        Plan::clone,
-        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list z:push"],
-    );
-    check_part(
-        Plan::local,
-        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list"],
-    );
-    check_part(
-        |plan| plan.for_platforms(&["linux/arm64".parse().unwrap()]),
-        expect!["x:prog/linux/arm64 y:image/linux/arm64"],
-    );
-    check_part(
-        |plan| named(plan, "y"),
-        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64"],
-    );
-    check_part(|plan| named(plan, "y:image/linux/arm64"), expect!["x:prog/linux/arm64 y:image/linux/arm64"]);
-    check_part(
-        |plan| named(plan, "z:list"),
-        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list"],
-    );
-    check_part(
-        |plan| named(plan, "release"),
-        expect!["x:prog/linux/amd64 x:prog/linux/arm64 y:image/linux/amd64 y:image/linux/arm64 z:list z:push"],
-    );
-}
-
-fn named(plan: &Plan, name: &str) -> Plan {
-    plan.with_needs(Targets::of(plan).find(&[name.to_owned()]).unwrap())
-}
-
-#[test]
 fn unknown_names() {
     let (plan, _) = planned("[[x]]\nid = 'prog'\n", &[]);
-    let unknown = Targets::of(&plan).find(&["x:porg".to_owned()]).unwrap_err();
+    let unknown = Targets::of(&plan, &Goals::new()).find(&["x:porg".to_owned()]).unwrap_err();
     expect!["there is nothing to run called `x:porg`; did you mean `x:prog`? there is `release`, `x`, `x:prog`"]
         .assert_eq(&format!("{}; {}", unknown[0], unknown[0].help));
 }

@@ -59,6 +59,9 @@ pub struct Head {
     /// Variables for templates and for every program that is started.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Names for what is run together: each for pipes, tables, tasks or other goals.
+    #[serde(default)]
+    pub goals: BTreeMap<String, Vec<String>>,
     /// How many steps run side by side.
     #[serde(default)]
     pub run: RunLimits,
@@ -69,7 +72,7 @@ pub struct Head {
 
 impl Head {
     /// Their names.
-    pub const NAMES: &'static [&'static str] = &["project", "env", "run", "registries"];
+    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries"];
 }
 
 impl Head {
@@ -106,6 +109,7 @@ fn read_all(mut tables: Map<String, Value>) -> Head {
     Head {
         project: project.unwrap_or_else(|| ProjectTable { name: UNNAMED.to_owned(), ..ProjectTable::default() }),
         env: read(&mut tables, "env").unwrap_or_default(),
+        goals: read(&mut tables, "goals").unwrap_or_default(),
         run: read(&mut tables, "run").unwrap_or_default(),
         registries: read(&mut tables, "registries").unwrap_or_default(),
     }

@@ -42,7 +42,8 @@ pub fn lower(
     let diagnostics = lowering.diagnostics;
     let environment = renderer.environment().union(&outside.environment()).cloned().collect();
     let source = document.source().clone();
-    (Project { head, tables, soundness, environment, source }, diagnostics)
+    let goals = document.entries.iter().find(|entry| entry.name == "goals").map(|entry| entry.places.clone());
+    (Project { head, tables, soundness, goals, environment, source }, diagnostics)
 }
 
 /// The values of `[env]` may name facts and what is set outside.

@@ -36,6 +36,8 @@ pub struct Project {
     pub tables: Vec<Table>,
     /// Broken where tables are missing from it: then what nothing makes may well be made by one of these.
     pub soundness: Soundness,
+    /// Where `[goals]` stands, if it does.
+    pub goals: Option<Places>,
     /// Variables of the process environment that templates asked for, set or not.
     pub environment: BTreeSet<String>,
     /// The file.
@@ -68,7 +70,7 @@ pub enum Soundness {
 
 impl Soundness {
     /// Sound if it `holds`.
-    fn of(holds: bool) -> Soundness {
+    pub fn of(holds: bool) -> Soundness {
         if holds { Soundness::Sound } else { Soundness::Broken }
     }
 }

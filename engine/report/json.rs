@@ -17,6 +17,11 @@ impl<W: Write> JsonLines<W> {
         JsonLines { out }
     }
 
+    /// Writes what was told so far.
+    pub fn flush(&mut self) {
+        let _ = self.out.flush();
+    }
+
     /// Writes what is left.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.out.flush()

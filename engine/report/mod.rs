@@ -3,6 +3,7 @@
 
 pub mod diagnostics;
 mod json;
+mod past;
 mod terminal;
 mod words;
 
@@ -10,6 +11,7 @@ use forge_schemas::Event;
 
 pub use diagnostics::{Colour, render, summary};
 pub use json::JsonLines;
+pub use past::{began, record, summary as run_summary};
 pub use terminal::{Terminal, Verbosity};
 pub use words::{count, duration, size};
 

@@ -19,6 +19,7 @@ use crate::store::{Fingerprint, Hashes, Mark, Parts};
 const EPOCH: &str = "forge-action-1";
 
 /// Where fingerprints are taken.
+#[derive(Clone, Copy)]
 pub struct Scene<'a> {
     /// What every program sees in its environment.
     pub env: &'a BTreeMap<String, String>,

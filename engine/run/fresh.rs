@@ -1,7 +1,7 @@
 //! Whether tasks are fresh: fingerprint, record, and what lies under `dist/`, for many tasks side by side.
 //! Decides nothing: the loop tells the schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forge_schemas::{Artifact, Failure, Memory};
@@ -14,6 +14,7 @@ use crate::plan::{Plan, TaskId};
 use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
 
 /// Where one looks.
+#[derive(Clone, Copy)]
 pub struct Look<'a> {
     /// The plan.
     pub plan: &'a Plan,
@@ -29,6 +30,8 @@ pub struct Look<'a> {
     pub blobs: &'a Blobs,
     /// Where people look at it.
     pub dist: &'a Dist,
+    /// Tasks that must be fresh.
+    pub required: &'a BTreeSet<TaskId>,
 }
 
 /// What was seen of a task.
@@ -74,8 +77,9 @@ impl Look<'_> {
             task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
         let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
         let remembered = match task.step.memory {
-            Memory::Content => self.record.recall(&sight.fingerprint(), self.blobs),
-            Memory::Never => None,
+            // What must be fresh may not ask again: the last answer is the one that the rest was made from.
+            Memory::Never if !self.required.contains(&id) => None,
+            Memory::Content | Memory::Never => self.record.recall(&sight.fingerprint(), self.blobs),
         };
         let is_whole =
             |it: &Remembered| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str()));

@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
             match judged {
                 Ok(found) => {
                     self.gate.found.insert(id, found);
-                    self.schedule.due(id);
+                    self.is_due(id);
                 }
                 Err(failure) => failures.push((id, failure)),
             }

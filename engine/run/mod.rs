@@ -16,6 +16,7 @@ pub mod locked;
 mod preflight;
 mod probe;
 mod process;
+mod required;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -44,9 +45,10 @@ use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
-use crate::schedule::{Limits, Schedule};
+use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Blobs, Dist, Folder, Hashes, PartsLog, Record};
 
+pub use required::Required;
 pub use sources::Sources;
 pub use tools::ask_all;
 
@@ -74,16 +76,8 @@ pub struct World<'a> {
     pub after_failure: AfterFailure,
     /// What is to become of the world; none where the plan has no effects.
     pub intentions: Option<Intentions>,
-}
-
-/// What happens after a failure to tasks that do not depend on the one that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AfterFailure {
-    /// They go on.
-    #[default]
-    GoOn,
-    /// Nothing more is started.
-    Stop,
+    /// Tasks that must be fresh.
+    pub required: Required,
 }
 
 /// What became of a plan.
@@ -147,7 +141,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
-    let schedule = Schedule::new(plan, world.limits, |task| weights(&task.id));
+    let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
     let mut started = Run {
         plan,
         world,
@@ -172,6 +166,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     started.tell_damage();
     started.clear_work()?;
+    required::check(&started.scene(&BTreeMap::new()), &world.required)?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
         if gone.is_err() {
@@ -241,24 +236,29 @@ impl<'a> Run<'a> {
         }
     }
 
-    // Answers whether there was anything to look at.
-    fn look(&mut self) -> bool {
-        let scene = fingerprint::Scene {
-            env: &self.world.env,
-            sources: self.world.sources,
-            hashes: &self.hashes,
-            tools: &self.shared.tools,
-        };
-        let look = fresh::Look {
+    // Where one looks whether tasks are fresh, when these artifacts are made.
+    fn scene<'s>(&'s self, made: &'s BTreeMap<String, Arc<Artifact>>) -> fresh::Look<'s> {
+        fresh::Look {
             plan: self.plan,
-            made: &self.results.artifacts,
+            made,
             pipes: self.world.pipes,
-            scene,
+            scene: fingerprint::Scene {
+                env: &self.world.env,
+                sources: self.world.sources,
+                hashes: &self.hashes,
+                tools: &self.shared.tools,
+            },
             record: &self.record,
             blobs: &self.shared.blobs,
             dist: &self.dist,
-        };
-        let seen = look.at(self.schedule.unchecked());
+            required: &self.world.required.tasks,
+        }
+    }
+
+    // Answers whether there was anything to look at.
+    fn look(&mut self) -> bool {
+        let ids = self.schedule.unchecked();
+        let seen = self.scene(&self.results.artifacts).at(ids);
         let any = !seen.is_empty();
         for (id, seen) in seen {
             match seen {
@@ -268,11 +268,14 @@ impl<'a> Run<'a> {
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
                 }
+                Ok(Seen::Due(_)) if self.world.required.tasks.contains(&id) => {
+                    self.failed(id, required::gone(), 0, Vec::new(), None);
+                }
                 Ok(Seen::Due(due)) => {
                     self.due.insert(id, due);
                     match self.plan.task(id).step.effect {
                         Effect::Publish => self.gate.add(id),
-                        Effect::Local | Effect::Stage => self.schedule.due(id),
+                        Effect::Local | Effect::Stage => self.is_due(id),
                     }
                 }
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
@@ -342,14 +345,10 @@ impl<'a> Run<'a> {
     }
 
     fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
-        let because = self.plan.task(id).id.clone();
-        let mut skipped = self.schedule.fail(id);
+        let skipped = self.schedule.fail(id);
         self.outcome(id, Outcome::Failed { failure }, took, tail, log);
-        if self.world.after_failure == AfterFailure::Stop {
-            skipped.extend(self.schedule.stop());
-        }
-        for id in skipped {
-            self.outcome(id, Outcome::Skipped { because: format!("{because} failed") }, 0, Vec::new(), None);
+        for it in skipped {
+            self.skipped(it.task, it.because);
         }
     }
 
@@ -357,6 +356,18 @@ impl<'a> Run<'a> {
         for id in self.schedule.stop() {
             self.outcome(id, Outcome::Skipped { because: because.to_owned() }, 0, Vec::new(), None);
         }
+    }
+
+    // It must run, unless another has failed meanwhile that keeps it from running.
+    fn is_due(&mut self, id: TaskId) {
+        if let Some(because) = self.schedule.due(id) {
+            self.due.remove(&id);
+            self.skipped(id, because);
+        }
+    }
+
+    fn skipped(&mut self, id: TaskId, because: Because) {
+        self.outcome(id, Outcome::Skipped { because: because.in_words(self.plan) }, 0, Vec::new(), None);
     }
 
     fn interrupt(&mut self) {

@@ -59,28 +59,28 @@ impl<'a> Run<'a> {
         self.skip_the_rest("not all that the run needs is there");
     }
 
-    /// What failed before it ran. Those behind fail before those that they need, so that none hides another; the same
-    /// failure is told once, by the first.
-    pub(super) fn failed_before_they_ran(&mut self, mut failures: Vec<(TaskId, Failure)>) {
-        let mut place = vec![0; self.plan.len()];
-        self.plan.order().iter().enumerate().for_each(|(at, id)| place[id.index()] = at);
-        failures.sort_by_key(|(id, _)| place[id.index()]);
-        let mut first: BTreeMap<(String, Vec<String>), TaskId> = BTreeMap::new();
-        for (id, failure) in &failures {
-            first.entry((failure.message.clone(), failure.causes.clone())).or_insert(*id);
+    /// What failed before it ran, all at once, so that none hides another. The same failure is told once, by the first in
+    /// the order of the plan.
+    pub(super) fn failed_before_they_ran(&mut self, failures: Vec<(TaskId, Failure)>) {
+        // Of one task the first failure counts.
+        let mut by_task: BTreeMap<TaskId, Failure> = BTreeMap::new();
+        for (id, failure) in failures {
+            by_task.entry(id).or_insert(failure);
         }
-        for (id, failure) in failures.into_iter().rev() {
-            match first.get(&(failure.message.clone(), failure.causes.clone())) {
-                Some(first) if *first != id => self.failed_as(id, *first),
-                _ => self.failed(id, failure, 0, Vec::new(), None),
-            }
+        let ids: Vec<TaskId> = self.plan.order().iter().copied().filter(|id| by_task.contains_key(id)).collect();
+        let skipped = self.schedule.fail_all(&ids);
+        let mut told: BTreeMap<(String, Vec<String>), TaskId> = BTreeMap::new();
+        for id in ids {
+            let Some(failure) = by_task.remove(&id) else { continue };
+            let first = *told.entry((failure.message.clone(), failure.causes.clone())).or_insert(id);
+            let outcome = match first == id {
+                true => Outcome::Failed { failure },
+                false => Outcome::Skipped { because: format!("{} failed in the same way", self.plan.task(first).id) },
+            };
+            self.outcome(id, outcome, 0, Vec::new(), None);
         }
-    }
-
-    fn failed_as(&mut self, id: TaskId, first: TaskId) {
-        let because = format!("{} failed in the same way", self.plan.task(first).id);
-        for id in [vec![id], self.schedule.fail(id)].concat() {
-            self.outcome(id, Outcome::Skipped { because: because.clone() }, 0, Vec::new(), None);
+        for it in skipped {
+            self.skipped(it.task, it.because);
         }
     }
 

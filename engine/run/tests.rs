@@ -9,11 +9,11 @@ use expect_test::{Expect, expect};
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, Run as RunRequest, Takes, TakesReply};
 
-use super::{AfterFailure, World, run};
+use super::{Required, World, run};
 use crate::pipes::Pipes;
 use crate::plan::fake::{FakePipes, planned};
 use crate::registries::Registries;
-use crate::schedule::Limits;
+use crate::schedule::{AfterFailure, Limits};
 use crate::store::Folder;
 
 /// Writes down what each task is given.
@@ -52,8 +52,19 @@ impl Pipes for Watched {
 
 /// Runs the plan of these tables in `directory`, one task at a time. Answers how each ended, and what each was given.
 fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String, String) {
+    attempt(directory, tables, after_failure, &[]).unwrap()
+}
+
+/// The same, where some tasks must be fresh.
+fn attempt(
+    directory: &Path,
+    tables: &str,
+    after_failure: AfterFailure,
+    required: &[&str],
+) -> Result<(String, String), Failure> {
     let (plan, diagnostics) = planned(tables, &[]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let tasks = plan.ids().filter(|id| required.contains(&plan.task(*id).id.as_str())).collect();
     let pipes = Watched { pipes: FakePipes::xyz(), given: Mutex::default() };
     let diary = directory.join("diary");
     std::fs::create_dir_all(diary.join("logs")).unwrap();
@@ -70,8 +81,9 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
         intentions: None,
+        required: Required { tasks, command: "forge run" },
     };
-    let results = run(&plan, &world, &mut |_| {}).unwrap();
+    let results = run(&plan, &world, &mut |_| {})?;
     let outcomes = plan.ids().map(|id| {
         let words = match &results.outcomes[id.index()].0 {
             Outcome::Done => "done".to_owned(),
@@ -83,7 +95,7 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
     });
     let outcomes = outcomes.collect::<String>().replace(&directory.display().to_string(), "[DIR]");
     let given = pipes.given.into_inner().unwrap().concat();
-    (outcomes, given)
+    Ok((outcomes, given))
 }
 
 fn check(tables: &str, expect: Expect) {
@@ -146,7 +158,7 @@ fn a_pipe_that_breaks_its_word_fails() {
             x:less: failed (Bug): the pipe declared `less` and did not make it
             x:more: failed (Bug): the pipe made `extra`, which its step did not declare
             x:foreign: failed (Bug): the pipe gave away `/etc/hostname`, which is not a file of its step
-            y:after: skipped: x:less failed
+            y:after: skipped: it needs x:less, which failed
             y:beside: done
         "#]],
     );
@@ -215,18 +227,129 @@ fn a_failure_leaves_what_does_not_need_it_unless_told_otherwise() {
     check(
         tables,
         expect![[r#"
-        x:bad: failed (Tool): it was told to fail
-        y:needs-it: skipped: x:bad failed
-        y:does-not: done
-        z:published: skipped: x:bad failed
-    "#]],
+            x:bad: failed (Tool): it was told to fail
+            y:needs-it: skipped: it needs x:bad, which failed
+            y:does-not: done
+            z:published: skipped: nothing is published, because x:bad failed
+        "#]],
     );
     let directory = tempfile::tempdir().unwrap();
     expect![[r#"
         x:bad: failed (Tool): it was told to fail
-        y:needs-it: skipped: x:bad failed
-        y:does-not: skipped: x:bad failed
-        z:published: skipped: x:bad failed
+        y:needs-it: skipped: it needs x:bad, which failed
+        y:does-not: skipped: nothing more is started, because x:bad failed
+        z:published: skipped: nothing is published, because x:bad failed
     "#]]
     .assert_eq(&play(directory.path(), tables, AfterFailure::Stop).0);
+}
+
+/// `last` needs `two`, which needs `asks` and `one`; `one` has this content.
+fn chain(content: &str) -> String {
+    format!(
+        r#"
+        [[x]]
+        id = "asks"
+        memory = "never"
+        [[x]]
+        id = "one"
+        content = "{content}"
+        [[y]]
+        id = "two"
+        takes = [{{ kinds = ["x"] }}]
+        [[y]]
+        id = "beside"
+        [[z]]
+        id = "last"
+        memory = "never"
+        takes = [{{ kinds = ["y"], tables = ["two"] }}]
+        "#
+    )
+}
+
+fn check_required(directory: &Path, content: &str, required: &[&str], expect: Expect) {
+    let said = match attempt(directory, &chain(content), AfterFailure::GoOn, required) {
+        Ok((outcomes, _)) => outcomes,
+        Err(failure) => format!("{failure}\n{}\n", failure.causes.join("\n")),
+    };
+    expect.assert_eq(&said);
+}
+
+#[test]
+fn what_must_be_fresh_does_not_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |content, required: &[&str], expect| check_required(directory.path(), content, required, expect);
+    let upstream = ["x:asks", "x:one", "y:two"];
+    check(
+        "a",
+        &upstream,
+        expect![[r#"
+        `--only` runs what is named and nothing else, but 3 tasks that are needed are not fresh
+        `x:asks` was never made here; `forge run x:asks` makes it
+        `x:one` was never made here; `forge run x:one` makes it
+        `y:two` was never made here; `forge run y:two` makes it
+    "#]],
+    );
+    check(
+        "a",
+        &[],
+        expect![[r#"
+        x:asks: done
+        x:one: done
+        y:two: done
+        y:beside: done
+        z:last: done
+    "#]],
+    );
+    // What asks anew each time has answered: what was made from that answer is taken.
+    check(
+        "a",
+        &upstream,
+        expect![[r#"
+        x:asks: fresh
+        x:one: fresh
+        y:two: fresh
+        y:beside: fresh
+        z:last: done
+    "#]],
+    );
+    check(
+        "b",
+        &upstream,
+        expect![[r#"
+            `--only` runs what is named and nothing else, but 2 tasks that are needed are not fresh
+            `x:one` was made from other sources, settings or tools than there are now; `forge run x:one` makes it
+            `y:two` needs `x:one`, which is not fresh; `forge run y:two` makes it
+        "#]],
+    );
+    // What may run, and would, makes stale what must be fresh.
+    check(
+        "b",
+        &["y:two"],
+        expect![[r#"
+            `--only` runs what is named and nothing else, but a task that is needed is not fresh
+            `y:two` needs `x:asks` and `x:one`, which are not fresh; `forge run y:two` makes it
+        "#]],
+    );
+    check(
+        "b",
+        &[],
+        expect![[r#"
+        x:asks: done
+        x:one: done
+        y:two: done
+        y:beside: fresh
+        z:last: done
+    "#]],
+    );
+    check(
+        "b",
+        &upstream,
+        expect![[r#"
+        x:asks: fresh
+        x:one: fresh
+        y:two: fresh
+        y:beside: fresh
+        z:last: done
+    "#]],
+    );
 }

@@ -1,7 +1,7 @@
 //! Why tasks would run or are fresh, and what made them run last: looked up, without running anything.
 //! Does not know how that is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -82,11 +82,21 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failur
     let tools = Tools::of_project(&past.root, past.locked.clone());
     let (blobs, dist) = (Blobs::open(past.folder.store())?, Dist::of_project(&past.root));
     let before = PartsLog::open(past.folder.file("parts"))?.last();
+    let none = BTreeSet::new();
     let mut made: BTreeMap<String, Arc<Artifact>> = BTreeMap::new();
     let mut found: BTreeMap<TaskId, Why> = BTreeMap::new();
     for id in plan.order() {
         let scene = Scene { env: &past.env, sources: past.sources, hashes: &hashes, tools: &tools };
-        let look = Look { plan, made: &made, pipes: past.pipes, scene, record: &record, blobs: &blobs, dist: &dist };
+        let look = Look {
+            plan,
+            made: &made,
+            pipes: past.pipes,
+            scene,
+            record: &record,
+            blobs: &blobs,
+            dist: &dist,
+            required: &none,
+        };
         let ran = before.get(&plan.task(*id).id).map_or(&[][..], Vec::as_slice);
         let is_fresh = |need: &TaskId| matches!(found[need].next, Next::Fresh);
         let (next, artifacts) = match plan.needs(*id).find(|need| !is_fresh(need)) {

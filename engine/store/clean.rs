@@ -248,7 +248,8 @@ mod tests {
                 outcome: outcome.clone(),
                 took: 1,
             };
-            let report = RunReport { version: "1".to_owned(), tasks: tasks.iter().map(entry).collect() };
+            let tasks: Vec<TaskEntry> = tasks.iter().map(entry).collect();
+            let report = serde_json::json!({ "version": "1", "tasks": tasks });
             self.write(&format!(".forge/runs/{name}/report.json"), &serde_json::to_string(&report).unwrap());
         }
 

@@ -47,7 +47,7 @@ fn try_once(path: &Path, patience: Patience, waiting: &mut impl FnMut(&str)) -> 
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(failure(error)),
     }
-    let holder = holder(path);
+    let holder = signature(path);
     if patience == Patience::None {
         let message = format!("another forge works in this project: {holder}");
         return Err(Failure::new(FailureClass::Machine, message).help("without `--no-wait` forge waits for it"));
@@ -62,8 +62,17 @@ fn try_once(path: &Path, patience: Patience, waiting: &mut impl FnMut(&str)) -> 
     }
 }
 
+/// Who holds the lock, if anybody does. Takes nothing, and makes nothing.
+pub fn holder(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => std::fs::read_to_string(path).ok(),
+        _ => None,
+    }
+}
+
 // It may have taken the lock and not signed yet, or have found no room to.
-fn holder(path: &Path) -> String {
+fn signature(path: &Path) -> String {
     let signed = std::fs::read(path).unwrap_or_default();
     match String::from_utf8_lossy(&signed).trim() {
         "" => "a process that has not said which it is".to_owned(),

@@ -26,7 +26,7 @@ pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
 pub use hashes::{FileHash, Hashes, Stat};
 pub use journal::{Begun, Intent, Journal, Release};
-pub use lock::{Lock, Patience};
+pub use lock::{Lock, Patience, holder};
 pub use parts::{Changed, Mark, Parts, PartsLog};
 pub use record::{Fingerprint, Record, Remembered};
 pub use sealed::{read_sealed, write_sealed};

@@ -114,6 +114,11 @@ impl Record {
         }
     }
 
+    /// Whether a task of this fingerprint has ever been done, whatever became of what it made.
+    pub fn knows(&self, fingerprint: &Fingerprint) -> bool {
+        self.entries.contains_key(fingerprint)
+    }
+
     /// How long a task ran last, in milliseconds.
     pub fn took(&self, task: &str) -> Option<u64> {
         self.took.get(&task_key(task)).copied()

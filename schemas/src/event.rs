@@ -32,6 +32,9 @@ pub enum EventKind {
         version: String,
         /// The folder of this run's record, relative to the project file.
         folder: String,
+        /// The words of the command line, behind `forge`.
+        #[serde(default)]
+        command: Vec<String>,
     },
     /// A task began to run.
     TaskStarted,

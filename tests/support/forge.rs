@@ -71,6 +71,13 @@ impl Ended {
         outcomes.sort();
         outcomes
     }
+
+    /// The tasks of which an event of this type was told, of a run that printed events: `task_started`.
+    pub fn tasks(&self, event: &str) -> Vec<String> {
+        let events = self.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event is JSON"));
+        let told = events.filter(|it| it["event"]["type"] == event);
+        told.filter_map(|it| it["task"].as_str().map(ToOwned::to_owned)).collect()
+    }
 }
 
 /// A run that goes on, heard event by event.

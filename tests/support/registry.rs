@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -104,6 +104,36 @@ impl Registry {
         // Uploads that were begun and given up are seen by nobody.
         let paths = files.map(|it| it.into_path()).filter(|it| !name(it).contains("/_uploads/"));
         Contents(paths.map(|path| (name(&path), content(&path))).collect())
+    }
+
+    /// From now on no tag of this repository can be read or set; all else can.
+    pub fn break_tags(&self, repository: &str) {
+        let manifests = self.manifests(repository);
+        fs::create_dir_all(&manifests).expect("a directory can be made");
+        fs::write(manifests.join("tags"), "no directory").expect("a file can be written");
+    }
+
+    /// Undoes `break_tags`.
+    pub fn mend_tags(&self, repository: &str) {
+        fs::remove_file(self.manifests(repository).join("tags")).expect("the tags are broken");
+    }
+
+    /// The tags of a repository, as it lies on disk.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.manifests(repository).join("tags")).into_iter().flatten();
+        let names = entries.map(|it| it.expect("an entry").file_name().into_string().expect("a tag"));
+        names.collect()
+    }
+
+    /// The digest that a tag names, as it lies on disk.
+    pub fn digest(&self, repository: &str, tag: &str) -> String {
+        let link = self.manifests(repository).join("tags").join(tag).join("current/link");
+        fs::read_to_string(&link).unwrap_or_else(|error| panic!("{}: {error}", link.display()))
+    }
+
+    fn manifests(&self, repository: &str) -> PathBuf {
+        let repositories = self.directory.path().join("blobs/docker/registry/v2/repositories");
+        repositories.join(repository).join("_manifests")
     }
 
     fn get(&self, path: &str) {

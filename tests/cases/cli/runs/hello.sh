@@ -1,0 +1,1 @@
+cp hello.sh "$1"
