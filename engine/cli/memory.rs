@@ -21,7 +21,7 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
     let pipes: Vec<(&str, String)> =
         plugins.all().iter().map(|pipe| (pipe.name.as_str(), plugins.identity(&pipe.name))).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let words = format!("forge-plan-1 {version} {mode:?} {repository:?} {pipes:?}\n{}", source.text);
+    let words = format!("forge-plan-2 {version} {mode:?} {repository:?} {pipes:?}\n{}", source.text);
     Digest::of(words.as_bytes())
 }
 

@@ -10,6 +10,7 @@ mod plan;
 mod plugins;
 mod run;
 mod schema;
+mod secrets;
 mod session;
 
 use std::process::ExitCode;

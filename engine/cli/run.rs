@@ -8,7 +8,7 @@ use forge_schemas::{Event, EventKind, Outcome, RunReport, TaskEntry, exit};
 
 use super::args::{Arguments, Run as Options};
 use super::session::{Mode, Session};
-use super::{OpenPipes, output};
+use super::{OpenPipes, output, secrets};
 use crate::plan::{Plan, Targets};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::{AfterFailure, Results, World, run as run_plan};
@@ -23,6 +23,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     }
     let session = Session::reopen(arguments, mode, pipes)?;
     let plan = session.select(&options.selection)?;
+    let secrets = secrets::read(&session, &plan)?;
     let folder = Folder::of_project(&session.root).map_err(|it| output::failure(&it))?;
     let _lock = lock(&folder)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
@@ -37,6 +38,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         pipes: &session.plugins,
         env: session.head.env.clone(),
         registries: session.head.registries.clone(),
+        secrets,
         limits: limits(&session, options),
         after_failure: if options.fail_fast { AfterFailure::Stop } else { AfterFailure::GoOn },
     };

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use forge_schemas::{Artifact, Digester, Failure};
 
+use super::environment::Environment;
 use super::sources::Sources;
 use super::tools::Tools;
 use crate::plan::Task;
@@ -21,6 +22,8 @@ pub struct Scene<'a> {
     pub root: &'a Path,
     /// What every program sees in its environment.
     pub env: &'a BTreeMap<String, String>,
+    /// What programs may see of the environment of forge.
+    pub environment: &'a Environment,
     /// Its source files.
     pub sources: &'a Sources,
     /// What files hash to.
@@ -46,11 +49,15 @@ pub fn of(task: &Task, plugin: &str, inputs: &[&Artifact], scene: &Scene<'_>) ->
     }
     for name in &step.env {
         // A variable that is not set is another thing than an empty one.
-        let value = std::env::var_os(name).map_or_else(|| vec![0], |it| [b"=", it.as_encoded_bytes()].concat());
+        let value = scene.environment.asked(name).map_or_else(|| vec![0], |it| [b"=", it.as_bytes()].concat());
         words.say(&value);
     }
+    // Which secrets its programs see may matter; what they are does not, and is not written down in any form.
+    for name in &task.secrets {
+        words.say(b"secret").say(name.as_bytes());
+    }
     for tool in &step.tools {
-        words.say(scene.tools.identity(tool, scene.root, scene.hashes)?.bytes());
+        words.say(scene.tools.identity(tool, scene)?.bytes());
     }
     Ok(words.digester.finish().0)
 }

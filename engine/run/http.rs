@@ -7,6 +7,7 @@ mod token;
 mod wire;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forge_schemas::{Failure, FailureClass, HttpRequest, HttpResponse, Method};
@@ -21,6 +22,7 @@ pub use self::wire::in_short;
 use self::wire::{Trouble, Wire, broken};
 use crate::registries::Registries;
 use crate::run::credentials::{Credentials, Variables};
+use crate::run::mask::Mask;
 
 const ATTEMPTS: u32 = 5;
 const REDIRECTS: usize = 10;
@@ -43,6 +45,13 @@ impl Http {
         let keys = Keys::new(Credentials::new(registries.clone(), variables));
         let wire = Wire { sites: Sites::new(registries, root), patience: PATIENCE };
         Http { wire, keys, first_wait: Duration::from_millis(200) }
+    }
+
+    /// The same; `mask` learns of every password that is found.
+    #[must_use]
+    pub fn masked_by(mut self, mask: Arc<Mask>) -> Http {
+        self.keys = self.keys.masked_by(mask);
+        self
     }
 
     /// Sends `request` and answers what came back, whatever its status, but for two: 401 is a failure that says where
@@ -184,7 +193,6 @@ fn with_attempts(failure: Failure, attempts: u32) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::sync::Arc;
 
     use super::*;
 

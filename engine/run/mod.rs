@@ -4,12 +4,15 @@
 mod cancel;
 pub mod credentials;
 mod diary;
+mod environment;
 mod fingerprint;
 mod fresh;
 mod host;
 pub mod http;
 mod kinds;
+pub mod mask;
 mod process;
+pub mod secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -25,8 +28,11 @@ use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, O
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
+use self::environment::Environment;
 use self::fresh::Seen;
 use self::host::Shared;
+use self::mask::Mask;
+use self::secrets::Secrets;
 use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
@@ -52,6 +58,8 @@ pub struct World<'a> {
     pub env: BTreeMap<String, String>,
     /// `[registries]` of the project file.
     pub registries: Registries,
+    /// The secrets that the project file names.
+    pub secrets: Arc<Secrets>,
     /// How many tasks run side by side.
     pub limits: Limits,
     /// What happens after a failure.
@@ -109,13 +117,19 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .build()
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
+    let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
+    let variables =
+        move |name: &str| secrets.get(name).map_or_else(|| std::env::var(name).ok(), |it| Some(it.reveal().to_owned()));
     let shared = Shared {
         root: world.root.clone(),
         env: world.env.clone(),
+        environment: Environment::of_process(world.secrets.hidden()),
+        secrets: world.secrets.clone(),
+        mask: mask.clone(),
         blobs: Blobs::open(world.folder.store())?,
         notes: world.folder.notes(),
         kinds: kinds::Kinds::of(&world.pipes.all())?,
-        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
+        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask),
         runtime: runtime.handle().clone(),
         stop: stopped,
     };
@@ -208,6 +222,7 @@ impl<'a> Run<'a> {
         let scene = fingerprint::Scene {
             root: &self.world.root,
             env: &self.world.env,
+            environment: &self.shared.environment,
             sources: self.world.sources,
             hashes: &self.hashes,
             tools: &self.tools,

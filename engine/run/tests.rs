@@ -66,6 +66,7 @@ fn play(directory: &Path, tables: &str, after_failure: AfterFailure) -> (String,
         pipes: &pipes,
         env: BTreeMap::new(),
         registries: Registries::new(),
+        secrets: Default::default(),
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
     };

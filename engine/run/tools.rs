@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use forge_schemas::{Digest, Failure, Tool};
 
-use crate::store::Hashes;
+use super::fingerprint::Scene;
 
 /// Programs, and what they are.
 #[derive(Default)]
@@ -21,27 +21,29 @@ type Identity = OnceLock<Result<Digest, Failure>>;
 
 impl Tools {
     /// What a program is.
-    pub fn identity(&self, tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure> {
+    pub fn identity(&self, tool: &Tool, scene: &Scene<'_>) -> Result<Digest, Failure> {
         let cell = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.entry(tool.clone()).or_default().clone()
         };
-        cell.get_or_init(|| identify(tool, root, hashes)).clone()
+        cell.get_or_init(|| identify(tool, scene)).clone()
     }
 }
 
-fn identify(tool: &Tool, root: &Path, hashes: &Hashes) -> Result<Digest, Failure> {
+fn identify(tool: &Tool, scene: &Scene<'_>) -> Result<Digest, Failure> {
     let program = &tool.program;
-    let path = find(program, root).ok_or_else(|| {
+    let path = find(program, scene.root).ok_or_else(|| {
         Failure::tool(format!("there is no program `{program}`"))
             .help(format!("install `{program}`, or put its directory into PATH"))
     })?;
     if tool.version.is_empty() {
-        return hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error));
+        return scene.hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error));
     }
     let output = Command::new(&path)
         .args(&tool.version)
-        .current_dir(root)
+        .current_dir(scene.root)
+        .env_clear()
+        .envs(scene.environment.without_secrets())
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .output()
