@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
+use super::secrets::Secret;
 use crate::secrets::Hidden;
 
 /// What decides no output: where programs, their caches and the user's files are, and how the network is reached.
@@ -172,6 +175,12 @@ impl Environment {
     /// What a step sees that has asked for this name.
     pub fn asked(&self, name: &str) -> Option<&str> {
         self.open.get(name).map(String::as_str)
+    }
+
+    /// Passwords in the addresses of proxies: programs need them, and nobody needs to see them.
+    pub fn passwords(&self) -> Vec<Secret> {
+        let addresses = self.neutral.values().flat_map(|value| value.split([',', '|'])).filter(|it| it.contains('@'));
+        addresses.filter_map(|it| Url::parse(it).ok()?.password().map(Secret::new)).collect()
     }
 
     /// All but secrets: for a program that only says what it is.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forge_schemas::{Artifact, Effect, Event, EventKind, Failure, FailureClass, Outcome};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
@@ -117,22 +118,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .build()
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
-    let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
-    let variables =
-        move |name: &str| secrets.get(name).map_or_else(|| std::env::var(name).ok(), |it| Some(it.reveal().to_owned()));
-    let shared = Shared {
-        root: world.root.clone(),
-        env: world.env.clone(),
-        environment: Environment::of_process(world.secrets.hidden()),
-        secrets: world.secrets.clone(),
-        mask: mask.clone(),
-        blobs: Blobs::open(world.folder.store())?,
-        notes: world.folder.notes(),
-        kinds: kinds::Kinds::of(&world.pipes.all())?,
-        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask),
-        runtime: runtime.handle().clone(),
-        stop: stopped,
-    };
+    let shared = shared(world, runtime.handle(), stopped)?;
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
     let schedule = Schedule::new(plan, world.limits, |task| weights(&task.id));
@@ -167,6 +153,30 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     })?;
     runtime.shutdown_background();
     started.end()
+}
+
+// What tasks share. All that anybody knows of secrets, the mask knows before the first task starts.
+fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> Result<Shared, Failure> {
+    let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
+    let environment = Environment::of_process(world.secrets.hidden());
+    mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
+    let variables = move |name: &str| match secrets.get(name) {
+        Some(secret) => Some(secret.reveal().to_owned()),
+        None => std::env::var(name).ok(),
+    };
+    Ok(Shared {
+        root: world.root.clone(),
+        env: world.env.clone(),
+        environment,
+        secrets: world.secrets.clone(),
+        mask: mask.clone(),
+        blobs: Blobs::open(world.folder.store())?,
+        notes: world.folder.notes(),
+        kinds: kinds::Kinds::of(&world.pipes.all())?,
+        http: http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask),
+        runtime: runtime.clone(),
+        stop,
+    })
 }
 
 /// A run under way.

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -46,6 +47,11 @@ impl Registry {
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Where it keeps what it was sent, and its log.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// What it was asked since the last time that this was asked: `HEAD /v2/hello/manifests/latest 200`.
