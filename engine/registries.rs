@@ -24,8 +24,8 @@ pub struct Registry {
     pub ca: Option<PathBuf>,
     /// The user to log in as, with `secret`.
     pub username: Option<String>,
-    /// The environment variable that holds the password or the access token. Without it, the credentials come from
-    /// `docker login` or `podman login`.
+    /// The password or the access token: a name of `[secrets]`, or the environment variable that holds it. Without it, the
+    /// credentials come from `docker login` or `podman login`.
     pub secret: Option<String>,
 }
 

@@ -13,10 +13,11 @@ use files::{FILES, File, file, functions, rust, sources, unexplained};
 const ENGINE: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("git", &["diagnostic"]),
-    ("project", &["source", "diagnostic", "registries"]),
+    ("secrets", &["registries"]),
+    ("project", &["source", "diagnostic", "registries", "secrets"]),
     ("plan", &["source", "diagnostic", "project", "pipes"]),
     ("schedule", &["plan"]),
-    ("run", &["plan", "schedule", "store", "pipes", "registries"]),
+    ("run", &["plan", "schedule", "store", "pipes", "registries", "secrets"]),
     ("report", &["source", "diagnostic"]),
     (
         "cli",
@@ -32,6 +33,7 @@ const ENGINE: &[(&str, &[&str])] = &[
             "run",
             "report",
             "registries",
+            "secrets",
         ],
     ),
 ];

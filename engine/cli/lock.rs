@@ -13,6 +13,7 @@ use super::{OpenPipes, output};
 use crate::diagnostic::Diagnostic;
 use crate::run::ask_all;
 use crate::run::locked::{Flaw, Locked, Said, Unlocked};
+use crate::secrets::hidden;
 use crate::source::{Cause, Source, Span};
 use crate::store::write_beside;
 
@@ -58,7 +59,8 @@ pub fn lock(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Resul
 fn ask(tools: BTreeSet<Tool>, before: &Locked, session: &Session) -> Result<Locked, u8> {
     let mut said = Vec::new();
     let mut failures = Vec::new();
-    for (tool, answer) in ask_all(tools.into_iter().collect(), &session.root) {
+    let hidden = hidden(&session.head.secrets, &session.head.registries);
+    for (tool, answer) in ask_all(tools.into_iter().collect(), &session.root, &hidden) {
         match (answer, before.get(&tool)) {
             (Ok(words), _) => said.push((tool, words)),
             (Err(failure), Some(locked)) => {

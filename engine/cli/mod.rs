@@ -15,6 +15,7 @@ mod plugins;
 mod run;
 mod runs;
 mod schema;
+mod secrets;
 mod select;
 mod session;
 mod store;

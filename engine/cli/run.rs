@@ -3,6 +3,7 @@
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use forge_schemas::{Event, EventKind, Failure, Outcome, RunReport, TaskEntry, exit};
@@ -10,10 +11,11 @@ use forge_schemas::{Event, EventKind, Failure, Outcome, RunReport, TaskEntry, ex
 use super::args::{Arguments, Run as Options};
 use super::select::list_targets;
 use super::session::{Mode, Session};
-use super::{OpenPipes, folder, intentions, lock, output};
+use super::{OpenPipes, folder, intentions, lock, output, secrets};
 use crate::plan::{Chosen, Plan, TaskId};
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::locked::Locked;
+use crate::run::secrets::Secrets;
 use crate::run::{Required, Results, World, run as run_plan};
 use crate::schedule::{AfterFailure, Limits};
 use crate::store::{Blobs, Dist, Earlier, Folder, write_beside};
@@ -29,12 +31,13 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     let chosen = session.select(&options.selection)?;
     let plan = &chosen.plan;
     let locked = lock::read(arguments)?;
+    let secrets = secrets::read(&session, plan)?;
     let (folder, _lock) = folder::take(arguments, &session.root)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
     let diary = folder.runs().join(began.run_name());
     std::fs::create_dir_all(diary.join("logs"))
         .map_err(|error| output::failure(&Failure::file("make", &diary, &error)))?;
-    let world = world(&session, &folder, &diary, options, &chosen, locked);
+    let world = world(&session, &folder, &diary, options, &chosen, locked, secrets);
     let mut sinks = Sinks::open(arguments, options, &diary);
     sinks.tell(&started(&session, plan, &diary, &began));
     let results = run_plan(plan, &world, &mut |event| sinks.tell(event));
@@ -56,6 +59,7 @@ fn world<'a>(
     options: &Options,
     chosen: &Chosen,
     locked: Locked,
+    secrets: Arc<Secrets>,
 ) -> World<'a> {
     World {
         root: session.root.clone(),
@@ -65,6 +69,7 @@ fn world<'a>(
         pipes: &session.plugins,
         env: session.head.env.clone(),
         locked,
+        secrets,
         registries: session.head.registries.clone(),
         intentions: intentions::of(session, &chosen.plan, options),
         limits: limits(session, options),

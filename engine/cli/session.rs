@@ -16,6 +16,7 @@ use crate::pipes::Pipes as _;
 use crate::plan::{self, Compiled, Plan, Reader};
 use crate::project::{Document, Environment, Head, Renderer, lower};
 use crate::run::Sources;
+use crate::secrets::hidden;
 use crate::source::Source;
 use crate::store::Folder;
 
@@ -142,7 +143,8 @@ impl Given {
         diagnostics.extend(more);
         let (project, more) = lower(&document, head, &self.plugins.all(), &facts, &self.environment);
         diagnostics.extend(more);
-        let renderer = Renderer::new(&facts, &project.head.env, &self.environment);
+        let hidden = hidden(&project.head.secrets, &project.head.registries);
+        let renderer = Renderer::new(&facts, &project.head.env, &self.environment, &hidden);
         let (plan, more) = plan::compile(&project, &facts, &self.plugins, &renderer, &self.files);
         diagnostics.extend(more);
         if diagnostics.iter().any(Diagnostic::is_error) {

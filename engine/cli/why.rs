@@ -8,6 +8,7 @@ use super::session::{Mode, Session};
 use super::{OpenPipes, folder, lock, output};
 use crate::plan::{Plan, Targets, TaskId};
 use crate::run::why::{self, Last, Next, Past, Why};
+use crate::secrets::hidden;
 use crate::store::Changed;
 
 /// So many changes are shown of a task.
@@ -27,6 +28,7 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
         pipes: &session.plugins,
         env: session.head.env.clone(),
         locked: lock::read(arguments)?,
+        hidden: hidden(&session.head.secrets, &session.head.registries),
     };
     let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
     for id in asked_for(&session, &plan, selection) {

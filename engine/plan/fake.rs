@@ -16,6 +16,7 @@ use super::{Plan, Reader, compile};
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
 use crate::project::{Document, Environment, Head, Renderer as ProjectRenderer, lower};
+use crate::secrets::Hidden;
 use crate::source::Source;
 
 /// Pipes `x`, `y` and `z`, which make the kinds of these names.
@@ -67,7 +68,7 @@ pub fn planned(tables: &str, files: &[&str]) -> (Plan, Vec<Diagnostic>) {
     let environment = Environment::new();
     let (project, more) = lower(&document, head, &pipes.all(), &facts, &environment);
     diagnostics.extend(more);
-    let renderer = ProjectRenderer::new(&facts, &BTreeMap::new(), &environment);
+    let renderer = ProjectRenderer::new(&facts, &BTreeMap::new(), &environment, &Hidden::new());
     let files = FakeFiles(files.iter().map(|it| (*it).to_owned()).collect());
     let (plan, more) = compile(&project, &facts, &pipes, &renderer, &files);
     diagnostics.extend(more);

@@ -193,7 +193,9 @@ impl Linking<'_> {
                 "" => table.name.to_string(),
                 name => format!("{}/{name}", table.name),
             };
-            let task = self.graph.add_node(Arc::new(Task { id, table: table.name.clone(), step: Placed::from(step) }));
+            let secrets = table.secrets.clone();
+            let task = Task { id, table: table.name.clone(), secrets, step: Placed::from(step) };
+            let task = self.graph.add_node(Arc::new(task));
             self.origin.push(at);
             self.declare(at, task, pipes);
         }

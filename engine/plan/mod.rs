@@ -46,6 +46,8 @@ pub struct Task {
     pub id: String,
     /// The table that it comes from.
     pub table: TableName,
+    /// The names of `[secrets]` that its programs may see, sorted.
+    pub secrets: Vec<String>,
     /// What the pipe asks for.
     pub step: Placed,
 }

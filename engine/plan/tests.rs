@@ -245,6 +245,7 @@ fn a_chain_of_a_million_tasks_is_walked() {
         std::sync::Arc::new(super::Task {
             id: at.to_string(),
             table: forge_schemas::TableName::new("x", "chain"),
+            secrets: Vec::new(),
             step: step.clone(),
         })
     };

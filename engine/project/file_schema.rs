@@ -17,7 +17,7 @@ pub fn file_schema(pipes: &[&PipeInfo]) -> Value {
         move_references(&mut settings, &pipe.name);
         let own = take(&mut settings, "$defs");
         definitions.extend(own.into_iter().map(|(name, definition)| (format!("{}.{name}", pipe.name), definition)));
-        allow_id(&mut settings);
+        allow_own_keys(&mut settings);
         let table = json!({ "type": "array", "description": pipe.summary, "items": settings });
         tables.insert(pipe.name.clone(), table);
     }
@@ -54,15 +54,21 @@ fn move_references(schema: &mut Value, pipe: &str) {
     }
 }
 
-/// `id` is the engine's key: where a table takes no unknown keys, it takes this one.
-fn allow_id(settings: &mut Value) {
+/// `id` and `secrets` are the engine's keys: where a table takes no unknown keys, it takes these.
+fn allow_own_keys(settings: &mut Value) {
     let Some(settings) = settings.as_object_mut() else { return };
     settings.remove("$schema");
     for variants in ["oneOf", "anyOf", "allOf"] {
-        settings.get_mut(variants).and_then(Value::as_array_mut).into_iter().flatten().for_each(allow_id);
+        settings.get_mut(variants).and_then(Value::as_array_mut).into_iter().flatten().for_each(allow_own_keys);
     }
     if let Some(properties) = settings.entry("properties").or_insert_with(|| json!({})).as_object_mut() {
         let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "description": "What others name it by" });
         properties.insert("id".to_owned(), id);
+        let secrets = json!({
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "The names of `[secrets]` that its programs may see",
+        });
+        properties.insert("secrets".to_owned(), secrets);
     }
 }

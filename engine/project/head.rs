@@ -15,6 +15,7 @@ use super::parse::{Entry, Form};
 use super::schema::{Schema, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::registries::Registries;
+use crate::secrets::Declared;
 use crate::source::Span;
 
 /// `[project]`.
@@ -68,11 +69,16 @@ pub struct Head {
     /// How registries are spoken to, by host.
     #[serde(default)]
     pub registries: Registries,
+    /// Where secrets come from, by name. A table is granted some with `secrets = ["name"]`: its programs, and no others,
+    /// see each as an environment variable, the name in capitals.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z][a-z0-9_]*$" }))]
+    pub secrets: Declared,
 }
 
 impl Head {
     /// Their names.
-    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries"];
+    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries", "secrets"];
 }
 
 impl Head {
@@ -112,7 +118,14 @@ fn read_all(mut tables: Map<String, Value>) -> Head {
         goals: read(&mut tables, "goals").unwrap_or_default(),
         run: read(&mut tables, "run").unwrap_or_default(),
         registries: read(&mut tables, "registries").unwrap_or_default(),
+        secrets: read_secrets(&mut tables),
     }
+}
+
+/// Each by itself as well: what one of them hides stays hidden when another is wrong.
+fn read_secrets(tables: &mut Map<String, Value>) -> Declared {
+    let Some(Value::Object(secrets)) = tables.remove("secrets") else { return Declared::new() };
+    secrets.into_iter().filter_map(|(name, origin)| Some((name, serde_json::from_value(origin).ok()?))).collect()
 }
 
 /// The schema has told what is wrong with it.

@@ -129,6 +129,7 @@ mod tests {
         let name = TableName::new("docker", "image");
         (
             Table {
+                secrets: Vec::new(),
                 name,
                 settings: Value::Null,
                 soundness: crate::project::Soundness::Sound,

@@ -1,23 +1,26 @@
 //! Tree to project: the pipes' tables, named, their templates resolved, their settings checked.
 //! Does not know what a setting means: the pipe's schema says what it must look like.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use forge_schemas::{Facts, PipeInfo, TableName};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Soundness;
-use super::keypath::{Inside, Places};
+use super::keypath::Segment;
 use super::parse::{Entry, Form};
 use super::resolve::{Names, Resolver};
 use super::schema::{Schema, Settings};
 use super::{Document, Environment, Head, Project, Renderer, Table};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::secrets::hidden;
 use crate::source::{Source, Span};
 
-/// The engine's own key in every table of a pipe.
+/// The engine's own keys in every table of a pipe.
+pub(super) const OWN_KEYS: &[&str] = &[ID, SECRETS];
 const ID: &str = "id";
+const SECRETS: &str = "secrets";
 
 /// The project that `document` means, as far as it can be told, and all that is wrong with it.
 /// `environment` is the process environment; templates see it as `env.NAME`, behind `[env]`.
@@ -29,11 +32,15 @@ pub fn lower(
     environment: &Environment,
 ) -> (Project, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let outside = Renderer::new(facts, &BTreeMap::new(), environment);
+    let hidden = hidden(&head.secrets, &head.registries);
+    let outside = Renderer::new(facts, &BTreeMap::new(), environment, &hidden);
     head.env = resolve_env(document, head.env, &outside, &mut diagnostics);
-    let renderer = Renderer::new(facts, &head.env, environment);
+    let renderer = Renderer::new(facts, &head.env, environment, &hidden);
     let schemas = compile(pipes, &mut diagnostics);
-    let mut lowering = Lowering { source: document.source(), schemas, renderer: &renderer, diagnostics };
+    let secrets = document.entries.iter().filter(|entry| entry.name == SECRETS).filter_map(|it| it.value.as_object());
+    // One that is declared wrongly is told at its declaration.
+    let secrets = secrets.flat_map(Map::keys).map(String::as_str).collect();
+    let mut lowering = Lowering { source: document.source(), schemas, renderer: &renderer, secrets, diagnostics };
     let entries = document.entries.iter().filter(|entry| !Head::NAMES.contains(&entry.name.as_str()));
     let (entries, others): (Vec<&Entry>, Vec<&Entry>) = entries.partition(|entry| lowering.is_table_of_a_pipe(entry));
     let soundness = Soundness::of(others.is_empty() && !document.is_broken());
@@ -57,7 +64,7 @@ fn resolve_env(
     let Some(entry) = entry else { return env };
     let mut resolver = Resolver { renderer, source: document.source(), diagnostics, failed: HashSet::new() };
     let resolve = |(name, text): (String, String)| {
-        let place = entry.places.step(super::keypath::Segment::Key(&name)).unwrap_or(&entry.places);
+        let place = entry.places.step(Segment::Key(&name)).unwrap_or(&entry.places);
         let text = resolver.text(text, place, None);
         (name, text)
     };
@@ -83,6 +90,8 @@ struct Lowering<'a> {
     /// By pipe; none for one whose schema can not be used.
     schemas: BTreeMap<String, Option<Schema>>,
     renderer: &'a Renderer,
+    /// The names of `[secrets]`.
+    secrets: BTreeSet<&'a str>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -136,14 +145,37 @@ impl Lowering<'_> {
             Some(text) => format!("`{text}` can not be an id"),
             None => "an id is a string".to_owned(),
         };
-        self.diagnostics.push(Diagnostic::error(message).at(self.source, id_place(entry)).help(help));
+        self.diagnostics.push(Diagnostic::error(message).at(self.source, place_of(entry, ID)).help(help));
         None
+    }
+
+    /// The secrets that a table is granted.
+    fn granted(&mut self, entry: &Entry) -> Vec<String> {
+        let Some(granted) = entry.value.get(SECRETS) else { return Vec::new() };
+        let place = entry.places.step(Segment::Key(SECRETS)).unwrap_or(&entry.places);
+        let names: Option<Vec<&str>> = granted.as_array().and_then(|it| it.iter().map(Value::as_str).collect());
+        let Some(names) = names else {
+            let diagnostic = Diagnostic::error("`secrets` is a list of names").at(self.source, place.value);
+            self.diagnostics.push(diagnostic.help("they are those of `[secrets]`: `secrets = [\"npm_token\"]`"));
+            return Vec::new();
+        };
+        for (at, name) in names.iter().enumerate().filter(|(_, name)| !self.secrets.contains(**name)) {
+            let place = place.step(Segment::Item(at)).unwrap_or(place);
+            let help = match self.secrets.is_empty() {
+                true => format!("say where it comes from: `[secrets]` and `{name} = {{ env = \"…\" }}`"),
+                false => did_you_mean(name, "the secrets are", self.secrets.iter().copied()),
+            };
+            let diagnostic = Diagnostic::error(format!("there is no secret `{name}`"));
+            self.diagnostics.push(diagnostic.at(self.source, place.value).help(help));
+        }
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     fn duplicate(&mut self, entry: &Entry, first: &Entry, id: &str) {
         let diagnostic = Diagnostic::error(format!("two `{}` tables have the id `{id}`", entry.name))
-            .at(self.source, id_place(entry))
-            .label(self.source, id_place(first), "the first")
+            .at(self.source, place_of(entry, ID))
+            .label(self.source, place_of(first, ID), "the first")
             .help("give each its own: others name it by this");
         self.diagnostics.push(diagnostic);
     }
@@ -151,10 +183,11 @@ impl Lowering<'_> {
     fn table(&mut self, entry: &Entry, id: String) -> Table {
         let mut settings = entry.value.clone();
         if let Value::Object(keys) = &mut settings {
-            keys.remove(ID);
+            OWN_KEYS.iter().for_each(|own| drop(keys.remove(*own)));
         }
         let name = TableName::new(&entry.name, id);
         let before = self.diagnostics.len();
+        let secrets = self.granted(entry);
         if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
             let mut resolver = Resolver {
                 renderer: self.renderer,
@@ -169,7 +202,7 @@ impl Lowering<'_> {
             self.diagnostics.extend(schema.check(&checked).into_iter().filter(is_new));
         }
         let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
-        Table { name, settings, soundness, header: entry.places.key, places: entry.places.clone() }
+        Table { name, settings, secrets, soundness, header: entry.places.key, places: entry.places.clone() }
     }
 }
 
@@ -192,9 +225,6 @@ fn free_id<'e>(
     }
 }
 
-fn id_place(entry: &Entry) -> Span {
-    match &entry.places.inside {
-        Inside::Keys(keys) => keys.get(ID).map_or(entry.places.key, |places: &Places| places.value),
-        _ => entry.places.key,
-    }
+fn place_of(entry: &Entry, key: &str) -> Span {
+    entry.places.step(Segment::Key(key)).map_or(entry.places.key, |places| places.value)
 }

@@ -10,6 +10,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::keypath::{Places, Segment};
+use super::lower::OWN_KEYS;
 use super::words::{self, Wanted, is_what};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::source::{Source, Span};
@@ -136,8 +137,9 @@ impl Schema {
         let schemas = self.at(path).into_iter();
         let tables = schemas.filter_map(|schema| schema.get("properties")?.as_object());
         let keys = tables.flat_map(|keys| keys.keys().map(String::as_str));
-        // The engine takes `id` for itself before it asks the schema.
-        keys.chain(path.is_empty().then_some("id").filter(|_| !self.of.is_empty())).collect()
+        // The engine takes these for itself before it asks the schema.
+        let own = OWN_KEYS.iter().copied().filter(|_| path.is_empty() && !self.of.is_empty());
+        keys.chain(own).collect()
     }
 
     fn missing_key(&self, settings: &Settings<'_>, path: &[Step], property: &Value) -> Found {

@@ -14,6 +14,7 @@ use minijinja::{Error, ErrorKind, Template, UndefinedBehavior, Value};
 use super::Environment;
 use super::blocks::{blocks, find_name};
 use crate::diagnostic::{did_you_mean, list, nearest};
+use crate::secrets::{Hidden, Owner, variable};
 use crate::source::within;
 
 /// What a template may cost: enough for every honest one, and the end of a loop without one.
@@ -46,13 +47,15 @@ pub(super) struct Mistake {
 struct Variables {
     own: BTreeMap<String, String>,
     process: Environment,
+    hidden: Hidden,
     asked: Mutex<BTreeSet<String>>,
 }
 
 impl Renderer {
-    /// With these facts, the variables of `[env]`, and the process environment behind them.
-    pub fn new(facts: &Facts, own: &BTreeMap<String, String>, process: &Environment) -> Renderer {
-        let variables = Variables { own: own.clone(), process: process.clone(), asked: Mutex::default() };
+    /// With these facts, the variables of `[env]`, and the process environment behind them, without what is hidden in it.
+    pub fn new(facts: &Facts, own: &BTreeMap<String, String>, process: &Environment, hidden: &Hidden) -> Renderer {
+        let (own, process, hidden) = (own.clone(), process.clone(), hidden.clone());
+        let variables = Variables { own, process, hidden, asked: Mutex::default() };
         Renderer { engine: engine(), facts: Arc::new(flat(facts)), variables: Arc::new(variables) }
     }
 
@@ -125,8 +128,10 @@ impl Renderer {
         loop {
             let scope = Arc::new(Scope::new(self, names, &unset));
             match template.render(Value::from_dyn_object(scope.clone())) {
-                Ok(rendered) if found.is_empty() => return Ok(rendered),
-                Ok(_) => return Err(found),
+                Ok(rendered) => {
+                    found.extend(self.hidden_in(text, &scope));
+                    return if found.is_empty() { Ok(rendered) } else { Err(found) };
+                }
                 Err(error) => match scope.last_unset().filter(|name| is_because_of(&error, name)) {
                     Some(name) if unset.len() < UNSET_AT_ONCE && unset.insert(name.clone()) => {
                         // Behind a condition it is not always asked for.
@@ -135,6 +140,7 @@ impl Renderer {
                     }
                     _ => {
                         found.push(Found { mistake: failed(text, &error), always: is_always(&error) });
+                        found.extend(self.hidden_in(text, &scope));
                         return Err(found);
                     }
                 },
@@ -148,6 +154,33 @@ impl Renderer {
             place: find_name(text, name).unwrap_or(0..text.len()),
             message: format!("unknown name `{name}` in a template"),
             help: Some(did_you_mean(name, "the names here are", known)),
+        }
+    }
+
+    fn hidden_in(&self, text: &str, scope: &Scope) -> impl Iterator<Item = Found> {
+        scope.asked_hidden().into_iter().map(|name| Found { mistake: self.hidden(text, &name), always: true })
+    }
+
+    fn hidden(&self, text: &str, name: &str) -> Mistake {
+        let (whose, help) = match self.variables.hidden.get(name) {
+            Some(Owner::Registry(host)) => (
+                format!("the secret of `[registries.\"{host}\"]`"),
+                "what programs need of it, declare in `[secrets]`, and grant it to their table with `secrets`"
+                    .to_owned(),
+            ),
+            Some(Owner::Secret(secret)) => (
+                format!("the secret `{secret}`"),
+                format!(
+                    "grant it to the table with `secrets = [\"{secret}\"]`: its programs see it as `{}`",
+                    variable(secret)
+                ),
+            ),
+            None => (String::new(), String::new()),
+        };
+        Mistake {
+            place: find_name(text, &format!("env.{name}")).unwrap_or(0..text.len()),
+            message: format!("`env.{name}` is {whose}, which no template may show"),
+            help: Some(help),
         }
     }
 
@@ -295,13 +328,23 @@ struct Asked {
     /// Known to be unset, and passed over.
     passed: BTreeSet<String>,
     last_unset: Mutex<Option<String>>,
+    /// Asked for, and hidden.
+    hidden: Mutex<BTreeSet<String>>,
 }
 
 impl Scope {
     fn new(renderer: &Renderer, names: &Arc<BTreeMap<String, Value>>, passed: &BTreeSet<String>) -> Scope {
-        let asked =
-            Asked { variables: renderer.variables.clone(), passed: passed.clone(), last_unset: Mutex::default() };
+        let asked = Asked {
+            variables: renderer.variables.clone(),
+            passed: passed.clone(),
+            last_unset: Mutex::default(),
+            hidden: Mutex::default(),
+        };
         Scope { facts: renderer.facts.clone(), names: names.clone(), asked: Arc::new(asked) }
+    }
+
+    fn asked_hidden(&self) -> BTreeSet<String> {
+        self.asked.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn last_unset(&self) -> Option<String> {
@@ -325,6 +368,10 @@ impl Object for Asked {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
+        if self.variables.is_hidden(name) {
+            self.hidden.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+            return Some(Value::from(""));
+        }
         if let Some(value) = self.variables.get(name) {
             return Some(value);
         }
@@ -342,6 +389,10 @@ impl Object for Asked {
 }
 
 impl Variables {
+    fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.contains_key(name) && !self.own.contains_key(name)
+    }
+
     fn get(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.own.get(name) {
             return Some(Value::from(value.as_str()));
@@ -366,7 +417,8 @@ mod tests {
         let facts = Facts { version: "1.2.3".to_owned(), tag: "v1.2.3".to_owned(), ..facts() };
         let own = BTreeMap::from([("A".to_owned(), "a".to_owned())]);
         let process = Environment::from([("B".to_owned(), "b".to_owned())]);
-        let renderer = Renderer::new(&facts, &own, &process);
+        let hidden = Hidden::from([("S".to_owned(), Owner::Secret("token".to_owned()))]);
+        let renderer = Renderer::new(&facts, &own, &process, &hidden);
         let actual = renderer.render(template, &json!({ "os": "linux", "n": 3, "list": ["x", "y"] }));
         assert_eq!(actual.as_deref().map_err(String::as_str), expect);
     }
@@ -386,6 +438,14 @@ mod tests {
         check("{% for it in list %}{{ it }}{{ loop.index }}{% endfor %}", Ok("x1y2"));
         check("{{ \"{{\" }} {{ '<&>' }}", Ok("{{ <&>"));
         check("{% set os = 'x' %}{{ os }}", Ok("x"));
+    }
+
+    #[test]
+    fn what_is_hidden() {
+        let told = "`env.S` is the secret `token`, which no template may show; grant it to the table with `secrets = [\"token\"]`: its programs see it as `TOKEN`";
+        check("{{ env.S }}", Err(told));
+        check("{{ env.S | default('') }}{{ env['S'] }}", Err(told));
+        check("{% if env.S == 'guess' %}y{% endif %}", Err(told));
     }
 
     #[test]

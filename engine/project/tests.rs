@@ -406,7 +406,7 @@ fn keys_and_types() {
             6 | platfroms = []
               | ^^^^^^^^^
               |
-              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
+              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
 
             error: unknown key `zzz` of `build`
              --> forge.toml:7:1
@@ -414,7 +414,7 @@ fn keys_and_types() {
             7 | zzz = 1
               | ^^^
               |
-              = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
+              = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
 
         "#]],
     );
@@ -670,28 +670,28 @@ fn keys_of_one_variant() {
     check_tables(
         "[[publish]]\nto = 'layout'\npath = 'x'\nretries = 1\n",
         expect![[r#"
-        error: unknown key `retries` of `publish`
-         --> forge.toml:7:1
-          |
-        7 | retries = 1
-          | ^^^^^^^
-          |
-          = help: the keys are `id`, `images`, `path`, `to`
+            error: unknown key `retries` of `publish`
+             --> forge.toml:7:1
+              |
+            7 | retries = 1
+              | ^^^^^^^
+              |
+              = help: the keys are `id`, `images`, `path`, `secrets`, `to`
 
-    "#]],
+        "#]],
     );
     check_tables(
         "[[publish]]\nto = 'layout'\npahth = 'x'\n",
         expect![[r#"
-        error: unknown key `pahth` of `publish`
-         --> forge.toml:6:1
-          |
-        6 | pahth = 'x'
-          | ^^^^^
-          |
-          = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `to`
+            error: unknown key `pahth` of `publish`
+             --> forge.toml:6:1
+              |
+            6 | pahth = 'x'
+              | ^^^^^
+              |
+              = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `secrets`, `to`
 
-    "#]],
+        "#]],
     );
     check_tables(
         "[[publish]]\nto = 'registry'\nimages = ['{{ x }}', 1]\n",
@@ -980,47 +980,47 @@ fn syntax() {
     check_tables(
         "[[build]]\ntool = \nplatforms = ['a' 'b']\nbinary = \"x\n[[docker]]\ntol = 1\n",
         expect![[r#"
-                error: not TOML: string values must be quoted, expected literal string
-                 --> forge.toml:5:8
-                  |
-                5 | tool = 
-                  |        ^
-                  |
-                  = help: texts stand in double quotes: `name = "hello"`
+            error: not TOML: string values must be quoted, expected literal string
+             --> forge.toml:5:8
+              |
+            5 | tool = 
+              |        ^
+              |
+              = help: texts stand in double quotes: `name = "hello"`
 
-                error: not TOML: missing comma between array elements, expected `,`
-                 --> forge.toml:6:18
-                  |
-                6 | platforms = ['a' 'b']
-                  |                  ^
-                  |
-                  = help: lists are written `["one", "two"]`
+            error: not TOML: missing comma between array elements, expected `,`
+             --> forge.toml:6:18
+              |
+            6 | platforms = ['a' 'b']
+              |                  ^
+              |
+              = help: lists are written `["one", "two"]`
 
-                error: not TOML: invalid basic string, expected `"`
-                 --> forge.toml:7:12
-                  |
-                7 | binary = "x
-                  |            ^
-                  |
-                  = help: texts stand in double quotes: `name = "hello"`
+            error: not TOML: invalid basic string, expected `"`
+             --> forge.toml:7:12
+              |
+            7 | binary = "x
+              |            ^
+              |
+              = help: texts stand in double quotes: `name = "hello"`
 
-                error: missing key `tool` of `docker`
-                 --> forge.toml:8:1
-                  |
-                8 | [[docker]]
-                  | ^^^^^^^^^^
-                  |
-                  = help: add `tool = "cargo"`: what builds
+            error: missing key `tool` of `docker`
+             --> forge.toml:8:1
+              |
+            8 | [[docker]]
+              | ^^^^^^^^^^
+              |
+              = help: add `tool = "cargo"`: what builds
 
-                error: unknown key `tol` of `docker`
-                 --> forge.toml:9:1
-                  |
-                9 | tol = 1
-                  | ^^^
-                  |
-                  = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `tags`, `tool`
+            error: unknown key `tol` of `docker`
+             --> forge.toml:9:1
+              |
+            9 | tol = 1
+              | ^^^
+              |
+              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
 
-            "#]],
+        "#]],
     );
 }
 

@@ -2,7 +2,6 @@
 //! Does not know what they are used for, and asks no server.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
 
+use super::mask::Mask;
+use super::secrets::Secret;
 use crate::registries::{DOCKER_HUB, Registries, canonical};
 
 /// Docker's key for its own registry, older than registries' hosts.
@@ -30,6 +31,7 @@ pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct Credentials {
     registries: Registries,
     variables: Variables,
+    mask: Arc<Mask>,
     files: OnceCell<Vec<LoginFile>>,
     found: Mutex<HashMap<String, Arc<OnceCell<Option<Credential>>>>>,
 }
@@ -56,11 +58,6 @@ pub enum Login {
     /// With a refresh token, which only a token server takes.
     IdentityToken(Secret),
 }
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
 
 /// A file as `docker login` and `podman login` write it.
 #[derive(Debug, Default, Deserialize)]
@@ -93,7 +90,13 @@ struct Helped {
 impl Credentials {
     /// Of these registries, and of the files that these variables lead to. Nothing is read before it is needed.
     pub fn new(registries: Registries, variables: Variables) -> Credentials {
-        Credentials { registries, variables, files: OnceCell::new(), found: Mutex::default() }
+        Credentials { registries, variables, mask: Arc::default(), files: OnceCell::new(), found: Mutex::default() }
+    }
+
+    /// The same; `mask` learns of every password that is found.
+    #[must_use]
+    pub fn masked_by(self, mask: Arc<Mask>) -> Credentials {
+        Credentials { mask, ..self }
     }
 
     /// What opens `host`; none where nobody has logged in there. Fails where a secret that the project file names is
@@ -104,7 +107,13 @@ impl Credentials {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(found.entry(host.to_owned()).or_default())
         };
-        slot.get_or_try_init(|| self.find(host)).await.cloned()
+        slot.get_or_try_init(|| self.find_and_mask(host)).await.cloned()
+    }
+
+    async fn find_and_mask(&self, host: &str) -> Result<Option<Credential>, Failure> {
+        let found = self.find(host).await?;
+        self.mask.learn(found.iter().map(|it| (it.origin.as_str(), it.login.secret())));
+        Ok(found)
     }
 
     async fn find(&self, host: &str) -> Result<Option<Credential>, Failure> {
@@ -129,7 +138,7 @@ impl Credentials {
                 .help(format!("set the environment variable `{name}`")));
         };
         let username = registry.username.clone().unwrap_or_default();
-        let login = Login::Password { username, password: Secret(value) };
+        let login = Login::Password { username, password: Secret::new(value) };
         Ok(Some(Credential { login, origin: format!("the secret `{name}`") }))
     }
 
@@ -204,20 +213,30 @@ impl Credentials {
     }
 }
 
+impl Login {
+    /// What must not be seen of it.
+    fn secret(&self) -> &Secret {
+        match self {
+            Login::Password { password, .. } => password,
+            Login::IdentityToken(token) => token,
+        }
+    }
+}
+
 impl Entry {
     fn login(&self, file: &LoginFile) -> Result<Option<Login>, Failure> {
-        if let Some(token) = self.identitytoken.as_ref().filter(|token| !token.0.is_empty()) {
+        if let Some(token) = self.identitytoken.as_ref().filter(|token| !token.reveal().is_empty()) {
             return Ok(Some(Login::IdentityToken(token.clone())));
         }
         if let (Some(username), Some(password)) = (&self.username, &self.password) {
             return Ok(Some(login(username.clone(), password.clone())));
         }
-        let Some(auth) = self.auth.as_ref().filter(|auth| !auth.0.is_empty()) else { return Ok(None) };
-        let decoded = STANDARD.decode(&auth.0).or_else(|_| STANDARD_NO_PAD.decode(&auth.0)).ok();
+        let Some(auth) = self.auth.as_ref().filter(|auth| !auth.reveal().is_empty()) else { return Ok(None) };
+        let decoded = STANDARD.decode(auth.reveal()).or_else(|_| STANDARD_NO_PAD.decode(auth.reveal())).ok();
         let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         match text.as_deref().and_then(|text| text.split_once(':')) {
             Some((username, password)) => {
-                Ok(Some(login(username.to_owned(), Secret(password.trim_end_matches('\0').to_owned()))))
+                Ok(Some(login(username.to_owned(), Secret::new(password.trim_end_matches('\0')))))
             }
             None => Err(Failure::input(format!(
                 "`{}` has an `auth` that is not `user:password` in base64",
@@ -262,24 +281,6 @@ fn host_of(key: &str) -> &str {
 fn helper_failure(program: &str, key: &str, reason: &str) -> Failure {
     Failure::input(format!("can't ask `{program}` for the credentials of `{}`: {reason}", host_of(key)))
         .help(format!("install `{program}`, or name a secret in `[registries.\"{}\"]`", host_of(key)))
-}
-
-impl Secret {
-    /// Hides `text`.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// Shows it, to put it into a request.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 #[cfg(test)]
@@ -391,10 +392,5 @@ esac
                 r#"can't ask `docker-credential-absent` for the credentials of `absent.example`: No such file or directory (os error 2); install `docker-credential-absent`, or name a secret in `[registries."absent.example"]`"#
             ]],
         );
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        assert_eq!(format!("{:?}", Secret::new("s3cret")), "***");
     }
 }

@@ -1,16 +1,17 @@
 //! What one task has to say while it runs: into its log file, to the sinks, and the tail that a failure shows.
-//! Never waits for a slow terminal: lines that find no room are in the log all the same.
+//! Masks all of it. Never waits for a slow terminal: lines that find no room are in the log all the same.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use forge_schemas::{EventKind, Failure};
+use forge_schemas::{EventKind, Failure, Level};
 use tokio::sync::mpsc::Sender;
 
 use super::Message;
+use super::mask::Mask;
 use super::process::Stream;
 use crate::plan::TaskId;
 
@@ -21,6 +22,7 @@ const TAIL: usize = 12;
 pub struct Diary {
     task: TaskId,
     sender: Sender<Message>,
+    mask: Arc<Mask>,
     pages: Mutex<Pages>,
 }
 
@@ -33,45 +35,55 @@ struct Pages {
 }
 
 impl Diary {
-    /// The diary of a task, in this new file.
-    pub fn open(task: TaskId, path: &Path, sender: Sender<Message>) -> Result<Diary, Failure> {
+    /// The diary of a task, in this new file. What `mask` knows does not get into it.
+    pub fn open(task: TaskId, path: &Path, sender: Sender<Message>, mask: Arc<Mask>) -> Result<Diary, Failure> {
         let log = File::create(path).map_err(|error| Failure::file("write", path, &error))?;
         let pages = Pages { log: BufWriter::new(log), command: None, tails: Default::default(), lines: 0 };
-        Ok(Diary { task, sender, pages: Mutex::new(pages) })
+        Ok(Diary { task, sender, mask, pages: Mutex::new(pages) })
     }
 
     /// The task starts a program.
     pub fn command(&self, argv: &[String]) {
-        let line = format!("$ {}", shell_words::join(argv));
+        let argv: Vec<String> = argv.iter().map(|it| self.mask.text(it).into_owned()).collect();
+        let line = format!("$ {}", shell_words::join(&argv));
         {
             let mut pages = self.pages();
             pages.tails = Default::default();
             pages.write(&line);
             pages.command = Some(line);
         }
-        self.tell(EventKind::Command { argv: argv.to_vec() });
+        self.send(EventKind::Command { argv });
     }
 
-    /// A program wrote a line.
+    /// A program wrote a line, which is masked already.
     pub fn output(&self, stream: Stream, line: &str) {
         {
             let mut pages = self.pages();
             pages.write(line);
             pages.remember(stream, line);
         }
-        self.tell(EventKind::Output { line: line.to_owned() });
+        self.send(EventKind::Output { line: line.to_owned() });
     }
 
     /// Something for the log alone.
     pub fn note(&self, line: &str) {
-        self.pages().write(line);
+        self.pages().write(&self.mask.text(line));
     }
 
-    /// Something for the sinks, if there is room.
-    pub fn tell(&self, event: EventKind) {
-        if let EventKind::Log { message, .. } = &event {
-            self.pages().write(message);
-        }
+    /// The task has something to say.
+    pub fn log(&self, level: Level, message: &str) {
+        let message = self.mask.text(message).into_owned();
+        self.pages().write(&message);
+        self.send(EventKind::Log { level, message });
+    }
+
+    /// The task got further.
+    pub fn progress(&self, done: u64, total: u64, message: &str) {
+        self.send(EventKind::Progress { done, total, message: self.mask.text(message).into_owned() });
+    }
+
+    // For the sinks, if there is room.
+    fn send(&self, event: EventKind) {
         let _ = self.sender.try_send(Message::Event(self.task, event));
     }
 
@@ -113,7 +125,7 @@ mod tests {
     fn much_on_one_stream_does_not_hide_the_other() {
         let directory = tempfile::tempdir().unwrap();
         let (sender, _receiver) = tokio::sync::mpsc::channel(1);
-        let diary = Diary::open(TaskId::new(0), &directory.path().join("log"), sender).unwrap();
+        let diary = Diary::open(TaskId::new(0), &directory.path().join("log"), sender, Arc::default()).unwrap();
         diary.command(&["make".to_owned()]);
         diary.output(Stream::Err, "error: it is broken");
         for at in 0..500 {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::action::{Action, Command, Content, Node, directory};
+use super::environment::Environment;
 use super::sources::{Sources, Tree};
 use super::tools::{Property, TOOL, Tools};
 use crate::plan::{Placed, Task};
@@ -23,6 +24,8 @@ const EPOCH: &str = "forge-action-1";
 pub struct Scene<'a> {
     /// What every program sees in its environment.
     pub env: &'a BTreeMap<String, String>,
+    /// What programs may see of the environment of forge.
+    pub environment: &'a Environment,
     /// The source files of the project.
     pub sources: &'a Sources,
     /// What files hash to.
@@ -54,7 +57,7 @@ pub fn look<'a>(
     let platform = step.platform.as_ref().map(Platform::to_string);
     let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes)).collect::<Result<_, _>>()?;
     let tree = scene.sources.tree(&step.reads, scene.hashes)?;
-    Ok(Sight { task, inputs, environment: environment(step, scene.env), plugin, platform, tools, tree })
+    Ok(Sight { task, inputs, environment: environment(step, scene), plugin, platform, tools, tree })
 }
 
 impl Sight<'_> {
@@ -81,7 +84,9 @@ impl Sight<'_> {
     fn properties(&self) -> Vec<(&str, &str)> {
         let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
         let platform = self.platform.iter().map(|platform| ("forge-platform", platform.as_str()));
-        tools.chain(platform).chain([("forge-plugin", self.plugin.as_str())]).collect()
+        // Which secrets its programs see may matter; what they are does not, and is not written down in any form.
+        let secrets = self.task.secrets.iter().map(|name| ("forge-secret", name.as_str()));
+        tools.chain(platform).chain(secrets).chain([("forge-plugin", self.plugin.as_str())]).collect()
     }
 
     // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
@@ -111,6 +116,9 @@ impl Sight<'_> {
         }
         for (name, value) in &self.environment {
             words.insert(format!("variable {name}"), mark(value.as_bytes()));
+        }
+        for name in &self.task.secrets {
+            words.insert(format!("secret `{name}`"), mark(b"granted"));
         }
         for input in &self.inputs {
             words.insert(format!("input {}", input.name), input.digest.into());
@@ -149,19 +157,15 @@ fn mark(bytes: &[u8]) -> Mark {
 }
 
 // What programs see of it: `[env]`, and the variables that the step declared. One that is not set is not there.
-fn environment<'a>(step: &'a Placed, env: &'a BTreeMap<String, String>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let own = env.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
+fn environment<'a>(step: &'a Placed, scene: &Scene<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let own = scene.env.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
     if step.env.is_empty() {
         return own.collect();
     }
-    let declared = step.env.iter().filter_map(|name| Some((name.as_str().into(), text(std::env::var_os(name)?))));
+    let declared =
+        step.env.iter().filter_map(|name| Some((name.as_str().into(), scene.environment.asked(name)?.into())));
     let all: BTreeMap<Cow<'_, str>, Cow<'_, str>> = declared.chain(own).collect();
     all.into_iter().collect()
-}
-
-// Messages hold UTF-8 only.
-fn text<'a>(value: std::ffi::OsString) -> Cow<'a, str> {
-    value.into_string().unwrap_or_else(|value| Digest::of(value.as_encoded_bytes()).to_string()).into()
 }
 
 #[derive(Serialize)]

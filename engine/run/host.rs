@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Host;
 use forge_schemas::{
-    Artifact, Blob, Command, Digest, Emit, EmitBlob, EventKind, Exit, Failure, FailureClass, Finding, HttpRequest,
-    HttpResponse, Level,
+    Artifact, Blob, Command, Digest, Emit, EmitBlob, Exit, Failure, FailureClass, Finding, HttpRequest, HttpResponse,
+    Level,
 };
 use serde_json::Value;
 
 use super::diary::Diary;
 use super::effects::Effects;
+use super::environment::Environment;
 use super::http::in_short;
 use super::kinds::Kinds;
+use super::mask::Mask;
 use super::probe::Reach;
-use super::process::{self, Stream};
+use super::process::{self, Start, Stream};
+use super::secrets::Secrets;
 use super::tools::Tools;
 use crate::plan::Task;
 use crate::store::{Blobs, write_sealed};
@@ -26,8 +29,14 @@ use crate::store::{Blobs, write_sealed};
 pub struct Shared {
     /// How far one gets without changing anything.
     pub reach: Reach,
-    /// What every program sees in its environment.
+    /// `[env]`: what every program sees in its environment.
     pub env: BTreeMap<String, String>,
+    /// What programs may see of the environment of forge.
+    pub environment: Arc<Environment>,
+    /// The secrets of the project.
+    pub secrets: Arc<Secrets>,
+    /// What nobody may see.
+    pub mask: Arc<Mask>,
     /// Where content goes.
     pub blobs: Blobs,
     /// What programs are.
@@ -87,7 +96,11 @@ impl<'a> TaskHost<'a> {
 
     fn blob(&self, blob: &EmitBlob) -> Result<Blob, Failure> {
         match blob {
-            EmitBlob::File(path) => self.shared.blobs.take(&self.own_file(path)?),
+            EmitBlob::File(path) => {
+                let file = self.own_file(path)?;
+                self.holds_no_secret(&file)?;
+                self.shared.blobs.take(&file)
+            }
             EmitBlob::Held(digest) => self.held(digest),
         }
     }
@@ -98,6 +111,23 @@ impl<'a> TaskHost<'a> {
         itself
             .or_else(|| self.inputs.iter().flat_map(|it| &it.blobs).find(|it| it.digest == *digest).cloned())
             .ok_or_else(|| Failure::bug(format!("the pipe refers to {digest}, which none of its inputs holds")))
+    }
+
+    fn granted(&self) -> impl Iterator<Item = (String, String)> {
+        self.shared.secrets.granted(&self.task.secrets).map(|(name, value)| (name, value.to_owned()))
+    }
+
+    // What a program was given may end up in what it makes, and that would be published.
+    fn holds_no_secret(&self, file: &Path) -> Result<(), Failure> {
+        let found = self.shared.mask.find_in(file, &self.task.secrets);
+        match found.map_err(|error| Failure::file("read", file, &error))? {
+            None => Ok(()),
+            Some(secret) => {
+                let name = file.file_name().unwrap_or_default().display();
+                Err(Failure::input(format!("the secret `{secret}` is in `{name}`, which the step has made"))
+                    .help("what is made is published: keep the secret out of it, or don't grant it to this table"))
+            }
+        }
     }
 
     fn go_on(&self) -> Result<(), Failure> {
@@ -131,10 +161,11 @@ impl Host for TaskHost<'_> {
         let line = |stream: Stream, line: &str| self.diary.output(stream, line);
         let stop = self.shared.reach.stop.clone();
         let mut command = command.clone();
-        for (name, value) in &self.shared.env {
-            command.env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        let exit = self.shared.reach.runtime.block_on(process::run(&command, &self.directory, stop, &line))?;
+        command.env.extend(self.granted());
+        let mut env = self.shared.environment.of_step(&self.task.step.env);
+        env.extend(self.shared.env.clone());
+        let start = Start { command: &command, directory: &self.directory, env: &env, mask: &self.shared.mask };
+        let exit = self.shared.reach.runtime.block_on(process::run(&start, stop, &line))?;
         if !exit.is_success() {
             self.diary.output(Stream::Err, &format!("({})", exit.in_words()));
         }
@@ -159,6 +190,7 @@ impl Host for TaskHost<'_> {
             .ok_or_else(|| Failure::bug(format!("the pipe made `{}`, which its step did not declare", emit.name)))?;
         self.shared.kinds.check(&output.kind, &emit.detail)?;
         let file = self.own_file(&emit.path)?;
+        self.holds_no_secret(&file)?;
         let executable = crate::store::is_executable(&file).map_err(|error| Failure::file("read", &file, &error))?;
         let blobs = emit.blobs.iter().map(|it| self.blob(it)).collect::<Result<Vec<_>, _>>()?;
         let content = self.shared.blobs.take(&file)?;
@@ -172,7 +204,7 @@ impl Host for TaskHost<'_> {
             path: content.path,
             executable,
             blobs,
-            detail: emit.detail.clone(),
+            detail: self.shared.mask.value(&emit.detail),
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if made.iter().any(|it| it.name == artifact.name) {
@@ -183,11 +215,11 @@ impl Host for TaskHost<'_> {
     }
 
     fn log(&self, level: Level, message: &str) {
-        self.diary.tell(EventKind::Log { level, message: message.to_owned() });
+        self.diary.log(level, message);
     }
 
     fn progress(&self, done: u64, total: u64, message: &str) {
-        self.diary.tell(EventKind::Progress { done, total, message: message.to_owned() });
+        self.diary.progress(done, total, message);
     }
 
     fn cancelled(&self) -> bool {
@@ -196,7 +228,7 @@ impl Host for TaskHost<'_> {
 
     fn remember(&self, key: &str, value: &Value) -> Result<(), Failure> {
         let mut notes = self.shared.reach.notes(&self.task.id);
-        notes.insert(key.to_owned(), value.clone());
+        notes.insert(key.to_owned(), self.shared.mask.value(value));
         let path = self.shared.reach.note_file(&self.task.id);
         let bytes = serde_json::to_vec(&notes).map_err(|error| Failure::bug(error.to_string()))?;
         std::fs::create_dir_all(&self.shared.reach.notes)

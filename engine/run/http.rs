@@ -8,6 +8,7 @@ mod token;
 mod wire;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forge_schemas::{Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
@@ -23,6 +24,7 @@ pub use self::wire::in_short;
 use self::wire::{Trouble, Wire, refused};
 use crate::registries::Registries;
 use crate::run::credentials::{Credentials, Variables};
+use crate::run::mask::Mask;
 
 const REDIRECTS: usize = 8;
 
@@ -45,6 +47,13 @@ impl Http {
     #[must_use]
     pub fn with_pace(mut self, pace: Pace) -> Http {
         self.wire.pace = pace;
+        self
+    }
+
+    /// The same; `mask` learns of every password that is found.
+    #[must_use]
+    pub fn masked_by(mut self, mask: Arc<Mask>) -> Http {
+        self.keys = self.keys.masked_by(mask);
         self
     }
 
@@ -200,7 +209,6 @@ fn with_attempts(failure: Failure, attempts: u32) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::sync::Arc;
 
     use super::*;
 

@@ -6,6 +6,7 @@ mod cancel;
 pub mod credentials;
 mod diary;
 pub mod effects;
+mod environment;
 mod fingerprint;
 mod fresh;
 mod gate;
@@ -13,10 +14,12 @@ mod host;
 pub mod http;
 mod kinds;
 pub mod locked;
+pub mod mask;
 mod preflight;
 mod probe;
 mod process;
 mod required;
+pub mod secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -30,16 +33,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
 use self::effects::{Effects, Intentions};
+use self::environment::Environment;
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::host::Shared;
 use self::locked::Locked;
+use self::mask::Mask;
 use self::preflight::Preflight;
 use self::probe::{Answer, Reach};
+use self::secrets::Secrets;
 use self::tools::Tools;
 use self::worker::Ended;
 use crate::pipes::Pipes;
@@ -70,6 +77,8 @@ pub struct World<'a> {
     pub locked: Locked,
     /// `[registries]` of the project file.
     pub registries: Registries,
+    /// The secrets that the project file names.
+    pub secrets: Arc<Secrets>,
     /// How many tasks run side by side.
     pub limits: Limits,
     /// What happens after a failure.
@@ -125,20 +134,8 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .build()
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
-    let shared = Shared {
-        reach: Reach {
-            root: world.root.clone(),
-            notes: world.folder.notes(),
-            http: http::Http::new(world.registries.clone(), &world.root, Arc::new(|name| std::env::var(name).ok())),
-            runtime: runtime.handle().clone(),
-            stop: stopped,
-        },
-        env: world.env.clone(),
-        blobs: Blobs::open(world.folder.store())?,
-        tools: Tools::of_project(&world.root, world.locked.clone()),
-        kinds: kinds::Kinds::of(&world.pipes.all())?,
-        effects: world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?,
-    };
+    let effects = world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?;
+    let shared = Shared { effects, ..shared(world, runtime.handle(), stopped)? };
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
     let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
@@ -177,6 +174,30 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     })?;
     runtime.shutdown_background();
     started.end()
+}
+
+// What tasks share. All that anybody knows of secrets, the mask knows before the first task starts.
+fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> Result<Shared, Failure> {
+    let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
+    let environment = Arc::new(Environment::of_process(world.secrets.hidden()));
+    mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
+    let variables = move |name: &str| match secrets.get(name) {
+        Some(secret) => Some(secret.reveal().to_owned()),
+        None => std::env::var(name).ok(),
+    };
+    let http = http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask.clone());
+    let (root, notes) = (world.root.clone(), world.folder.notes());
+    Ok(Shared {
+        reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
+        env: world.env.clone(),
+        tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
+        environment,
+        secrets: world.secrets.clone(),
+        mask,
+        blobs: Blobs::open(world.folder.store())?,
+        kinds: kinds::Kinds::of(&world.pipes.all())?,
+        effects: None,
+    })
 }
 
 /// A run under way.
@@ -244,6 +265,7 @@ impl<'a> Run<'a> {
             pipes: self.world.pipes,
             scene: fingerprint::Scene {
                 env: &self.world.env,
+                environment: &self.shared.environment,
                 sources: self.world.sources,
                 hashes: &self.hashes,
                 tools: &self.shared.tools,

@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
         // Of one task the first failure counts.
         let mut by_task: BTreeMap<TaskId, Failure> = BTreeMap::new();
         for (id, failure) in failures {
-            by_task.entry(id).or_insert(failure);
+            by_task.entry(id).or_insert_with(|| self.shared.mask.failure(&failure));
         }
         let ids: Vec<TaskId> = self.plan.order().iter().copied().filter(|id| by_task.contains_key(id)).collect();
         let skipped = self.schedule.fail_all(&ids);

@@ -1,7 +1,7 @@
-//! One child process: started in a process group of its own, its output line by line, stopped with all that it started.
-//! Does not know which task it serves, nor what the lines mean.
+//! One child process: started in a process group of its own, its output masked and line by line, stopped with all that it
+//! started. Does not know which task it serves, nor what the lines mean.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use forge_schemas::{Command, Exit, Failure, FailureClass};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
 use tokio::sync::watch;
 
 use super::cancel::Stop;
+use super::mask::{Mask, Masked};
 
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -22,6 +23,7 @@ const LINGER: Duration = Duration::from_millis(500);
 const STDOUT_KEPT: usize = 1 << 20;
 const STDERR_KEPT: usize = 64 << 10;
 const LINE_KEPT: usize = 64 << 10;
+const CHUNK: usize = 8 << 10;
 
 /// Where a program writes a line to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +34,25 @@ pub enum Stream {
     Err,
 }
 
-/// Starts a program in `directory` (unless the command names one) and waits for it. `line` is told what it writes.
+/// A program to start.
+pub struct Start<'a> {
+    /// The program, with what it sees of its environment beside `env`.
+    pub command: &'a Command,
+    /// Where it runs, unless the command names a directory.
+    pub directory: &'a Path,
+    /// All that it sees beside what the command says.
+    pub env: &'a BTreeMap<String, String>,
+    /// What must not be seen of its output.
+    pub mask: &'a Mask,
+}
+
+/// Starts a program and waits for it. `line` is told what it writes.
 pub async fn run(
-    command: &Command,
-    directory: &Path,
+    start: &Start<'_>,
     stop: watch::Receiver<Stop>,
     line: &(dyn Fn(Stream, &str) + Send + Sync),
 ) -> Result<Exit, Failure> {
-    let mut child = start(command, directory)?;
+    let mut child = spawn(start)?;
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let mut stdout = Kept::new(STDOUT_KEPT);
     let mut stderr = Kept::new(STDERR_KEPT);
@@ -48,8 +61,8 @@ pub async fn run(
         let waiting = wait(&mut child, group, stop);
         let reading = async {
             tokio::join!(
-                follow(out, &mut stdout, |it| line(Stream::Out, it)),
-                follow(err, &mut stderr, |it| line(Stream::Err, it))
+                follow(out, start.mask.stream(), &mut stdout, |it| line(Stream::Out, it)),
+                follow(err, start.mask.stream(), &mut stderr, |it| line(Stream::Err, it))
             )
         };
         tokio::pin!(waiting, reading);
@@ -73,18 +86,17 @@ enum Ended {
     Stopped,
 }
 
-fn start(command: &Command, directory: &Path) -> Result<Child, Failure> {
-    let Some((program, arguments)) = command.argv.split_first() else {
+fn spawn(start: &Start<'_>) -> Result<Child, Failure> {
+    let Some((program, arguments)) = start.command.argv.split_first() else {
         return Err(Failure::input("there is no program to start: the command is empty"));
     };
-    let directory = command.dir.as_deref().unwrap_or(directory);
+    let directory = start.command.dir.as_deref().unwrap_or(start.directory);
     tokio::process::Command::new(program)
         .args(arguments)
         .current_dir(directory)
-        // What a child says is shown and compared: it must not depend on who runs forge, or where.
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .envs(&command.env)
+        .env_clear()
+        .envs(start.env)
+        .envs(&start.command.env)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -139,37 +151,53 @@ fn ended(status: std::io::Result<Ended>, stdout: Kept, stderr: Kept) -> Result<E
     }
 }
 
-async fn follow(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, line: impl Fn(&str)) {
-    let Some(stream) = stream else { return };
-    let mut reader = BufReader::new(stream);
-    let mut bytes = Vec::new();
+async fn follow(stream: Option<impl AsyncRead + Unpin>, mut masked: Masked, kept: &mut Kept, line: impl Fn(&str)) {
+    let Some(mut stream) = stream else { return };
+    let mut lines = Lines { kept, line, begun: Vec::new() };
+    let mut bytes = vec![0; CHUNK];
+    let mut certain = Vec::new();
     loop {
-        bytes.clear();
-        match read_line(&mut reader, &mut bytes).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => kept.push(&bytes),
+        match stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => masked.push(&bytes[..read], &mut certain),
         }
-        let text = String::from_utf8_lossy(&bytes);
-        line(text.trim_end_matches(['\n', '\r']));
+        lines.push(&certain);
+        certain.clear();
     }
+    masked.finish(&mut certain);
+    lines.push(&certain);
+    lines.end();
 }
 
-// Like `read_until`, but a child that never ends its line can't take all the memory.
-async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), bytes: &mut Vec<u8>) -> std::io::Result<usize> {
-    loop {
-        let available = reader.fill_buf().await?;
-        if available.is_empty() {
-            return Ok(bytes.len());
+/// Cuts what a program writes into lines, and tells them.
+struct Lines<'k, L: Fn(&str)> {
+    kept: &'k mut Kept,
+    line: L,
+    begun: Vec<u8>,
+}
+
+impl<L: Fn(&str)> Lines<'_, L> {
+    fn push(&mut self, bytes: &[u8]) {
+        self.kept.push(bytes);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            // A child that never ends its line can't take all the memory.
+            if piece.ends_with(b"\n") || self.begun.len() >= LINE_KEPT {
+                self.tell();
+            }
         }
-        let (used, whole) = match available.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
-            None => (available.len(), false),
-        };
-        bytes.extend_from_slice(&available[..used]);
-        reader.consume(used);
-        if whole || bytes.len() >= LINE_KEPT {
-            return Ok(bytes.len());
+    }
+
+    fn end(&mut self) {
+        if !self.begun.is_empty() {
+            self.tell();
         }
+    }
+
+    fn tell(&mut self) {
+        let text = String::from_utf8_lossy(&self.begun);
+        (self.line)(text.trim_end_matches(['\n', '\r']));
+        self.begun.clear();
     }
 }
 
@@ -200,6 +228,9 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::run::secrets::Secret;
+
+    const SECRET: &str = "0123456789canary";
 
     fn shell(script: &str, stop: Option<Stop>) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -212,7 +243,11 @@ mod tests {
             }
         };
         let command = Command::new(["sh", "-c", script]);
-        let result = runtime.block_on(run(&command, Path::new("/"), receiver, &line));
+        let env = std::env::vars().filter(|(name, _)| name == "PATH").collect();
+        let mask = Mask::default();
+        mask.learn([("it", &Secret::new(SECRET))]);
+        let start = Start { command: &command, directory: Path::new("/"), env: &env, mask: &mask };
+        let result = runtime.block_on(run(&start, receiver, &line));
         let words = result.map_or_else(|failure| failure.message, |exit| exit.in_words());
         format!("{} [{}]", words, lines.into_inner().unwrap().join("|"))
     }
@@ -221,6 +256,18 @@ mod tests {
     fn lines_and_exit_status() {
         assert_eq!(shell("echo one; echo two; exit 3", None), "exit status 3 [one|two]");
         assert_eq!(shell("printf 'no end'; kill -9 $$", None), "signal 9 [no end]");
+    }
+
+    #[test]
+    fn a_secret_across_the_end_of_a_line_that_is_too_long() {
+        for before in [LINE_KEPT - 8, LINE_KEPT, LINE_KEPT - SECRET.len()] {
+            let script = format!("head -c {before} /dev/zero | tr '\\0' x; printf 0123456789; printf 'canary!'");
+            let seen = shell(&script, None).replace('x', "");
+            assert!(
+                matches!(&*seen, "eit status 0 [***!]" | "eit status 0 [|***!]" | "eit status 0 [***|!]"),
+                "{seen}"
+            );
+        }
     }
 
     #[test]

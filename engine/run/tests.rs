@@ -78,6 +78,7 @@ fn attempt(
         env: BTreeMap::new(),
         locked: super::locked::Locked::default(),
         registries: Registries::new(),
+        secrets: Default::default(),
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
         intentions: None,

@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use forge_schemas::{Digest, Failure, Tool};
 use rayon::prelude::*;
 
+use super::environment::Environment;
 use super::locked::{Locked, Said};
+use crate::secrets::Hidden;
 use crate::store::{Hashes, hash};
 
 /// Programs, and what they are.
 pub struct Tools {
     root: PathBuf,
     locked: Locked,
+    environment: Arc<Environment>,
     known: Answers<Arc<Property>>,
     checked: Answers<()>,
 }
@@ -38,8 +41,8 @@ type Answer<T> = Arc<OnceLock<Result<T, Failure>>>;
 
 impl Tools {
     /// Those of the project in `root`, of which some may be locked.
-    pub fn of_project(root: &Path, locked: Locked) -> Tools {
-        Tools { root: root.to_path_buf(), locked, known: Answers::default(), checked: Answers::default() }
+    pub fn of_project(root: &Path, locked: Locked, environment: Arc<Environment>) -> Tools {
+        Tools { root: root.to_path_buf(), locked, environment, known: Answers::default(), checked: Answers::default() }
     }
 
     /// What a program is. One that is locked need not be there.
@@ -51,7 +54,7 @@ impl Tools {
                 let path = find(&tool.program, &self.root)?;
                 hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error))
             }
-            None => ask(tool, &self.root).map(|said| said.digest()),
+            None => ask(tool, &self.root, &self.environment).map(|said| said.digest()),
         };
         let property =
             |identity: Digest| Arc::new(Property { name: format!("{TOOL}{tool}"), value: identity.to_string() });
@@ -61,7 +64,7 @@ impl Tools {
     /// Fails where a program is not what it is locked to be. To be called before it is used.
     pub fn check(&self, tool: &Tool) -> Result<(), Failure> {
         let Some(locked) = self.locked.get(tool) else { return Ok(()) };
-        let check = || match ask(tool, &self.root)? {
+        let check = || match ask(tool, &self.root, &self.environment)? {
             found if found.digest() == locked.digest() => Ok(()),
             found => Err(mismatch(tool, locked, &found)),
         };
@@ -70,9 +73,10 @@ impl Tools {
 }
 
 /// What each of these programs says, asked side by side. In their order.
-pub fn ask_all(tools: Vec<Tool>, root: &Path) -> Vec<(Tool, Result<Said, Failure>)> {
+pub fn ask_all(tools: Vec<Tool>, root: &Path, hidden: &Hidden) -> Vec<(Tool, Result<Said, Failure>)> {
+    let environment = Environment::of_process(hidden);
     let asked = tools.into_par_iter().map(|tool| {
-        let said = ask(&tool, root);
+        let said = ask(&tool, root, &environment);
         (tool, said)
     });
     asked.collect()
@@ -93,7 +97,7 @@ fn mismatch(tool: &Tool, locked: &Said, found: &Said) -> Failure {
         .help("install the one that is locked, or take this one with `forge lock`")
 }
 
-fn ask(tool: &Tool, root: &Path) -> Result<Said, Failure> {
+fn ask(tool: &Tool, root: &Path, environment: &Environment) -> Result<Said, Failure> {
     let program = &tool.program;
     let path = find(program, root)?;
     if tool.version.is_empty() {
@@ -103,6 +107,8 @@ fn ask(tool: &Tool, root: &Path) -> Result<Said, Failure> {
     let output = Command::new(&path)
         .args(&tool.version)
         .current_dir(root)
+        .env_clear()
+        .envs(environment.without_secrets())
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .output()

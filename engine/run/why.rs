@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use forge_schemas::{Artifact, Failure, Memory};
 
+use super::environment::Environment;
 use super::fingerprint::Scene;
 use super::fresh::Look;
 use super::locked::Locked;
@@ -14,6 +15,7 @@ use super::sources::Sources;
 use super::tools::Tools;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
+use crate::secrets::Hidden;
 use crate::store::{Blobs, Changed, Dist, Folder, Hashes, Parts, PartsLog, Record};
 
 /// Where one looks.
@@ -30,6 +32,8 @@ pub struct Past<'a> {
     pub env: BTreeMap<String, String>,
     /// What its tools are locked to be.
     pub locked: Locked,
+    /// Variables that no program sees.
+    pub hidden: Hidden,
 }
 
 /// What can be said of a task.
@@ -79,14 +83,16 @@ pub enum Last {
 pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failure> {
     let record = Record::open(past.folder.file("record"))?;
     let hashes = Hashes::open(past.folder.file("hashes"));
-    let tools = Tools::of_project(&past.root, past.locked.clone());
+    let environment = Arc::new(Environment::of_process(&past.hidden));
+    let tools = Tools::of_project(&past.root, past.locked.clone(), environment.clone());
     let (blobs, dist) = (Blobs::open(past.folder.store())?, Dist::of_project(&past.root));
     let before = PartsLog::open(past.folder.file("parts"))?.last();
     let none = BTreeSet::new();
     let mut made: BTreeMap<String, Arc<Artifact>> = BTreeMap::new();
     let mut found: BTreeMap<TaskId, Why> = BTreeMap::new();
     for id in plan.order() {
-        let scene = Scene { env: &past.env, sources: past.sources, hashes: &hashes, tools: &tools };
+        let scene =
+            Scene { env: &past.env, environment: &environment, sources: past.sources, hashes: &hashes, tools: &tools };
         let look = Look {
             plan,
             made: &made,

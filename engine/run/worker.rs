@@ -95,9 +95,10 @@ pub fn log_name(task: &str) -> String {
 
 fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
     let began = Instant::now();
-    let (result, tail) = match Diary::open(job.id, &job.log, sender.clone()) {
+    let mask = &job.shared.mask;
+    let (result, tail) = match Diary::open(job.id, &job.log, sender.clone(), mask.clone()) {
         Ok(diary) => {
-            let result = call(&job, &diary);
+            let result = call(&job, &diary).map_err(|failure| mask.failure(&failure));
             (result, diary.close())
         }
         Err(failure) => (Err(failure), Vec::new()),

@@ -14,6 +14,7 @@ mod settings;
 mod targets;
 mod tool;
 mod unit;
+mod variables;
 mod words;
 mod zig;
 
@@ -139,7 +140,7 @@ fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {
         takes,
         makes: vec![output(unit)],
         reads: reads.unwrap_or(plan.reads).into_iter().chain(plan.always_reads).collect(),
-        env: plan.variables.iter().map(|name| (*name).to_owned()).collect(),
+        env: plan.variables,
         tools: plan.tools,
         resource: plan.resource,
         params: unit.json(&params)?,

@@ -26,7 +26,9 @@ pub struct Step {
     pub memory: Memory,
     /// The source files it reads.
     pub reads: Vec<Read>,
-    /// Environment variables that matter to it, by name.
+    /// Environment variables that matter to it, by name. Its programs see these of forge's own environment, and beside them
+    /// only what decides no output: where things lie, how the network is reached. One that a name like `X_TOKEN` gives
+    /// away as a secret is never among them: a table is granted secrets by the user.
     pub env: Vec<String>,
     /// Programs whose version matters to it.
     pub tools: Vec<Tool>,

@@ -15,7 +15,9 @@ use url::Url;
 use super::challenge::{Challenge, Scopes};
 use super::site::{Site, authority};
 use super::wire::{Trouble, Wire, broken, refused};
-use crate::run::credentials::{Credential, Credentials, Login, Secret};
+use crate::run::credentials::{Credential, Credentials, Login};
+use crate::run::mask::Mask;
+use crate::run::secrets::Secret;
 
 /// What a token server means that says nothing (distribution-spec's `auth/token`).
 const DEFAULT_LIFE: u64 = 60;
@@ -67,6 +69,13 @@ impl Keys {
     /// With these credentials.
     pub fn new(credentials: Credentials) -> Keys {
         Keys { credentials, challenges: Mutex::default(), tokens: Mutex::default() }
+    }
+
+    /// The same; `mask` learns of every password that is found.
+    #[must_use]
+    pub fn masked_by(mut self, mask: Arc<Mask>) -> Keys {
+        self.credentials = self.credentials.masked_by(mask);
+        self
     }
 
     /// What to send without being asked, from what was asked for in the same part of the host before. A body that is

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::targets::{self, RustTarget};
 use super::tool::{Recipe, Tool, program};
 use super::unit::Unit;
+use super::variables;
 use super::{Params, read_of, take};
 
 /// The tool.
@@ -37,10 +38,6 @@ struct Start {
     /// Under the target directory: `aarch64-unknown-linux-musl/release/hello`.
     executable: PathBuf,
 }
-
-/// What others set to change what cargo builds. `RUSTFLAGS` is none of them: it would displace the flags that keep the
-/// machine's paths out, so it is a matter of the table's `env` alone.
-const VARIABLES: &[&str] = &["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTC_WRAPPER", "CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
 
 impl Tool for Cargo {
     fn name(&self) -> &'static str {
@@ -80,6 +77,7 @@ impl Tool for Cargo {
         if let (None, true) = (unit.settings.cross_tool, target.triple.contains("-linux-musl")) {
             env.insert(variable_of("LINKER", &target.triple), "rust-lld".to_owned());
         }
+        let variables = variables::rust(&target.triple, variable_of("LINKER", &target.triple));
         let start = Start {
             cross_tool: unit.settings.cross_tool,
             argv: argv(unit, &target),
@@ -92,7 +90,7 @@ impl Tool for Cargo {
             // A package may depend on others anywhere in the workspace, so `dir` alone is not enough.
             reads: vec![read_of(".", "")],
             always_reads: Vec::new(),
-            variables: VARIABLES,
+            variables,
             tools: tools(unit.settings),
             resource: Resource::Memory,
         })

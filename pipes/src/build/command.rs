@@ -51,7 +51,7 @@ impl Tool for Argv {
             env: Default::default(),
             reads: vec![read_of(".", "")],
             always_reads,
-            variables: &[],
+            variables: Vec::new(),
             tools,
             resource: Resource::Cpu,
         })

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use super::tool::{Recipe, Tool, program};
 use super::unit::{OUTPUT, Unit};
+use super::variables;
 use super::words::Words;
 use super::{Params, read_of};
 
@@ -20,10 +21,6 @@ pub struct Go;
 struct Start {
     argv: Vec<String>,
 }
-
-/// What others set to change what Go builds.
-const VARIABLES: &[&str] =
-    &["GOFLAGS", "GOEXPERIMENT", "GOTOOLCHAIN", "GOWORK", "CC", "CXX", "CGO_CFLAGS", "CGO_LDFLAGS"];
 
 impl Tool for Go {
     fn name(&self) -> &'static str {
@@ -62,7 +59,7 @@ impl Tool for Go {
             env,
             reads: vec![read_of(".", "")],
             always_reads: Vec::new(),
-            variables: VARIABLES,
+            variables: variables::go(),
             tools: vec![program(&[&go, "version"])],
             resource: Resource::Cpu,
         })

@@ -46,7 +46,7 @@ impl Tool for Prebuilt {
             always_reads: Vec::new(),
             recipe: unit.json(&Source { path })?,
             env: Default::default(),
-            variables: &[],
+            variables: Vec::new(),
             tools: Vec::new(),
             resource: Resource::Cpu,
         })

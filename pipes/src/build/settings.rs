@@ -39,7 +39,9 @@ pub struct Settings {
     pub dir: String,
     /// Environment variables for the tool and the hooks, beside those that forge sets: `FORGE_PLATFORM` always, and for
     /// `cargo`, `go` and `zig` also `FORGE_VERSION`, `FORGE_TAG`, `FORGE_COMMIT`, `FORGE_COMMIT_TIME` and
-    /// `SOURCE_DATE_EPOCH`, which all come from the commit.
+    /// `SOURCE_DATE_EPOCH`, which all come from the commit. Of the environment that forge was started in, programs see where
+    /// things lie and how the network is reached (`PATH`, `HOME`, proxies, caches), and compilers what is theirs (`CC`,
+    /// `CFLAGS`, `GOFLAGS`); the rest is named here: `{ JOBS = "{{ env.JOBS }}" }`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Template>,
     /// Further arguments for the tool. A text is split as a shell would. Default: none for `cargo` and `go`,

@@ -59,7 +59,7 @@ pub struct Recipe {
     /// Source files that count whatever the table names.
     pub always_reads: Vec<Read>,
     /// The variables of the environment that matter.
-    pub variables: &'static [&'static str],
+    pub variables: Vec<String>,
     /// The programs that matter.
     pub tools: Vec<Program>,
     /// What bounds how many run side by side.

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::targets::ZigTarget;
 use super::tool::{Recipe, Tool, program};
 use super::unit::{OUTPUT, Unit};
-use super::{Params, read_of, take, targets, words};
+use super::{Params, read_of, take, targets, variables, words};
 
 /// The tool.
 pub struct Zig;
@@ -75,7 +75,7 @@ impl Tool for Zig {
             env: unit.facts(),
             reads: vec![read_of(".", "")],
             always_reads: Vec::new(),
-            variables: &[],
+            variables: variables::zig(),
             tools,
             resource: Resource::Cpu,
         })

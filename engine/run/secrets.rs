@@ -1,0 +1,197 @@
+//! The secrets of a project, read once when a run begins, and which of them are missing.
+//! Does not know what they open, nor who is told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use forge_schemas::Failure;
+use serde::Deserialize;
+
+use super::mask::SHORTEST;
+use crate::plan::Plan;
+use crate::registries::Registries;
+use crate::secrets::{Declared, Hidden, Origin, hidden, variable};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+/// The secrets that the project file names, as far as they are set.
+#[derive(Default)]
+pub struct Secrets {
+    /// By name; in place of one that is not set, why.
+    values: BTreeMap<String, Result<Secret, String>>,
+    hidden: Hidden,
+}
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// Shows it, to put it into a request or into the environment of a program.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Secrets {
+    /// Reads all that the project file names. `root` is its directory, where paths start; `variables` is the environment.
+    pub fn read(
+        declared: &Declared,
+        registries: &Registries,
+        root: &Path,
+        variables: &dyn Fn(&str) -> Option<String>,
+    ) -> Secrets {
+        let hidden = hidden(declared, registries);
+        let of_registries =
+            registries.values().filter_map(|it| it.secret.clone()).map(|it| (it.clone(), Origin::Env(it)));
+        // A name of `[secrets]` hides the variable of the same name.
+        let all: BTreeMap<String, Origin> = of_registries.chain(declared.clone()).collect();
+        let values = all.into_iter().map(|(name, origin)| (name, read(&origin, root, variables))).collect();
+        Secrets { values, hidden }
+    }
+
+    /// The secret of this name, if it is set.
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.values.get(name)?.as_ref().ok()
+    }
+
+    /// All that are set, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.values.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_ref().ok()?)))
+    }
+
+    /// The names of those that can't be masked: so short a text stands in many others.
+    pub fn too_short(&self) -> impl Iterator<Item = &str> {
+        self.all().filter(|(_, secret)| secret.reveal().len() < SHORTEST).map(|(name, _)| name)
+    }
+
+    /// What programs see that are granted these: variables and values.
+    pub fn granted<'s>(&'s self, names: &'s [String]) -> impl Iterator<Item = (String, &'s str)> {
+        names.iter().filter_map(|name| Some((variable(name), self.get(name)?.reveal())))
+    }
+
+    /// The environment variables that hold secrets.
+    pub fn hidden(&self) -> &Hidden {
+        &self.hidden
+    }
+
+    /// Of the secrets that the tasks of `plan` are granted, all that are not set, as one failure.
+    pub fn missing(&self, plan: &Plan) -> Option<Failure> {
+        let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
+        for task in plan.tasks() {
+            for name in &task.secrets {
+                wanted.entry(name).or_insert(&task.id);
+            }
+        }
+        let missing: Vec<(&str, String)> = wanted
+            .into_iter()
+            .filter_map(|(name, task)| {
+                let why = self.values.get(name)?.as_ref().err()?;
+                Some((name, format!("`{task}` is granted `{name}`, and {why}")))
+            })
+            .collect();
+        let message = match missing.as_slice() {
+            [] => return None,
+            [(name, _)] => format!("the secret `{name}` is not set"),
+            many => format!("{} secrets are not set", many.len()),
+        };
+        let failure = Failure::input(message).help("set them, or say elsewhere in `[secrets]` where they come from");
+        Some(missing.into_iter().fold(failure, |failure, (_, cause)| failure.cause(cause)))
+    }
+}
+
+fn read(origin: &Origin, root: &Path, variables: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
+    match origin {
+        Origin::Env(name) => match variables(name) {
+            Some(value) if value.is_empty() => Err(format!("the environment variable `{name}` is empty")),
+            Some(value) => Ok(Secret(value)),
+            None => Err(format!("there is no environment variable `{name}`")),
+        },
+        Origin::File(path) => {
+            let text = std::fs::read_to_string(root.join(path))
+                .map_err(|error| format!("can't read `{}`: {error}", path.display()))?;
+            let text = text.strip_suffix('\n').map_or(text.as_str(), |it| it.strip_suffix('\r').unwrap_or(it));
+            match text.is_empty() {
+                true => Err(format!("`{}` is empty", path.display())),
+                false => Ok(Secret(text.to_owned())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::plan::fake::planned;
+
+    fn check(secrets: &str, expect: Expect) {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("key"), "k3y\r\n").unwrap();
+        std::fs::write(place.path().join("empty"), "\n").unwrap();
+        let declared: Declared = toml::from_str(secrets).unwrap();
+        let variables = |name: &str| match name {
+            "SET" => Some("s3cret".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        let tables = format!(
+            "[secrets]\n{secrets}\n[[x]]\nid = 'one'\nsecrets = {:?}\n[[x]]\nid = 'two'",
+            declared.keys().collect::<Vec<_>>()
+        );
+        let (plan, diagnostics) = planned(&tables, &[]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let read = Secrets::read(&declared, &Registries::new(), place.path(), &variables);
+        let names: Vec<String> = declared.keys().cloned().collect();
+        let mut seen: String = read.granted(&names).map(|(name, value)| format!("{name}={value:?}\n")).collect();
+        if let Some(failure) = read.missing(&plan) {
+            seen += &format!("{failure}\n{}\n", failure.causes.join("\n"));
+        }
+        expect.assert_eq(&seen);
+    }
+
+    #[test]
+    fn what_is_set_and_what_is_not() {
+        check(
+            "a = { env = 'SET' }\nb = { file = 'key' }",
+            expect![[r#"
+                A="s3cret"
+                B="k3y"
+            "#]],
+        );
+        check(
+            "a = { env = 'UNSET' }\nb = { env = 'EMPTY' }\nc = { file = 'none' }\nd = { file = 'empty' }",
+            expect![[r#"
+                4 secrets are not set
+                `x:one` is granted `a`, and there is no environment variable `UNSET`
+                `x:one` is granted `b`, and the environment variable `EMPTY` is empty
+                `x:one` is granted `c`, and can't read `none`: No such file or directory (os error 2)
+                `x:one` is granted `d`, and `empty` is empty
+            "#]],
+        );
+        check(
+            "a = { env = 'UNSET' }",
+            expect![[r#"
+            the secret `a` is not set
+            `x:one` is granted `a`, and there is no environment variable `UNSET`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(format!("{:?}", Secret::new("s3cret")), "***");
+    }
+}
