@@ -15,6 +15,7 @@ pub mod http;
 mod kinds;
 pub mod locked;
 pub mod mask;
+mod orphans;
 mod preflight;
 mod probe;
 mod process;

@@ -1,8 +1,6 @@
 //! Rows D, and A3 and C9 with them: what is published of a release that stopped, and what a second run makes of it.
 //! Does not know how a registry is spoken to.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::Signal;
 
 use crate::support::forge::Running;
@@ -28,11 +26,7 @@ impl Died {
         proxy.fault("PUT", "/manifests/latest", 1..=1, Fault::Stall(None));
         let project = small::project(proxy.address());
         let running = Running::start(&mut project.command(&["run", "release", "--json"]));
-        let patience = Instant::now() + Duration::from_secs(30);
-        while !proxy.seen().iter().any(|it| it.line.starts_with("PUT") && it.line.contains("/manifests/latest")) {
-            assert!(Instant::now() < patience, "the tag moves");
-            std::thread::yield_now();
-        }
+        proxy.wait_for("PUT", "/manifests/latest");
         running.signal(Signal::KILL);
         assert_eq!(running.end(), None);
         proxy.heal();

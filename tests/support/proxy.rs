@@ -128,6 +128,16 @@ impl Proxy {
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().expect("no panic"))
     }
+
+    /// Waits until a request with this method and this text in its path has gone through.
+    #[track_caller]
+    pub fn wait_for(&self, method: &str, place: &str) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !self.seen().iter().any(|it| it.line.starts_with(method) && it.line.contains(place)) {
+            assert!(Instant::now() < patience, "{method} {place} was never asked");
+            thread::yield_now();
+        }
+    }
 }
 
 impl Shared {
