@@ -32,7 +32,12 @@ to = "registry"
 
 /// The project, to be released to this registry. Wherever that is, the commit is the same, and so is what is made of it.
 pub fn project(registry: &str) -> Project {
-    Project::of_text(TEXT).env("REGISTRY", registry).tagged("v1.2.3")
+    with("", registry)
+}
+
+/// The same, with these tables at the end of its file.
+pub fn with(tables: &str, registry: &str) -> Project {
+    Project::of_text(&format!("{TEXT}\n{tables}")).env("REGISTRY", registry).tagged("v1.2.3")
 }
 
 /// The same with another script, and another tag.
