@@ -433,11 +433,15 @@ impl<'a> Run<'a> {
     }
 
     fn tell_damage(&mut self) {
-        if let Some(aside) = self.record.damaged() {
-            let aside = aside.strip_prefix(&self.world.root).unwrap_or(aside).display();
-            let message = format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again");
-            self.tell(None, EventKind::Log { level: Level::Warn, message });
-        }
+        let aside = self.record.damaged().map(|it| it.strip_prefix(&self.world.root).unwrap_or(it).display());
+        let message = match aside {
+            Some(aside) => format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again"),
+            None if self.record.is_torn() => {
+                "the last entry of the record of tasks was cut short: what it was about is made again".to_owned()
+            }
+            None => return,
+        };
+        self.tell(None, EventKind::Log { level: Level::Warn, message });
     }
 
     // Directories of steps that a killed run has left behind.
