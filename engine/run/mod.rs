@@ -15,6 +15,7 @@ pub mod http;
 mod kinds;
 pub mod locked;
 pub mod mask;
+mod missing;
 mod orphans;
 mod preflight;
 mod probe;
@@ -151,6 +152,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
         preflight: Preflight::Ahead,
+        early: Vec::new(),
         gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
@@ -215,6 +217,8 @@ struct Run<'a> {
     /// What tasks that must run run with.
     due: BTreeMap<TaskId, Box<Due>>,
     preflight: Preflight,
+    /// What failed before the preflight, which tells it with all else.
+    early: Vec<(TaskId, Failure)>,
     gate: Gate,
     results: Results,
     stop: watch::Sender<Stop>,
@@ -301,6 +305,7 @@ impl<'a> Run<'a> {
                         Effect::Local | Effect::Stage => self.is_due(id),
                     }
                 }
+                Err(failure) if self.preflight == Preflight::Ahead => self.early.push((id, failure)),
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
             }
         }

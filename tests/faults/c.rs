@@ -290,6 +290,23 @@ fn c8_requests_that_are_cut_off() {
         .converges();
 }
 
+/// Nor does a store that holds what it should not go for one that does.
+#[test]
+fn the_look_at_the_store_finds_what_is_wrong() {
+    let scene = Scene::new().succeeds();
+    let blobs = scene.project.root().join(".forge/store/blobs/sha256");
+    assert_eq!(small::spoilt(&scene.project), [""; 0]);
+    fs::write(blobs.join(".part-1"), "not whole").expect("a file can be written");
+    assert_eq!(small::spoilt(&scene.project), [".part-1"]);
+    fs::remove_file(blobs.join(".part-1")).expect("a file");
+    let (name, other) = (format!("{:064}", 1), format!("{:064}", 2));
+    fs::write(blobs.join(&name), "other bytes").expect("a file can be written");
+    fs::write(blobs.join(&other), "").expect("a file can be written");
+    let mut spoilt = small::spoilt(&scene.project);
+    spoilt.sort();
+    assert_eq!(spoilt, [name, other]);
+}
+
 /// Registries that do not hold what they should are told from those that do.
 #[test]
 fn the_comparison_of_registries_finds_what_differs() {

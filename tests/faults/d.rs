@@ -203,14 +203,69 @@ fn an_older_version_does_not_become_the_latest() {
     assert_ne!(registry.manifest("acme/small:latest"), latest);
 }
 
+/// Two tables of programs, one of images, and two registries to publish them to.
+const MISSES: &str = r#"
+[project]
+name = "misses"
+
+[secrets]
+signing_key = { env = "SIGNING_KEY" }
+
+[[build]]
+id = "tool"
+tool = "command"
+argv = ["sh", "-c", "echo tool > $FORGE_OUTPUT"]
+platforms = ["linux/amd64"]
+
+[[build]]
+id = "signed"
+tool = "command"
+argv = ["no-such-signer"]
+binary = "signed"
+platforms = ["linux/amd64"]
+secrets = ["signing_key"]
+
+[[docker]]
+ids = ["tool"]
+images = ["127.0.0.1:1/acme/tool", "OPEN/acme/tool"]
+tags = ["{{ version }}"]
+platforms = ["linux/amd64"]
+base = "OPEN/acme/small:latest"
+
+[[publish]]
+to = "registry"
+
+[registries."OPEN"]
+username = "anna"
+secret = "OPEN_TOKEN"
+"#;
+
 #[test]
 fn everything_that_is_missing_is_told_before_anything_runs() {
-    let project = small::project("127.0.0.1:1");
-    let ended = project.forge(&["run", "release"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("127.0.0.1:1"), "{}", ended.stderr);
+    let mut registry = Registry::start();
+    small::project(registry.address()).forge(&RELEASE).expect(0);
+    registry.requests();
+    // The variable keeps its name.
+    let text = MISSES.replace("OPEN/", &format!("{}/", registry.address()));
+    let text = text.replace("\"OPEN\"", &format!("\"{}\"", registry.address()));
+    let project = Project::of_text(&text).tagged("v1.2.3");
+    let ended = project.forge(&RELEASE).expect(1);
+    let open = format!("`[registries.\"{}\"]` names it, and there is no environment variable", registry.address());
+    let missing = [
+        "can't connect to `127.0.0.1:1`",
+        "the secret `signing_key` is not set",
+        "`build:signed/linux/amd64` is granted `signing_key`, and there is no environment variable `SIGNING_KEY`",
+        "there is no program `no-such-signer`",
+        &open,
+    ];
+    for words in missing {
+        assert!(ended.stderr.contains(words), "`{words}` is missing\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("done "), "{}", ended.stderr);
+    let changed: Vec<String> =
+        registry.requests().into_iter().filter(|it| !it.starts_with("HEAD ") && !it.starts_with("GET ")).collect();
+    assert_eq!(changed, [""; 0]);
     assert!(!project.root().join("dist/tool_linux_amd64").exists(), "nothing was built");
-    assert!(!ended.stderr.contains("done build"), "{}", ended.stderr);
 }
 
 /// A project whose programs this tool makes, which no table names.
