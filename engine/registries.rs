@@ -2,6 +2,7 @@
 //! Does not know where credentials lie: it only names them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -27,6 +28,9 @@ pub struct Registry {
     /// The password or the access token: a name of `[secrets]`, or the environment variable that holds it. Without it, the
     /// credentials come from `docker login` or `podman login`.
     pub secret: Option<String>,
+    /// For how many seconds it may be silent before it answers; 300 where nothing is said. While it answers, it must send
+    /// 1024 bytes a second, counted over a minute, or over this time if that is less.
+    pub patience: Option<NonZeroU32>,
 }
 
 /// The registry that a host belongs to, as users call it: `docker.io` for `registry-1.docker.io`, else the host itself.
@@ -56,18 +60,19 @@ mod tests {
         check(
             "[\"localhost:5000\"]\ninsecure = true\nca = \"ca.pem\"",
             expect![[
-                r#"{"localhost:5000": Registry { insecure: Some(true), ca: Some("ca.pem"), username: None, secret: None }}"#
+                r#"{"localhost:5000": Registry { insecure: Some(true), ca: Some("ca.pem"), username: None, secret: None, patience: None }}"#
             ]],
         );
         check(
             "[\"ghcr.io\"]\nusername = \"anna\"\nsecret = \"GHCR_TOKEN\"",
             expect![[
-                r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN") }}"#
+                r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN"), patience: None }}"#
             ]],
         );
         check(
             "[\"ghcr.io\"]\npassword = \"pw\"",
-            expect!["unknown field `password`, expected one of `insecure`, `ca`, `username`, `secret`"],
+            expect!["unknown field `password`, expected one of `insecure`, `ca`, `username`, `secret`, `patience`"],
         );
+        check("[\"ghcr.io\"]\npatience = 0", expect!["invalid value: integer `0`, expected a nonzero u32"]);
     }
 }

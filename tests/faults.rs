@@ -9,4 +9,5 @@ mod d;
 mod edits;
 mod h;
 mod kills;
+mod signals;
 mod small;

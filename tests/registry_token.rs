@@ -24,9 +24,19 @@ pub struct TokenServer {
     asked: mpsc::Receiver<String>,
 }
 
+/// How many seconds a token lives unless said otherwise.
+const LIFE: u64 = 300;
+/// For how many seconds a registry takes one that has expired: its clock may not be the server's.
+const LEEWAY: u64 = 60;
+
 impl TokenServer {
     /// Signs with `key.pem`, which `cert.pem` in `dir` vouches for.
     pub fn start(dir: &Path) -> TokenServer {
+        TokenServer::start_with(dir, LIFE, LIFE)
+    }
+
+    /// The same, with tokens that are good for so many seconds, and said to be good for so many.
+    pub fn start_with(dir: &Path, good: u64, said: u64) -> TokenServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (sender, asked) = mpsc::channel();
@@ -34,7 +44,7 @@ impl TokenServer {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (dir, sender) = (dir.clone(), sender.clone());
-                thread::spawn(move || serve(stream.unwrap(), &dir, &sender));
+                thread::spawn(move || serve(stream.unwrap(), &dir, (good, said), &sender));
             }
         });
         TokenServer { address, asked }
@@ -46,7 +56,7 @@ impl TokenServer {
     }
 }
 
-fn serve(mut stream: TcpStream, dir: &Path, asked: &mpsc::Sender<String>) {
+fn serve(mut stream: TcpStream, dir: &Path, (good, said): (u64, u64), asked: &mpsc::Sender<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let head: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|it| !it.is_empty()).collect();
     let header = |name: &str| {
@@ -65,7 +75,7 @@ fn serve(mut stream: TcpStream, dir: &Path, asked: &mpsc::Sender<String>) {
     let knows_password = method == "GET" && header("authorization") == Some(&password);
     let knows_token = method == "POST" && pairs.contains(&("refresh_token".to_owned(), "t0".to_owned()));
     let (status, answer) = match knows_password || knows_token {
-        true => ("200 OK", json!({ "access_token": token(dir, &scopes), "expires_in": 300 })),
+        true => ("200 OK", json!({ "access_token": token(dir, &scopes, good), "expires_in": said })),
         false => ("401 Unauthorized", json!({ "errors": [] })),
     };
     let answer = answer.to_string();
@@ -73,8 +83,8 @@ fn serve(mut stream: TcpStream, dir: &Path, asked: &mpsc::Sender<String>) {
     stream.write_all((head + &answer).as_bytes()).unwrap();
 }
 
-/// A JSON web token (RFC 7519) for these scopes.
-fn token(dir: &Path, scopes: &[&str]) -> String {
+/// A JSON web token (RFC 7519) for these scopes, which a registry takes for so many seconds.
+fn token(dir: &Path, scopes: &[&str], good: u64) -> String {
     let pem = fs::read_to_string(dir.join("cert.pem")).unwrap();
     let certificate: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -82,8 +92,8 @@ fn token(dir: &Path, scopes: &[&str]) -> String {
         ("iss", json!("test")),
         ("sub", json!("anna")),
         ("aud", json!("test")),
-        ("exp", json!(now + 300)),
-        ("nbf", json!(now - 10)),
+        ("exp", json!(now + good - LEEWAY)),
+        ("nbf", json!(now - LEEWAY)),
         ("iat", json!(now)),
         ("jti", json!("1")),
         ("access", scopes.iter().map(|scope| access(scope)).collect()),

@@ -1,8 +1,6 @@
 //! Standard output and standard error: the only place of forge that prints.
 //! Does not know what is said.
 
-#![expect(clippy::print_stderr, reason = "this is where printing is done")]
-
 use std::io::{IsTerminal as _, Write as _};
 
 use forge_schemas::{Failure, exit};
@@ -18,33 +16,38 @@ pub fn print(text: &str) {
 
 /// Prints an error to standard error.
 pub fn error(message: &str) {
-    eprintln!("error: {message}");
+    tell(&format!("error: {message}\n"));
 }
 
 /// Prints something worth knowing to standard error.
 pub fn note(message: &str) {
-    eprintln!("note: {message}");
+    tell(&format!("note: {message}\n"));
 }
 
 /// Tells all that is wrong, and that therefore nothing was built.
 pub fn diagnostics(arguments: &Arguments, diagnostics: &[Diagnostic]) {
     let colour = colour(arguments);
-    eprint!("{}", report::render(diagnostics, colour));
+    tell(&report::render(diagnostics, colour));
     if diagnostics.iter().any(Diagnostic::is_error) {
-        eprintln!("{}", report::summary(diagnostics, "nothing was built", colour));
+        tell(&format!("{}\n", report::summary(diagnostics, "nothing was built", colour)));
     }
 }
 
 /// Tells a failure that belongs to no task. Answers its exit code.
 pub fn failure(failure: &Failure) -> u8 {
-    eprintln!("error: {failure}");
+    error(&failure.to_string());
     for cause in &failure.causes {
-        eprintln!("  because: {cause}");
+        tell(&format!("  because: {cause}\n"));
     }
     if let Some(help) = &failure.help {
-        eprintln!("  help: {help}");
+        tell(&format!("  help: {help}\n"));
     }
     exit::FAILED
+}
+
+// A reader that has gone away (`2>&1 | head`, a terminal that was closed) is no error, and no bug.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Whether standard error has colours.

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     let chosen = session.select(&options.selection)?;
     let plan = &chosen.plan;
     let locked = lock::read(arguments)?;
-    let secrets = secrets::read(&session, plan)?;
+    let secrets = secrets::read(&session);
     let (folder, _lock) = folder::take(arguments, &session.root)?;
     session.remember(&folder).map_err(|it| output::failure(&it))?;
     let diary = folder.runs().join(began.run_name());

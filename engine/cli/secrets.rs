@@ -1,4 +1,4 @@
-//! The secrets of a run, read before anything is done: what is missing is told at once.
+//! The secrets of a run, read before anything is done.
 //! Does not know what they are for.
 
 use std::sync::Arc;
@@ -7,16 +7,11 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::output;
 use super::session::Session;
-use crate::plan::Plan;
 use crate::run::secrets::Secrets;
 
-/// Reads all that the project file names. One that `plan` needs and that is not set is told, and answered with the exit
-/// code.
-pub fn read(session: &Session, plan: &Plan) -> Result<Arc<Secrets>, u8> {
+/// Reads all that the project file names. Whether one is missed is seen when it is known what will run.
+pub fn read(session: &Session) -> Arc<Secrets> {
     let secrets = all(session);
-    if let Some(failure) = secrets.missing(plan) {
-        return Err(output::failure(&failure));
-    }
     for name in secrets.too_short() {
         output::note(&format!("the secret `{name}` is too short to be masked where a program prints it"));
     }
@@ -25,7 +20,7 @@ pub fn read(session: &Session, plan: &Plan) -> Result<Arc<Secrets>, u8> {
         // does not offer that, the run is no worse than it was.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
-    Ok(Arc::new(secrets))
+    Arc::new(secrets)
 }
 
 /// Reads all that the project file names, for a command that starts no program: what is not set may not be needed.

@@ -99,6 +99,9 @@ impl Effects {
         if self.intentions.replace.contains(&found.place) {
             return None;
         }
+        if let Some(failure) = self.is_other(task, found) {
+            return Some(failure);
+        }
         let because = match &found.change {
             Change::Conflict { because } => because.clone(),
             Change::Move => self.moved_since(task, found)?,
@@ -111,6 +114,22 @@ impl Effects {
             .cause(format!("ours is {}", words(ours)))
             .help(format!("nothing was touched; give it another version or tag, or `--replace {place}`"));
         Some(failure)
+    }
+
+    // What was to be put there when the release was begun is not what would be now: a source or a tool is another, and nobody
+    // knows which of both the world has seen.
+    fn is_other(&self, task: &Task, found: &Finding) -> Option<Failure> {
+        let was = self.begun.as_ref()?.intent(&task.id)?.found.iter().find(|it| it.place == found.place)?;
+        let (was, is) = (was.ours?, found.ours.filter(|is| Some(*is) != was.ours)?);
+        let place = &found.place;
+        let message = format!("`{place}` was to be another thing when this release was begun");
+        let help = "a source or a tool has changed since: run it with the same, or begin anew with `--new`";
+        Some(
+            Failure::new(FailureClass::Refused, message)
+                .cause(format!("then {was}"))
+                .cause(format!("now {is}"))
+                .help(help),
+        )
     }
 
     // A place that was seen when the release was begun, and is neither that nor ours now.

@@ -16,6 +16,8 @@ pub mod http;
 mod kinds;
 pub mod locked;
 pub mod mask;
+mod missing;
+mod orphans;
 mod preflight;
 mod probe;
 mod process;
@@ -152,6 +154,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         dist: Dist::of_project(&world.root),
         due: BTreeMap::new(),
         preflight: Preflight::Ahead,
+        early: Vec::new(),
         gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
@@ -221,6 +224,8 @@ struct Run<'a> {
     /// What tasks that must run run with.
     due: BTreeMap<TaskId, Box<Due>>,
     preflight: Preflight,
+    /// What failed before the preflight, which tells it with all else.
+    early: Vec<(TaskId, Failure)>,
     gate: Gate,
     results: Results,
     stop: watch::Sender<Stop>,
@@ -307,6 +312,7 @@ impl<'a> Run<'a> {
                         Effect::Local | Effect::Stage => self.is_due(id),
                     }
                 }
+                Err(failure) if self.preflight == Preflight::Ahead => self.early.push((id, failure)),
                 Err(failure) => self.failed(id, failure, 0, Vec::new(), None),
             }
         }
@@ -439,11 +445,15 @@ impl<'a> Run<'a> {
     }
 
     fn tell_damage(&mut self) {
-        if let Some(aside) = self.record.damaged() {
-            let aside = aside.strip_prefix(&self.world.root).unwrap_or(aside).display();
-            let message = format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again");
-            self.tell(None, EventKind::Log { level: Level::Warn, message });
-        }
+        let aside = self.record.damaged().map(|it| it.strip_prefix(&self.world.root).unwrap_or(it).display());
+        let message = match aside {
+            Some(aside) => format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again"),
+            None if self.record.is_torn() => {
+                "the last entry of the record of tasks was cut short: what it was about is made again".to_owned()
+            }
+            None => return,
+        };
+        self.tell(None, EventKind::Log { level: Level::Warn, message });
     }
 
     // Directories of steps that a killed run has left behind.

@@ -1,12 +1,13 @@
 //! Before the first task starts: whether all that the run will need is there and lets us in. All that is not is told at once.
 //! Changes nothing, here or there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread::Scope;
 
-use forge_schemas::{Effect, Failure, FailureClass, Outcome, Tool};
+use forge_schemas::{Effect, Failure, Outcome};
 use tokio::sync::mpsc::Sender;
 
+use super::missing::Missing;
 use super::probe::{Answer, Question, ask_all};
 use super::{Message, Run};
 use crate::plan::TaskId;
@@ -28,7 +29,8 @@ impl<'a> Run<'a> {
     where
         'a: 'scope,
     {
-        if self.preflight != Preflight::Ahead || !self.schedule.is_anything_due() {
+        let is_time = self.schedule.is_anything_due() || !self.early.is_empty();
+        if self.preflight != Preflight::Ahead || !is_time {
             return self.preflight == Preflight::Over;
         }
         let questions: Vec<Question<'a>> = self.schedule.waiting().filter_map(|id| self.early_question(id)).collect();
@@ -48,10 +50,11 @@ impl<'a> Run<'a> {
     /// Goes on if everything is fit, and stops the run with all that is not.
     pub(super) fn after_preflight(&mut self, answers: Vec<Answer>) {
         self.preflight = Preflight::Over;
-        let refused = answers.into_iter().filter_map(|(id, answer)| answer.err().map(|failure| (id, failure)));
-        let mut failures: Vec<(TaskId, Failure)> = refused.collect();
-        failures.extend(self.missing_tools());
-        failures.extend(self.full_disk());
+        let mut failures = std::mem::take(&mut self.early);
+        failures.extend(answers.into_iter().filter_map(|(id, answer)| answer.err().map(|failure| (id, failure))));
+        for missing in self.missing() {
+            add(&mut failures, missing);
+        }
         if failures.is_empty() {
             return;
         }
@@ -89,39 +92,21 @@ impl<'a> Run<'a> {
         let task = self.plan.task(id);
         (task.step.effect != Effect::Local).then_some(Question { id, task, inputs: Vec::new() })
     }
+}
 
-    fn missing_tools(&self) -> Vec<(TaskId, Failure)> {
-        let mut seen: BTreeSet<&Tool> = BTreeSet::new();
-        let mut failures = Vec::new();
-        for id in self.schedule.waiting() {
-            for tool in &self.plan.task(id).step.tools {
-                if !seen.insert(tool) {
-                    continue;
-                }
-                let tools = &self.shared.tools;
-                if let Err(failure) = tools.property(tool, &self.hashes).and_then(|_| tools.check(tool)) {
-                    failures.push((id, failure));
-                }
-            }
-        }
-        failures
+/// Tells what is missing at the first task that would fail for it and has nothing else to tell: of one task, one failure is
+/// told. What a server was asked for may have been missed already.
+fn add(failures: &mut Vec<(TaskId, Failure)>, (ids, failure): Missing) {
+    if failures.iter().any(|(_, told)| told.message == failure.message) {
+        return;
     }
-
-    // What they made the last time says how much they make. Of what nobody has made yet, nobody knows.
-    fn full_disk(&self) -> Option<(TaskId, Failure)> {
-        let store = self.world.folder.store();
-        let disk = rustix::fs::statvfs(&store).ok()?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let first = self.schedule.waiting().next()?;
-        let tasks = self.schedule.waiting().map(|id| self.plan.task(id));
-        let names: BTreeSet<&str> = tasks.flat_map(|task| &task.step.makes).map(|it| it.name.as_str()).collect();
-        let made = self.dist.list().artifacts;
-        let need: u64 = made.iter().filter(|it| names.contains(it.name.as_str())).map(|it| it.size).sum();
-        let failure = || {
-            let message = format!("the disk is full: can't make {need} bytes, as the last time, where {free} are free");
-            let help = format!("make room where `{}` is (`forge clean` may help), and run it again", store.display());
-            Failure::new(FailureClass::Machine, message).help(help)
-        };
-        (free < need).then(|| (first, failure()))
+    let free = ids.iter().find(|id| !failures.iter().any(|(taken, _)| taken == *id));
+    match (free, failures.iter_mut().find(|(taken, _)| ids.contains(taken))) {
+        (Some(id), _) => failures.push((*id, failure)),
+        (None, Some((_, told))) => {
+            let words: Vec<String> = [format!("also, {failure}")].into_iter().chain(failure.causes).collect();
+            *told = told.clone().cause(words.join(": "));
+        }
+        (None, None) => {}
     }
 }

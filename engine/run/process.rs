@@ -8,13 +8,14 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use forge_schemas::{Command, Exit, Failure, FailureClass};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
 use tokio::sync::watch;
 
 use super::cancel::Stop;
 use super::mask::{Mask, Masked};
+use super::orphans::Group;
 
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,13 +53,12 @@ pub async fn run(
     stop: watch::Receiver<Stop>,
     line: &(dyn Fn(Stream, &str) + Send + Sync),
 ) -> Result<Exit, Failure> {
-    let mut child = spawn(start)?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let (mut child, group) = spawn(start)?;
     let mut stdout = Kept::new(STDOUT_KEPT);
     let mut stderr = Kept::new(STDERR_KEPT);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let status = {
-        let waiting = wait(&mut child, group, stop);
+        let waiting = wait(&mut child, &group, stop);
         let reading = async {
             tokio::join!(
                 follow(out, start.mask.stream(), &mut stdout, |it| line(Stream::Out, it)),
@@ -78,6 +78,7 @@ pub async fn run(
         }
         status
     };
+    group.end().await;
     ended(status, stdout, stderr)
 }
 
@@ -86,12 +87,13 @@ enum Ended {
     Stopped,
 }
 
-fn spawn(start: &Start<'_>) -> Result<Child, Failure> {
+fn spawn(start: &Start<'_>) -> Result<(Child, Group), Failure> {
     let Some((program, arguments)) = start.command.argv.split_first() else {
         return Err(Failure::input("there is no program to start: the command is empty"));
     };
     let directory = start.command.dir.as_deref().unwrap_or(start.directory);
-    tokio::process::Command::new(program)
+    let mut command = tokio::process::Command::new(program);
+    command
         .args(arguments)
         .current_dir(directory)
         .env_clear()
@@ -100,10 +102,8 @@ fn spawn(start: &Start<'_>) -> Result<Child, Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| not_started(program, directory, &error))
+        .kill_on_drop(true);
+    Group::start(&mut command).map_err(|error| not_started(program, directory, &error))
 }
 
 fn not_started(program: &str, directory: &Path, error: &std::io::Error) -> Failure {
@@ -114,28 +114,21 @@ fn not_started(program: &str, directory: &Path, error: &std::io::Error) -> Failu
     Failure::tool(format!("can't start `{program}` in `{}`: {error}", directory.display()))
 }
 
-async fn wait(child: &mut Child, group: Option<Pid>, mut stop: watch::Receiver<Stop>) -> std::io::Result<Ended> {
+async fn wait(child: &mut Child, group: &Group, mut stop: watch::Receiver<Stop>) -> std::io::Result<Ended> {
     tokio::select! {
         status = child.wait() => return status.map(Ended::Itself),
         _ = stop.wait_for(|stop| *stop >= Stop::Ask) => {}
     }
-    signal(group, Signal::TERM);
+    group.signal(Signal::TERM);
     tokio::select! {
         _ = child.wait() => {}
         () = tokio::time::sleep(GRACE) => {}
         _ = stop.wait_for(|stop| *stop >= Stop::Kill) => {}
     }
     // What it started may outlive it; the group goes as a whole.
-    signal(group, Signal::KILL);
+    group.signal(Signal::KILL);
     child.wait().await?;
     Ok(Ended::Stopped)
-}
-
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // It may have ended by itself in between.
-        let _ = kill_process_group(group, signal);
-    }
 }
 
 fn ended(status: std::io::Result<Ended>, stdout: Kept, stderr: Kept) -> Result<Exit, Failure> {

@@ -1,15 +1,13 @@
-//! The secrets of a project, read once when a run begins, and which of them are missing.
+//! The secrets of a project, read once when a run begins.
 //! Does not know what they open, nor who is told.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use forge_schemas::Failure;
 use serde::Deserialize;
 
 use super::mask::SHORTEST;
-use crate::plan::Plan;
 use crate::registries::Registries;
 use crate::secrets::{Declared, Hidden, Origin, hidden, variable};
 
@@ -86,28 +84,9 @@ impl Secrets {
         &self.hidden
     }
 
-    /// Of the secrets that the tasks of `plan` are granted, all that are not set, as one failure.
-    pub fn missing(&self, plan: &Plan) -> Option<Failure> {
-        let mut wanted: BTreeMap<&str, &str> = BTreeMap::new();
-        for task in plan.tasks() {
-            for name in &task.secrets {
-                wanted.entry(name).or_insert(&task.id);
-            }
-        }
-        let missing: Vec<(&str, String)> = wanted
-            .into_iter()
-            .filter_map(|(name, task)| {
-                let why = self.values.get(name)?.as_ref().err()?;
-                Some((name, format!("`{task}` is granted `{name}`, and {why}")))
-            })
-            .collect();
-        let message = match missing.as_slice() {
-            [] => return None,
-            [(name, _)] => format!("the secret `{name}` is not set"),
-            many => format!("{} secrets are not set", many.len()),
-        };
-        let failure = Failure::input(message).help("set them, or say elsewhere in `[secrets]` where they come from");
-        Some(missing.into_iter().fold(failure, |failure, (_, cause)| failure.cause(cause)))
+    /// Why a secret that the project file names is not set; none if it is.
+    pub fn why_not_set(&self, name: &str) -> Option<&str> {
+        self.values.get(name)?.as_ref().err().map(String::as_str)
     }
 }
 
@@ -135,7 +114,9 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::plan::TaskId;
     use crate::plan::fake::planned;
+    use crate::run::missing;
 
     fn check(secrets: &str, expect: Expect) {
         let place = tempfile::tempdir().unwrap();
@@ -156,8 +137,10 @@ mod tests {
         let read = Secrets::read(&declared, &Registries::new(), place.path(), &variables);
         let names: Vec<String> = declared.keys().cloned().collect();
         let mut seen: String = read.granted(&names).map(|(name, value)| format!("{name}={value:?}\n")).collect();
-        if let Some(failure) = read.missing(&plan) {
-            seen += &format!("{failure}\n{}\n", failure.causes.join("\n"));
+        let tasks: Vec<TaskId> = plan.ids().collect();
+        for (ids, failure) in missing::secrets(&plan, &tasks, &read, &Registries::new()) {
+            let who: Vec<&str> = ids.iter().map(|id| plan.task(*id).id.as_str()).collect();
+            seen += &format!("{}: {failure}, because {}\n", who.join(" "), failure.causes.join(", because "));
         }
         expect.assert_eq(&seen);
     }
@@ -174,19 +157,17 @@ mod tests {
         check(
             "a = { env = 'UNSET' }\nb = { env = 'EMPTY' }\nc = { file = 'none' }\nd = { file = 'empty' }",
             expect![[r#"
-                4 secrets are not set
-                `x:one` is granted `a`, and there is no environment variable `UNSET`
-                `x:one` is granted `b`, and the environment variable `EMPTY` is empty
-                `x:one` is granted `c`, and can't read `none`: No such file or directory (os error 2)
-                `x:one` is granted `d`, and `empty` is empty
+                x:one: the secret `a` is not set, because `x:one` is granted `a`, and there is no environment variable `UNSET`
+                x:one: the secret `b` is not set, because `x:one` is granted `b`, and the environment variable `EMPTY` is empty
+                x:one: the secret `c` is not set, because `x:one` is granted `c`, and can't read `none`: No such file or directory (os error 2)
+                x:one: the secret `d` is not set, because `x:one` is granted `d`, and `empty` is empty
             "#]],
         );
         check(
             "a = { env = 'UNSET' }",
             expect![[r#"
-            the secret `a` is not set
-            `x:one` is granted `a`, and there is no environment variable `UNSET`
-        "#]],
+                x:one: the secret `a` is not set, because `x:one` is granted `a`, and there is no environment variable `UNSET`
+            "#]],
         );
     }
 

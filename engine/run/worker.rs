@@ -13,6 +13,7 @@ use super::Message;
 use super::diary::Diary;
 use super::effects::Effects;
 use super::host::{Shared, TaskHost};
+use super::orphans;
 use super::probe::{self, Question};
 use super::sources::Tree;
 use crate::pipes::{Pipes, STACK};
@@ -101,6 +102,8 @@ fn work(job: Job<'_>, sender: &Sender<Message>) -> Ended {
         }
         Err(failure) => (Err(failure), Vec::new()),
     };
+    // Nobody writes into its directory any more when that goes.
+    orphans::end();
     let _ = std::fs::remove_dir_all(&job.directory);
     Ended { id: job.id, result, took: began.elapsed().as_millis() as u64, tail, log: job.log }
 }

@@ -25,6 +25,9 @@ pub struct Journal {
     begun: Option<Begun>,
     /// What was cut off, for people.
     torn: Option<String>,
+    /// Whether a line could not be written. What the disk has then is not known, and a later line that it takes would say
+    /// nothing of this one.
+    is_lost: bool,
 }
 
 /// A release that was begun.
@@ -78,7 +81,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Failure::file("read", &path, &error)),
         };
-        let mut journal = Journal { path, file: None, begun: None, torn: None };
+        let mut journal = Journal { path, file: None, begun: None, torn: None, is_lost: false };
         journal.read(&text)?;
         Ok(journal)
     }
@@ -153,6 +156,16 @@ impl Journal {
     }
 
     fn write(&mut self, entry: &Entry) -> Result<(), Failure> {
+        if self.is_lost {
+            return Err(lost(&self.path));
+        }
+        self.is_lost = true;
+        self.append(entry)?;
+        self.is_lost = false;
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), Failure> {
         let failure = |path: &Path, error: io::Error| Failure::file("write", path, &error);
         let body = serde_json::to_string(entry).map_err(|error| Failure::bug(error.to_string()))?;
         let line = format!("{} {body}\n", checksum(body.as_bytes()));
@@ -232,6 +245,12 @@ fn checksum(body: &[u8]) -> String {
 fn newer(path: &Path, format: u32) -> Failure {
     let message = format!("`{}` is of a newer forge (format {format}, not {FORMAT})", path.display());
     Failure::new(FailureClass::Machine, message).help("go on with that forge; nothing was touched")
+}
+
+fn lost(path: &Path) -> Failure {
+    let message = format!("nothing is published any more: a line of `{}` could not be written", path.display());
+    Failure::new(FailureClass::Machine, message)
+        .help("see to the disk, and run it again: it asks what became of what was begun")
 }
 
 fn damaged(path: &Path, line: usize) -> Failure {

@@ -27,6 +27,7 @@ pub struct Record {
     /// How long each task ran last, in milliseconds, by a digest of its id.
     took: HashMap<u64, u64>,
     damaged: Option<PathBuf>,
+    is_torn: bool,
 }
 
 /// What a task made, found again.
@@ -81,15 +82,21 @@ impl Record {
             log.clear();
         }
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failure)?;
-        if whole < log.len() {
+        let is_torn = whole < log.len();
+        if is_torn {
             file.set_len(whole as u64).map_err(failure)?;
         }
-        Ok(Record { file, end: whole as u64, path, log, entries, took, damaged })
+        Ok(Record { file, end: whole as u64, path, log, entries, took, damaged, is_torn })
     }
 
     /// Where a record was set aside whose content can't be trusted.
     pub fn damaged(&self) -> Option<&Path> {
         self.damaged.as_deref()
+    }
+
+    /// Whether a crash had torn its last entry.
+    pub fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// What a task of this fingerprint has made, if all of it is still in the store.
@@ -376,6 +383,7 @@ mod tests {
             let whole = ends.iter().filter(|end| **end <= length && **end > 0).count();
             assert_eq!(recalled(&record, &blobs), TASKS[..whole], "cut at {length}");
             assert_eq!(record.damaged(), None, "cut at {length}");
+            assert_eq!(record.is_torn(), !ends.contains(&length), "cut at {length}");
             assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, ends[whole], "cut at {length}");
             // What is noted next is not lost behind what was cut.
             record.note(fingerprint("e"), "e", 1, &[]).unwrap();

@@ -5,6 +5,7 @@ mod choice;
 #[cfg(test)]
 mod fake;
 mod layout;
+mod patience;
 mod push;
 mod receipt;
 mod registry;

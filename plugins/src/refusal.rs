@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_failure_comes_back_as_it_went() {
-        for class in ["tool", "network", "refused", "input", "machine", "cancelled", "bug"] {
+        for class in ["tool", "network", "silent", "refused", "input", "machine", "cancelled", "bug"] {
             let class: FailureClass = serde_json::from_str(&format!("\"{class}\"")).unwrap();
             let failure = Failure::new(class, "so it is").cause("it was so").help("make it otherwise");
             let refusal = Refusal::from(failure.clone());

@@ -51,6 +51,8 @@ pub enum FailureClass {
     Tool,
     /// The network, or the other end of it; trying again may help.
     Network,
+    /// The other end has said nothing, or hardly anything, for as long as it may; trying again would take as long.
+    Silent,
     /// The other end refuses: no right, or what was sent is wrong.
     Refused,
     /// What the task was given is not what it can work with.

@@ -3,14 +3,14 @@
 //! Does not know what is published.
 
 mod client;
+mod slow;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::registry_token::TokenServer;
-use crate::support::certificates;
 use crate::support::forge::Ended;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy, Seen};
@@ -21,28 +21,38 @@ const RELEASE: [&str; 2] = ["run", "release"];
 /// With nothing in between, the tests need not wait.
 const AT_ONCE: &str = "Retry-After: 0";
 
-/// What a release leaves behind that nothing has disturbed, and how often it has done what.
-static UNDISTURBED: LazyLock<(Contents, BTreeMap<String, usize>)> = LazyLock::new(|| {
+/// What a release leaves behind, and how often it has done what.
+type Left = (Contents, BTreeMap<String, usize>);
+
+/// What is left by one that nothing has disturbed.
+static UNDISTURBED: LazyLock<Arc<Left>> = LazyLock::new(|| undisturbed(""));
+
+/// The same for a project with these tables at the end of its file.
+fn undisturbed(tables: &str) -> Arc<Left> {
     let mut registry = Registry::start();
-    small::project(registry.address()).forge(&RELEASE).expect(0);
+    small::with(tables, registry.address()).forge(&RELEASE).expect(0);
     let changes = changes(&registry.requests());
     assert!(changes.len() >= 8 && changes.values().all(|count| *count == 1), "{changes:#?}");
-    (registry.contents(), changes)
-});
+    Arc::new((registry.contents(), changes))
+}
 
 /// A registry, a proxy in front of it, and a project that is released to it.
 struct Scene {
     registry: Registry,
     proxy: Proxy,
     project: Project,
+    undisturbed: Arc<Left>,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let registry = Registry::start();
+        Scene::before(Registry::start())
+    }
+
+    fn before(registry: Registry) -> Scene {
         let proxy = Proxy::start(registry.address());
         let project = small::project(proxy.address());
-        Scene { registry, proxy, project }
+        Scene { registry, proxy, project, undisturbed: UNDISTURBED.clone() }
     }
 
     fn fault(
@@ -82,7 +92,7 @@ impl Scene {
     fn converges(mut self) {
         self.proxy.heal();
         self.release().expect(0);
-        let (contents, once) = &*UNDISTURBED;
+        let (contents, once) = &*self.undisturbed;
         let differences = self.registry.contents().differences(contents);
         assert!(differences.is_empty(), "{differences:#?}");
         assert_eq!(changes(&self.registry.requests()), *once, "each change was made once");
@@ -168,14 +178,14 @@ fn c2_a_wait_of_hours_is_a_failure_at_once() {
 
 #[test]
 fn c3_a_registry_that_is_down() {
-    let Scene { registry, proxy, project } = Scene::new();
+    let Scene { registry, proxy, project, undisturbed } = Scene::new();
     let address = proxy.address().to_owned();
     proxy.stop();
     let ended = project.forge(&RELEASE).expect(1);
     let reason = format!("can't connect to `{address}`: Connection refused");
     assert!(ended.stderr.contains(&reason), "{}", ended.stderr);
     let proxy = Proxy::start_at(&address, registry.address());
-    Scene { registry, proxy, project }.converges();
+    Scene { registry, proxy, project, undisturbed }.converges();
 }
 
 const PAGE: &str = "<!DOCTYPE html><title>Log in</title>";
@@ -199,7 +209,8 @@ fn check_base(place: &'static str, fault: Fault, words: &[&str]) {
     small::project(bases.address()).forge(&RELEASE).expect(0);
     let proxy = Proxy::start(bases.address());
     let base = format!("{}/acme/small:latest", proxy.address());
-    let release = |registry: &Registry| small::project(registry.address()).env("BASE", &base);
+    let tables = format!("[registries.\"{}\"]\npatience = 1\n", proxy.address());
+    let release = |registry: &Registry| small::with(&tables, registry.address()).env("BASE", &base);
     let (registry, undisturbed) = (Registry::start(), Registry::start());
     let project = release(&registry);
     proxy.fault("GET", place, 1..=usize::MAX, fault);
@@ -279,66 +290,21 @@ fn c8_requests_that_are_cut_off() {
         .converges();
 }
 
-/// A registry that asks for tokens, in a scene whose user has a password.
-fn guarded() -> (Scene, TokenServer) {
-    let tokens = tempfile::tempdir().expect("a temporary directory");
-    certificates::make(tokens.path());
-    let server = TokenServer::start(tokens.path());
-    let realm = format!("http://{}/token", server.address);
-    let bundle = tokens.keep().join("ca.pem").display().to_string();
-    let variables = [
-        ("REGISTRY_AUTH", "token"),
-        ("REGISTRY_AUTH_TOKEN_REALM", &*realm),
-        ("REGISTRY_AUTH_TOKEN_SERVICE", "test"),
-        ("REGISTRY_AUTH_TOKEN_ISSUER", "test"),
-        ("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE", &*bundle),
-    ];
-    let registry = Registry::start_with(|_| {}, &variables);
-    let proxy = Proxy::start(registry.address());
-    let project = small::project(proxy.address());
-    // `anna:pw`
-    let login = format!(r#"{{"auths": {{"{}": {{"auth": "YW5uYTpwdw=="}}}}}}"#, proxy.address());
-    fs::create_dir(project.home().join(".docker")).expect("a directory can be made");
-    fs::write(project.home().join(".docker/config.json"), login).expect("a file can be written");
-    (Scene { registry, proxy, project }, server)
-}
-
-/// What a registry says when a token is not good any more.
-fn expired(tokens: &TokenServer) -> Fault {
-    let realm = format!("Bearer realm=\"http://{}/token\",service=\"test\"", tokens.address);
-    let scope = "scope=\"repository:acme/small:pull,push\",error=\"invalid_token\"";
-    answer("401 Unauthorized", &[&format!("WWW-Authenticate: {realm},{scope}")])
-}
-
+/// Nor does a store that holds what it should not go for one that does.
 #[test]
-fn c10_a_token_that_expires_in_the_middle() {
-    let (scene, tokens) = guarded();
-    let scene = scene.fault("PUT", "/manifests/sha256:", 1..=1, expired(&tokens)).succeeds();
-    let asked = tokens.asked();
-    assert!(
-        (2..=3).contains(&asked.len()),
-        "a token at the start, and one for each image whose token was refused: {asked:?}"
-    );
-    scene.converges();
-}
-
-#[test]
-fn c10_a_token_that_is_never_good() {
-    let (scene, tokens) = guarded();
-    let scene = scene.fault("PUT", "/manifests/sha256:", 1..=usize::MAX, expired(&tokens));
-    scene.fails(&["`HOST` refuses the credentials from ", "are they still good"]).converges();
-}
-
-#[test]
-fn c10_a_push_that_is_forbidden() {
-    let denied = r#"{"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}"#;
-    let (scene, _tokens) = guarded();
-    let scene =
-        scene.fault("PUT", "/manifests/sha256:", 1..=usize::MAX, Fault::Answer("403 Forbidden", vec![], denied));
-    let words = ["status 403", "DENIED: requested access", "the credentials for `HOST` may not push to `acme/small`"];
-    let scene = scene.fails(&words);
-    assert!(Scene::count(&scene.proxy.seen(), "PUT", "/manifests/") <= 2, "each image once");
-    scene.converges();
+fn the_look_at_the_store_finds_what_is_wrong() {
+    let scene = Scene::new().succeeds();
+    let blobs = scene.project.root().join(".forge/store/blobs/sha256");
+    assert_eq!(small::spoilt(&scene.project), [""; 0]);
+    fs::write(blobs.join(".part-1"), "not whole").expect("a file can be written");
+    assert_eq!(small::spoilt(&scene.project), [".part-1"]);
+    fs::remove_file(blobs.join(".part-1")).expect("a file");
+    let (name, other) = (format!("{:064}", 1), format!("{:064}", 2));
+    fs::write(blobs.join(&name), "other bytes").expect("a file can be written");
+    fs::write(blobs.join(&other), "").expect("a file can be written");
+    let mut spoilt = small::spoilt(&scene.project);
+    spoilt.sort();
+    assert_eq!(spoilt, [name, other]);
 }
 
 /// Registries that do not hold what they should are told from those that do.

@@ -1,16 +1,19 @@
 //! Rows D, and A3 and C9 with them: what is published of a release that stopped, and what a second run makes of it.
 //! Does not know how a registry is spoken to.
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::process::Command;
 
 use rustix::process::Signal;
 
 use super::small::files;
 
-use crate::support::forge::Running;
+use crate::support::disk::failing;
+use crate::support::forge::{Ended, Running};
+use crate::support::program::output;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::registry::{Registry, changes};
+use crate::support::registry::{Contents, Registry, changes};
 use crate::support::small;
 
 const RELEASE: [&str; 2] = ["run", "release"];
@@ -25,56 +28,118 @@ struct Died {
 impl Died {
     /// Killed when the registry had moved a tag and forge had not heard of it.
     fn while_a_tag_moved() -> Died {
+        Died::at_a_tag(Fault::Stall(None), small::project)
+    }
+
+    /// Killed when the registry was asked to move a tag, and this had come of it.
+    fn at_a_tag(fault: Fault, project: impl FnOnce(&str) -> Project) -> Died {
         let registry = Registry::start();
         let proxy = Proxy::start(registry.address());
-        proxy.fault("PUT", "/manifests/latest", 1..=1, Fault::Stall(None));
-        let project = small::project(proxy.address());
+        proxy.fault("PUT", "/manifests/latest", 1..=1, fault);
+        let project = project(proxy.address());
         let running = Running::start(&mut project.command(&["run", "release", "--json"]));
-        let patience = Instant::now() + Duration::from_secs(30);
-        while !proxy.seen().iter().any(|it| it.line.starts_with("PUT") && it.line.contains("/manifests/latest")) {
-            assert!(Instant::now() < patience, "the tag moves");
-            std::thread::yield_now();
-        }
+        proxy.wait_for("PUT", "/manifests/latest");
         running.signal(Signal::KILL);
         assert_eq!(running.end(), None);
         proxy.heal();
         Died { registry, proxy, project }
     }
+
+    /// The same commit on another machine, which has got the journal and nothing else.
+    fn elsewhere(&self, project: impl FnOnce(&str) -> Project) -> Project {
+        let other = project(self.proxy.address());
+        other.write(".forge/journal", &journal(&self.project));
+        other
+    }
+}
+
+fn journal(project: &Project) -> String {
+    fs::read_to_string(project.root().join(".forge/journal")).expect("a journal")
+}
+
+fn tags(contents: &Contents) -> Vec<String> {
+    contents.tags().into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// A release that has been gone on with by this project left what one leaves that nothing has disturbed, and each change
+/// was made once, whoever has made it.
+#[track_caller]
+fn is_whole(registry: &mut Registry, project: &Project) {
+    let changes = changes(&registry.requests());
+    assert!(changes.len() >= 8 && changes.values().all(|count| *count == 1), "nothing is done twice: {changes:#?}");
+    let undisturbed = Registry::start();
+    let other = small::project(undisturbed.address());
+    other.forge(&RELEASE).expect(0);
+    let differences = registry.contents().differences(&undisturbed.contents());
+    assert!(differences.is_empty(), "{differences:#?}");
+    assert_eq!(project.digests().len(), other.digests().len());
+    small::check_store(project);
 }
 
 #[test]
 fn a3_killed_between_intent_and_done() {
-    let mut died = Died::while_a_tag_moved();
-    let journal = std::fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
-    assert!(journal.contains("\"entry\":\"intent\""), "{journal}");
-    let ended = died.project.forge(&RELEASE).expect(0);
-    assert!(ended.stderr.contains("going on with version 1.2.3"), "{}", ended.stderr);
-    let changes = changes(&died.registry.requests());
-    assert!(changes.values().all(|count| *count == 1), "nothing is done twice: {changes:#?}");
-    let undisturbed = Registry::start();
-    let other = small::project(undisturbed.address());
-    other.forge(&RELEASE).expect(0);
-    let differences = died.registry.contents().differences(&undisturbed.contents());
-    assert!(differences.is_empty(), "{differences:#?}");
-    assert_eq!(died.project.digests().len(), other.digests().len());
-    let journal = std::fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
-    assert!(journal.trim_end().ends_with("{\"entry\":\"end\"}"), "{journal}");
+    // The registry has heard nothing; it has done it, and was not heard.
+    for fault in [Fault::Deaf, Fault::Stall(None)] {
+        let mut died = Died::at_a_tag(fault, small::project);
+        assert!(journal(&died.project).contains("\"entry\":\"intent\""), "{}", journal(&died.project));
+        let ended = died.project.forge(&RELEASE).expect(0);
+        assert!(ended.stderr.contains("going on with version 1.2.3"), "{}", ended.stderr);
+        is_whole(&mut died.registry, &died.project);
+        let journal = journal(&died.project);
+        assert!(journal.trim_end().ends_with("{\"entry\":\"end\"}"), "{journal}");
+    }
+}
+
+/// Each thread's first write to the journal, second, …, until no thread makes as many; and what came of it.
+fn at_every_line(calls: &str, fault: &str, expect: impl Fn(Ended, &str)) {
+    for when in 1..20 {
+        let mut registry = Registry::start();
+        let project = small::project(registry.address());
+        let (trace, journal) = (project.place().join("trace"), project.root().join(".forge/journal"));
+        let inject = format!("{calls}:{fault}:when={when}");
+        let ended = Ended::of(&mut failing(&project.command(&RELEASE), &inject, Some(&journal), &trace));
+        let trace = fs::read_to_string(trace).expect("what was traced");
+        if ended.code == Some(0) {
+            assert!(when > 2 && !trace.contains("(INJECTED)"), "{calls}: few calls were there to fail");
+            return;
+        }
+        expect(ended, &trace);
+        project.forge(&RELEASE).expect(0);
+        is_whole(&mut registry, &project);
+    }
+    panic!("{calls}: every thread makes twenty");
+}
+
+#[test]
+fn a3_killed_at_every_line_of_the_journal() {
+    for calls in ["write", "fsync,fdatasync"] {
+        at_every_line(calls, "signal=KILL", |ended, _| assert_eq!(ended.code, None, "{}", ended.stderr));
+    }
+}
+
+#[test]
+fn a7_a_journal_that_can_not_be_synced_stops_the_release() {
+    at_every_line("fsync,fdatasync", "error=EIO", |ended, trace| {
+        let ended = ended.expect(1);
+        assert!(ended.stderr.contains("(os error 5)") && ended.stderr.contains("/journal`"), "{}", ended.stderr);
+        let after = trace.split_once("(INJECTED)").map(|it| it.1).unwrap_or_default();
+        assert!(!after.contains("sync("), "it is not synced again, by nobody: {trace}");
+    });
 }
 
 #[test]
 fn d2_another_machine_goes_on() {
-    let died = Died::while_a_tag_moved();
-    // Another directory, with the same source and what the first has left in `.forge`.
-    let other = Project::copy(&died.project.root()).env("REGISTRY", died.proxy.address());
-    other.forge(&RELEASE).expect(0);
-    let contents = died.registry.contents();
-    assert_eq!(contents.tags().len(), 2, "{:?}", contents.tags());
+    let mut died = Died::while_a_tag_moved();
+    let other = died.elsewhere(small::project);
+    let ended = other.forge(&RELEASE).expect(0);
+    assert!(ended.stderr.contains("going on with version 1.2.3"), "{}", ended.stderr);
+    is_whole(&mut died.registry, &other);
 }
 
 #[test]
 fn d3_a_changed_plan_is_not_gone_on_with() {
     let died = Died::while_a_tag_moved();
-    let text = std::fs::read_to_string(died.project.root().join("forge.toml")).expect("a project file");
+    let text = fs::read_to_string(died.project.root().join("forge.toml")).expect("a project file");
     died.project.write("forge.toml", &text.replace("echo tool", "echo changed tool"));
     died.project.retag("v1.2.4");
     let project = &died.project;
@@ -113,9 +178,6 @@ fn c9_other_bytes_under_the_same_version_stay() {
     for words in ["is another thing already", "there is sha256:", "ours is sha256:", &format!("--replace {place}")] {
         assert!(ended.stderr.contains(words), "`{words}` is missing\n{}", ended.stderr);
     }
-    let tags = |contents: &crate::support::registry::Contents| {
-        contents.tags().iter().map(|it| (*it).to_owned()).collect::<Vec<String>>()
-    };
     assert_eq!(tags(&registry.contents()), tags(&before));
     let list = registry.manifest("acme/small:1.2.3");
     other.forge(&["run", "release", "--replace", &place]).expect(0);
@@ -136,14 +198,122 @@ fn an_older_version_does_not_become_the_latest() {
     assert_ne!(registry.manifest("acme/small:latest"), latest);
 }
 
+/// Two tables of programs, one of images, and two registries to publish them to.
+const MISSES: &str = r#"
+[project]
+name = "misses"
+
+[secrets]
+signing_key = { env = "SIGNING_KEY" }
+
+[[build]]
+id = "tool"
+tool = "command"
+argv = ["sh", "-c", "echo tool > $FORGE_OUTPUT"]
+platforms = ["linux/amd64"]
+
+[[build]]
+id = "signed"
+tool = "command"
+argv = ["no-such-signer"]
+binary = "signed"
+platforms = ["linux/amd64"]
+secrets = ["signing_key"]
+
+[[docker]]
+ids = ["tool"]
+images = ["127.0.0.1:1/acme/tool", "OPEN/acme/tool"]
+tags = ["{{ version }}"]
+platforms = ["linux/amd64"]
+base = "OPEN/acme/small:latest"
+
+[[publish]]
+to = "registry"
+
+[registries."OPEN"]
+username = "anna"
+secret = "OPEN_TOKEN"
+"#;
+
 #[test]
 fn everything_that_is_missing_is_told_before_anything_runs() {
-    let project = small::project("127.0.0.1:1");
-    let ended = project.forge(&["run", "release"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("127.0.0.1:1"), "{}", ended.stderr);
+    let mut registry = Registry::start();
+    small::project(registry.address()).forge(&RELEASE).expect(0);
+    registry.requests();
+    // The variable keeps its name.
+    let text = MISSES.replace("OPEN/", &format!("{}/", registry.address()));
+    let text = text.replace("\"OPEN\"", &format!("\"{}\"", registry.address()));
+    let project = Project::of_text(&text).tagged("v1.2.3");
+    let ended = project.forge(&RELEASE).expect(1);
+    let open = format!("`[registries.\"{}\"]` names it, and there is no environment variable", registry.address());
+    let missing = [
+        "can't connect to `127.0.0.1:1`",
+        "the secret `signing_key` is not set",
+        "`build:signed/linux/amd64` is granted `signing_key`, and there is no environment variable `SIGNING_KEY`",
+        "there is no program `no-such-signer`",
+        &open,
+    ];
+    for words in missing {
+        assert!(ended.stderr.contains(words), "`{words}` is missing\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("done "), "{}", ended.stderr);
+    let changed: Vec<String> =
+        registry.requests().into_iter().filter(|it| !it.starts_with("HEAD ") && !it.starts_with("GET ")).collect();
+    assert_eq!(changed, [""; 0]);
     assert!(!project.root().join("dist/tool_linux_amd64").exists(), "nothing was built");
-    assert!(!ended.stderr.contains("done build"), "{}", ended.stderr);
+}
+
+/// A project whose programs this tool makes, which no table names.
+fn made_by(tool: &'static str) -> impl Fn(&str) -> Project {
+    move |registry| {
+        let project = small::changed("maker", registry, "v1.2.3");
+        let directory = project.place().join("bin");
+        fs::create_dir(&directory).expect("a directory can be made");
+        fs::write(directory.join("maker"), format!("#!/bin/sh\n{tool}\n")).expect("a file can be written");
+        output(Command::new("chmod").arg("+x").arg(directory.join("maker")));
+        project.env("PATH", &format!("{}:/usr/bin:/bin", directory.display()))
+    }
+}
+
+#[test]
+fn d3_a_changed_tool_is_not_gone_on_with() {
+    let died = Died::at_a_tag(Fault::Stall(None), made_by("echo tool"));
+    let before = died.registry.contents();
+    let other = died.elsewhere(made_by("echo another tool"));
+    let ended = other.forge(&RELEASE).expect(1);
+    let place = format!("`{}/acme/small:latest` was to be another thing", died.proxy.address());
+    for words in [&*place, "then sha256:", "now sha256:", "a source or a tool has changed", "--new"] {
+        assert!(ended.stderr.contains(words), "`{words}` is missing\n{}", ended.stderr);
+    }
+    assert_eq!(tags(&died.registry.contents()), tags(&before), "no tag was moved");
+    let same = died.elsewhere(made_by("echo tool"));
+    same.forge(&RELEASE).expect(0);
+}
+
+#[test]
+fn d4_without_the_journal_the_registry_is_asked() {
+    let check = |forget: &dyn Fn(&Died) -> Option<Project>| {
+        for fault in [Fault::Deaf, Fault::Stall(None)] {
+            let mut died = Died::at_a_tag(fault, small::project);
+            let other = forget(&died);
+            let project = other.as_ref().unwrap_or(&died.project);
+            let ended = project.forge(&RELEASE).expect(0);
+            assert!(!ended.stderr.contains("going on with"), "nothing is known of it: {}", ended.stderr);
+            is_whole(&mut died.registry, project);
+            let again = project.forge(&RELEASE).expect(0);
+            assert!(!again.stderr.contains("going on with"), "{}", again.stderr);
+        }
+    };
+    check(&|died| {
+        fs::remove_file(died.project.root().join(".forge/journal")).expect("a journal");
+        None
+    });
+    check(&|died| {
+        fs::remove_dir_all(died.project.root().join(".forge")).expect("a folder");
+        None
+    });
+    // Another machine, which knows the commit and nothing else.
+    check(&|died| Some(small::project(died.proxy.address())));
 }
 
 /// What `forge plan release --diff` says, a verdict and how often; the registry has heard questions alone, and nothing was made.

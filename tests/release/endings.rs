@@ -1,9 +1,6 @@
-//! Runs that end badly: what is said, what goes on, and what is left behind.
+//! Runs that end badly: what is said, and what goes on.
 //! Does not know what a pipe does.
 
-use rustix::process::Signal;
-
-use crate::support::forge::Running;
 use crate::support::project::Project;
 
 /// One that fails, one that needs it, one that does not.
@@ -58,49 +55,4 @@ fn a_failure_says_what_and_where_and_stops_what_needs_it() {
     };
     assert!(tasks("done ").iter().any(|it| it.starts_with("docker:good-image")), "{said}");
     assert!(tasks("skipped ").iter().any(|it| it.starts_with("docker:bad-image")), "{said}");
-}
-
-const SLEEPS: &str = r#"
-[project]
-name = "long"
-
-[[build]]
-id = "long"
-tool = "command"
-platforms = ["linux/amd64"]
-argv = ["sh", "-c", "sleep 1000 & echo $$; wait"]
-"#;
-
-fn interrupted_by(signal: Signal) {
-    let project = Project::of_text(SLEEPS);
-    let mut running = Running::start(&mut project.command(&["run", "build", "--snapshot", "--json"]));
-    let group = running.next_output();
-    assert!(!members(&group).is_empty(), "group {group} runs");
-    running.signal(signal);
-    assert_eq!(running.end(), Some(130));
-    assert_eq!(members(&group), Vec::<String>::new());
-    // What was interrupted has made nothing.
-    assert!(!project.root().join("dist/long").exists());
-}
-
-#[test]
-fn interrupted() {
-    interrupted_by(Signal::INT);
-}
-
-#[test]
-fn terminated() {
-    interrupted_by(Signal::TERM);
-}
-
-/// The processes of a group that still run.
-fn members(group: &str) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").expect("/proc is mounted").filter_map(Result::ok);
-    let stats = processes.filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
-    // After the name, which may hold anything: state, parent, group (proc(5)).
-    let runs = |stat: &String| {
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        fields.get(2) == Some(&group) && fields.first() != Some(&"Z")
-    };
-    stats.filter(runs).collect()
 }

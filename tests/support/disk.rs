@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::forge::through;
 use super::program::output;
 
 /// A file system in memory over a directory; it goes away with its owner.
@@ -44,12 +45,6 @@ pub fn failing(command: &Command, inject: &str, path: Option<&Path>, trace: &Pat
     if let Some(path) = path {
         strace.arg("--trace-path").arg(path);
     }
-    strace.arg("--output").arg(trace).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    strace
+    strace.arg("--output").arg(trace);
+    through(strace, command)
 }

@@ -1,7 +1,7 @@
 //! The executable that is tested, with nothing around it but what the toolchains need.
 //! Does not know what it is asked to do.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -32,6 +32,18 @@ pub fn command(executable: &Path, work: &Path, home: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The same command, started by another program that takes it as its last words: `env --ignore-signal=HUP`.
+pub fn through(mut other: Command, command: &Command) -> Command {
+    other.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
 }
 
 /// How a run ended, and what it wrote.
@@ -128,10 +140,24 @@ impl Running {
     }
 
     /// Waits for the end: the exit code.
-    pub fn end(mut self) -> Option<i32> {
+    pub fn end(self) -> Option<i32> {
+        self.rest().code
+    }
+
+    /// Waits for the end: how it was, and the events that nobody has heard yet.
+    pub fn rest(mut self) -> Ended {
+        let mut stdout = String::new();
         // What it writes at the end must find a reader.
-        let rest = std::io::copy(&mut self.events, &mut std::io::sink());
-        rest.expect("events can be read");
-        self.child.wait().expect("forge can be waited for").code()
+        self.events.read_to_string(&mut stdout).expect("events can be read");
+        let code = self.child.wait().expect("forge can be waited for").code();
+        Ended { code, stdout, stderr: String::new() }
+    }
+}
+
+/// A test that has failed leaves nobody behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

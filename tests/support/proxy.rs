@@ -30,6 +30,10 @@ pub enum Fault {
     Stall(Option<usize>),
     /// The body comes byte by byte, with a pause before each.
     Trickle(Duration),
+    /// The server hears nothing, and the client is told nothing.
+    Deaf,
+    /// The server gets the request after a pause.
+    Late(Duration),
     /// A byte of the reply's body is another.
     Flip(usize),
     /// A header of the reply is another, or missing. The connection is closed after it.
@@ -128,6 +132,16 @@ impl Proxy {
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().expect("no panic"))
     }
+
+    /// Waits until a request with this method and this text in its path has gone through.
+    #[track_caller]
+    pub fn wait_for(&self, method: &str, place: &str) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !self.seen().iter().any(|it| it.line.starts_with(method) && it.line.contains(place)) {
+            assert!(Instant::now() < patience, "{method} {place} was never asked");
+            thread::yield_now();
+        }
+    }
 }
 
 impl Shared {
@@ -138,7 +152,7 @@ impl Shared {
             let fault = self.fault_of(&request);
             let reply = self.reply(&request, fault.as_ref(), &mut server)?;
             let told = match &fault {
-                Some(Fault::LostReply | Fault::CutRequest(_) | Fault::Stall(None)) => None,
+                Some(Fault::LostReply | Fault::CutRequest(_) | Fault::Stall(None) | Fault::Deaf) => None,
                 _ => reply.as_ref().and_then(Message::status),
             };
             self.seen.lock().expect("no panic").push(Seen {
@@ -180,12 +194,16 @@ impl Shared {
                 let is_head = request.head.starts_with("HEAD ");
                 Ok(Some(Message { head, body: if is_head { Vec::new() } else { text.as_bytes().to_vec() } }))
             }
+            Some(Fault::Deaf) => Ok(Some(Message { head: String::new(), body: Vec::new() })),
             Some(Fault::CutRequest(size)) => {
                 send(server.get_mut(), &request.head, &request.body[..*size])?;
                 server.get_mut().shutdown(std::net::Shutdown::Both)?;
                 Ok(None)
             }
             _ => {
+                if let Some(Fault::Late(pause)) = fault {
+                    thread::sleep(*pause);
+                }
                 send(server.get_mut(), &request.head, &request.body)?;
                 let is_head = request.head.starts_with("HEAD ");
                 Message::read(server, if is_head { Some(0) } else { None })
@@ -197,7 +215,7 @@ impl Shared {
 /// Tells the client. Whether the connection can be used again.
 fn tell(client: &mut TcpStream, mut reply: Message, fault: Option<Fault>) -> io::Result<bool> {
     match fault {
-        None | Some(Fault::Answer(..)) => {
+        None | Some(Fault::Answer(..) | Fault::Late(_)) => {
             send(client, &reply.head, &reply.body)?;
             return Ok(true);
         }
@@ -211,6 +229,8 @@ fn tell(client: &mut TcpStream, mut reply: Message, fault: Option<Fault>) -> io:
             send(client, &reply.head, &reply.body)?;
         }
         Some(Fault::CutReply(size)) => send(client, &reply.head, &reply.body[..size])?,
+        // Until the client gives up.
+        Some(Fault::Deaf) => client.read_exact(&mut [0])?,
         Some(Fault::Stall(size)) => {
             if let Some(size) = size {
                 send(client, &reply.head, &reply.body[..size])?;

@@ -32,7 +32,12 @@ to = "registry"
 
 /// The project, to be released to this registry. Wherever that is, the commit is the same, and so is what is made of it.
 pub fn project(registry: &str) -> Project {
-    Project::of_text(TEXT).env("REGISTRY", registry).tagged("v1.2.3")
+    with("", registry)
+}
+
+/// The same, with these tables at the end of its file.
+pub fn with(tables: &str, registry: &str) -> Project {
+    Project::of_text(&format!("{TEXT}\n{tables}")).env("REGISTRY", registry).tagged("v1.2.3")
 }
 
 /// The same with another script, and another tag.
@@ -41,11 +46,19 @@ pub fn changed(script: &str, registry: &str, tag: &str) -> Project {
 }
 
 /// Checks that every file of the project's store is what its name says, and that nothing unfinished lies there.
+#[track_caller]
 pub fn check_store(project: &Project) {
+    assert_eq!(spoilt(project), [""; 0], "a blob has the digest that it is called by");
+}
+
+/// The files of the project's store that are not what their names say.
+pub fn spoilt(project: &Project) -> Vec<String> {
     let blobs = project.root().join(".forge/store/blobs/sha256");
-    for entry in fs::read_dir(blobs).into_iter().flatten().map(|it| it.expect("the store can be listed")) {
+    let name = |entry: fs::DirEntry| {
         let bytes = fs::read(entry.path()).expect("a blob can be read");
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(digest, entry.file_name().to_string_lossy(), "a blob has the digest that it is called by");
-    }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (digest != name).then_some(name)
+    };
+    fs::read_dir(blobs).into_iter().flatten().filter_map(|it| name(it.expect("the store can be listed"))).collect()
 }

@@ -46,6 +46,15 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// The same with a host that may be silent for so long, if that is said.
+    #[must_use]
+    pub fn with_patience(&self, patience: Option<Duration>) -> Pace {
+        let Some(silence) = patience else { return self.clone() };
+        let stretch = self.stretch.min(silence);
+        let share = stretch.as_secs_f64() / self.stretch.as_secs_f64();
+        Pace { silence, stretch, least: (self.least as f64 * share) as u64, ..self.clone() }
+    }
+
     /// How long to wait when something has failed so often: at least half of the longest wait for that, and by chance
     /// more, so that those whom one server has turned away at once do not all come back at once.
     pub fn wait(&self, failed: u32) -> Duration {

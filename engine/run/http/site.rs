@@ -31,6 +31,8 @@ pub struct Sites {
 pub struct Site {
     /// As users call it: `ghcr.io`, `localhost:5000`, `docker.io`.
     pub name: String,
+    /// For how long it may be silent, if that is said.
+    pub patience: Option<Duration>,
     /// Bounds how many requests are under way.
     pub permits: Semaphore,
     scheme: Scheme,
@@ -96,6 +98,7 @@ impl Sites {
         let permits = Semaphore::new(CONNECTIONS);
         Site {
             name: name.to_owned(),
+            patience: registry.patience.map(|it| Duration::from_secs(it.get().into())),
             permits,
             scheme,
             trust,

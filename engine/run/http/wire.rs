@@ -46,7 +46,8 @@ pub enum Trouble {
 struct Flow<'a> {
     response: &'a mut Response,
     request: &'a HttpRequest,
-    pace: &'a Pace,
+    site: Arc<Site>,
+    pace: Pace,
     since: Instant,
     came: u64,
 }
@@ -119,13 +120,20 @@ impl Wire {
             head.insert(CONTENT_LENGTH, HeaderValue::from(size));
         }
         let sending = client.request(method(request.method), url.clone()).headers(head).body(body).send();
+        let silence = self.pace.with_patience(site.patience).silence;
         tokio::select! {
             answer = sending => answer.map_err(|error| trouble(&error, request, site)),
-            () = pulse.stops(self.pace.silence) => {
-                let reason = format!("nothing has moved for {}", pace::in_words(self.pace.silence));
-                Err(Trouble::Slow(broken(request, &reason)))
+            () = pulse.stops(silence) => {
+                let reason = format!("nothing has moved for {}", pace::in_words(silence));
+                Err(Trouble::Slow(silent(request, site, &reason)))
             }
         }
+    }
+
+    fn flow<'a>(&self, response: &'a mut Response, request: &'a HttpRequest) -> Flow<'a> {
+        let site = self.sites.at(response.url());
+        let pace = self.pace.with_patience(site.patience);
+        Flow { response, request, site, pace, since: Instant::now(), came: 0 }
     }
 
     async fn to_file(&self, response: &mut Response, request: &HttpRequest, path: &Path) -> Result<(), Trouble> {
@@ -134,7 +142,7 @@ impl Wire {
         let beside = tempfile::Builder::new().prefix(".part-").tempfile_in(dir).map_err(|error| failed(&error))?;
         let mut file = tokio::fs::File::from_std(beside.reopen().map_err(|error| failed(&error))?);
         let mut digester = Digester::default();
-        let mut flow = Flow::of(response, request, &self.pace);
+        let mut flow = self.flow(response, request);
         while let Some(chunk) = flow.next().await? {
             let _ = digester.write_all(&chunk);
             file.write_all(&chunk).await.map_err(|error| failed(&error))?;
@@ -161,7 +169,7 @@ impl Wire {
     }
 
     async fn bytes(&self, response: &mut Response, request: &HttpRequest, limit: usize) -> Result<Vec<u8>, Trouble> {
-        let mut flow = Flow::of(response, request, &self.pace);
+        let mut flow = self.flow(response, request);
         let mut bytes = Vec::new();
         while bytes.len() < limit
             && let Some(chunk) = flow.next().await?
@@ -172,11 +180,7 @@ impl Wire {
     }
 }
 
-impl<'a> Flow<'a> {
-    fn of(response: &'a mut Response, request: &'a HttpRequest, pace: &'a Pace) -> Flow<'a> {
-        Flow { response, request, pace, since: Instant::now(), came: 0 }
-    }
-
+impl Flow<'_> {
     /// The next bytes; none at the end.
     async fn next(&mut self) -> Result<Option<bytes::Bytes>, Trouble> {
         loop {
@@ -190,7 +194,7 @@ impl<'a> Flow<'a> {
                 Err(_) if self.came < self.pace.least => {
                     let stretch = pace::in_words(self.pace.stretch);
                     let reason = format!("fewer than {} bytes have come in {stretch}", self.pace.least);
-                    return Err(Trouble::Slow(broken(self.request, &reason)));
+                    return Err(Trouble::Slow(silent(self.request, &self.site, &reason)));
                 }
                 Err(_) => (self.since, self.came) = (Instant::now(), 0),
             }
@@ -244,6 +248,14 @@ pub fn in_short(method: Method, url: &str) -> String {
 /// A failure of the network, and what was asked.
 pub fn broken(request: &HttpRequest, reason: &str) -> Failure {
     Failure::new(FailureClass::Network, reason).cause(in_short(request.method, &request.url))
+}
+
+fn silent(request: &HttpRequest, site: &Site, reason: &str) -> Failure {
+    let help = format!(
+        "run it again when `{0}` answers; for how long it may be silent says `patience` in `[registries.\"{0}\"]`",
+        site.name
+    );
+    Failure::new(FailureClass::Silent, reason).cause(in_short(request.method, &request.url)).help(help)
 }
 
 /// Whether people are answered rather than programs: by a login page, say. What has a digest is judged by that.

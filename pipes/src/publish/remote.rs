@@ -5,6 +5,7 @@ use forge_plugin::Host;
 use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use serde::Deserialize;
 
+use super::patience::Patience;
 use crate::oci::manifest::ACCEPT;
 use crate::oci::reference::Reference;
 
@@ -118,9 +119,10 @@ impl<'a> Remote<'a> {
     /// it is done again.
     pub fn put(&self, target: &str, manifest: &Manifest) -> Result<Put, Failure> {
         let mut outcome = self.put_once(target, manifest);
+        let mut patience = Patience::default();
         for failed in 1..ATTEMPTS {
             match &outcome {
-                Err(failure) if failure.class == FailureClass::Network => {}
+                Err(failure) if patience.bears(failure) => {}
                 _ => break,
             }
             if self.is_there(target, manifest.blob.digest, failed)? {

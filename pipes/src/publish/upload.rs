@@ -4,6 +4,7 @@
 use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use url::{Host, Url};
 
+use super::patience::Patience;
 use super::remote::Remote;
 use crate::oci::reference::Reference;
 
@@ -39,6 +40,7 @@ struct Session {
 /// Makes sure that `blob` is in the repository. `mounts` are repositories that may hold it.
 pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> Result<(), Failure> {
     let mut last = None;
+    let mut patience = Patience::default();
     for failed in 0..ATTEMPTS {
         // Of an upload that ended without an answer, asking tells whether it succeeded.
         if (ask == Ask::First || failed > 0) && is_there(remote, blob.digest, failed)? {
@@ -52,7 +54,7 @@ pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> 
         match sent {
             Ok(Sent::Done) => return Ok(()),
             Ok(Sent::Lost(failure)) => last = Some(failure),
-            Err(failure) if failure.class == FailureClass::Network => last = Some(failure),
+            Err(failure) if patience.bears(&failure) => last = Some(failure),
             Err(failure) => return Err(failure),
         }
     }

@@ -109,7 +109,9 @@ fn c3_certificates_that_are_not_good() {
 fn c4_silence_before_the_answer() {
     check_blob(
         Fault::Stall(None),
-        expect!["nothing has moved for 0.3 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; "],
+        expect![[
+            r#"nothing has moved for 0.3 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; run it again when `HOST` answers; for how long it may be silent says `patience` in `[registries."HOST"]`"#
+        ]],
     );
 }
 
@@ -117,7 +119,9 @@ fn c4_silence_before_the_answer() {
 fn c4_silence_in_the_middle() {
     check_blob(
         Fault::Stall(Some(10)),
-        expect!["fewer than 5 bytes have come in 0.2 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; "],
+        expect![[
+            r#"fewer than 5 bytes have come in 0.2 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; run it again when `HOST` answers; for how long it may be silent says `patience` in `[registries."HOST"]`"#
+        ]],
     );
 }
 
@@ -125,7 +129,9 @@ fn c4_silence_in_the_middle() {
 fn c4_a_trickle() {
     check_blob(
         Fault::Trickle(Duration::from_millis(150)),
-        expect!["fewer than 5 bytes have come in 0.2 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; "],
+        expect![[
+            r#"fewer than 5 bytes have come in 0.2 s; GET https://HOST/v2/acme/hello/blobs/DIGEST; tried 2 times; run it again when `HOST` answers; for how long it may be silent says `patience` in `[registries."HOST"]`"#
+        ]],
     );
 }
 
