@@ -109,7 +109,9 @@ impl Effects {
         let failure = Failure::new(FailureClass::Refused, format!("`{place}` is another thing already: {because}"))
             .cause(format!("there is {}", words(there)))
             .cause(format!("ours is {}", words(ours)))
-            .help(format!("nothing was touched; give it another version or tag, or `--replace {place}`"));
+            .help(format!(
+                "nothing was touched: give it another version or tag, leave it out with `--skip {task}`, or `--replace {place}`"
+            ));
         Some(failure)
     }
 

@@ -130,6 +130,11 @@ fn an_older_version_does_not_become_the_latest() {
     let older = small::changed("echo older tool", registry.address(), "v1.2.9");
     let ended = older.forge(&RELEASE).expect(1);
     assert!(ended.stderr.contains("it is version 1.3.0 now, and 1.2.9 is older"), "{}", ended.stderr);
+    assert!(!registry.tags("acme/small").contains(&"1.2.9".to_owned()), "nothing was published");
+    // The rest is, without what the help says to leave out.
+    let skip = ended.stderr.split("`--skip ").nth(1).and_then(|rest| rest.split('`').next()).expect("a way on");
+    older.forge(&["run", "release", "--skip", skip]).expect(0);
+    assert!(registry.tags("acme/small").contains(&"1.2.9".to_owned()), "its own tag is out");
     assert_eq!(registry.manifest("acme/small:latest"), latest);
     let newer = small::changed("echo newer tool", registry.address(), "v1.3.1");
     newer.forge(&RELEASE).expect(0);
