@@ -173,6 +173,11 @@ impl Begun {
         self.intents.get(task)
     }
 
+    /// Whether a task was about to publish, and nobody knows yet what became of that.
+    pub fn is_open(&self) -> bool {
+        self.intents.iter().any(|(task, it)| it.effect == Effect::Publish && !self.done.contains(task))
+    }
+
     /// Whether anything was begun that the world can see.
     pub fn is_visible(&self) -> bool {
         self.intents.values().any(|it| it.effect == Effect::Publish)
@@ -289,7 +294,9 @@ mod tests {
         assert_eq!(begun.release, release("1"));
         assert_eq!(begun.intent("b").unwrap().found, [finding()]);
         assert!(begun.is_visible() && begun.done.contains("a") && !begun.done.contains("b"));
+        assert!(begun.is_open());
         journal.done("b").unwrap();
+        assert!(!journal.begun().unwrap().is_open());
         journal.end().unwrap();
         assert!(Journal::open(path).unwrap().begun().is_none());
     }

@@ -62,6 +62,20 @@ fn a3_killed_between_intent_and_done() {
 }
 
 #[test]
+fn a3_a_part_that_ends_well_does_not_end_the_release() {
+    let died = Died::while_a_tag_moved();
+    let journal = || std::fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
+    let ends = || journal().matches("{\"entry\":\"end\"}").count();
+    let listed = died.project.forge(&["plan", "publish"]).expect(0).stdout;
+    let tasks: Vec<&str> = listed.lines().filter_map(|it| it.strip_suffix("  (uploads, invisible)")).collect();
+    assert_eq!(tasks.len(), 3, "{listed}");
+    died.project.forge(&[&["run"], &tasks[..]].concat()).expect(0);
+    assert_eq!(ends(), 0, "a tag may have moved: {}", journal());
+    died.project.forge(&RELEASE).expect(0);
+    assert_eq!(ends(), 1, "{}", journal());
+}
+
+#[test]
 fn d2_another_machine_goes_on() {
     let died = Died::while_a_tag_moved();
     // Another directory, with the same source and what the first has left in `.forge`.
