@@ -188,6 +188,7 @@ fn normal_line(line: &str) -> String {
     }
     let line = hide_after(&line, "\"run\": \"", |c| c.is_ascii_digit() || "TZ-".contains(c), "[RUN]");
     let line = hide_after(&line, ".forge/runs/", |c| c.is_ascii_digit() || "TZ-".contains(c), "[RUN]");
+    let line = hide_after(&line, ".forge/work/", |c| c.is_ascii_digit() || "TZ-".contains(c), "[RUN]");
     match line.trim_end().strip_suffix("s)").and_then(|rest| rest.rsplit_once('(')) {
         Some((before, number))
             if !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || ". m".contains(c)) =>

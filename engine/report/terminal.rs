@@ -147,6 +147,8 @@ const DIM: &str = "2";
 impl<W: Write> Sink for Terminal<W> {
     fn tell(&mut self, event: &Event) {
         let task = event.task.as_deref().unwrap_or_default();
+        // What is said of the run as a whole has no task.
+        let whose = event.task.as_ref().map_or_else(String::new, |task| format!("{task}: "));
         match &event.event {
             EventKind::RunStarted { tasks, project, version, .. } if self.verbosity >= Verbosity::Normal => {
                 let line = format!("{project} {version}: {}", count(*tasks, "task"));
@@ -158,12 +160,11 @@ impl<W: Write> Sink for Terminal<W> {
             }
             EventKind::Output { line } => self.says(task, line),
             EventKind::Log { level, message } if *level >= Level::Warn => {
-                let whose = event.task.as_ref().map_or_else(String::new, |task| format!("{task}: "));
                 let line = format!("{} {whose}{message}", self.paint(YELLOW, "   note"));
                 self.line(&line);
             }
             EventKind::Log { level: Level::Info, message } if self.verbosity >= Verbosity::Normal => {
-                self.line(&format!("        {task}: {message}"));
+                self.line(&format!("        {whose}{message}"));
             }
             EventKind::Log { message, .. } => self.says(task, message),
             EventKind::Progress { message, .. } if !message.is_empty() => self.says(task, message),
@@ -232,6 +233,26 @@ mod tests {
                         the whole log is .forge/runs/1/logs/build.txt
                 skipped docker:image: build:hello/linux/amd64 failed
                 3 tasks: 1 fresh, 1 failed, 1 skipped (12.4s)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_said_says_whose_it_is() {
+        let log = |level, message: &str| EventKind::Log { level, message: message.into() };
+        check(
+            Verbosity::Normal,
+            &[
+                (None, log(Level::Info, "going on with version 1")),
+                (Some("publish:x"), log(Level::Info, "`x:1` is there")),
+                (None, log(Level::Warn, "the record was damaged")),
+                (Some("build:x"), log(Level::Warn, "`x` is not what it was")),
+            ],
+            expect![[r#"
+                        going on with version 1
+                        publish:x: `x:1` is there
+                   note the record was damaged
+                   note build:x: `x` is not what it was
             "#]],
         );
     }

@@ -90,9 +90,14 @@ impl Effects {
         self.journal().done(&task.id)
     }
 
-    /// Every effect of the run is done.
+    /// Every effect of the run is done. Where it was a run of a part, an earlier one may have begun to publish another part:
+    /// then the release is not at its end.
     pub fn end(&self) -> Result<(), Failure> {
-        self.journal().end()
+        let mut journal = self.journal();
+        match journal.begun().is_some_and(Begun::is_open) {
+            true => Ok(()),
+            false => journal.end(),
+        }
     }
 
     fn conflict(&self, task: &Task, found: &Finding) -> Option<Failure> {
@@ -112,7 +117,9 @@ impl Effects {
         let failure = Failure::new(FailureClass::Refused, format!("`{place}` is another thing already: {because}"))
             .cause(format!("there is {}", words(there)))
             .cause(format!("ours is {}", words(ours)))
-            .help(format!("nothing was touched; give it another version or tag, or `--replace {place}`"));
+            .help(format!(
+                "nothing was touched: give it another version or tag, leave it out with `--skip {task}`, or `--replace {place}`"
+            ));
         Some(failure)
     }
 

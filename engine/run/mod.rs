@@ -334,7 +334,7 @@ impl<'a> Run<'a> {
             task,
             inputs: host::inputs(task, &self.results.artifacts),
             tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
-            directory: self.world.folder.work().join(id.index().to_string()),
+            directory: self.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
             found: self.gate.found(id),
             shared: self.shared,
@@ -456,16 +456,22 @@ impl<'a> Run<'a> {
         self.tell(None, EventKind::Log { level: Level::Warn, message });
     }
 
-    // Directories of steps that a killed run has left behind.
+    // Where the directories of steps are. No other run has the same: what a killed forge has started may live on and write.
+    fn work(&self) -> PathBuf {
+        self.world.folder.work().join(self.world.diary.file_name().unwrap_or_default())
+    }
+
+    // Directories of steps that a killed run has left behind go, unless somebody still writes there.
     fn clear_work(&self) -> Result<(), Failure> {
-        let work = self.world.folder.work();
-        std::fs::remove_dir_all(&work)
-            .and_then(|()| std::fs::create_dir_all(&work))
-            .map_err(|error| Failure::file("clear", &work, &error))
+        let _ = std::fs::remove_dir_all(self.world.folder.work());
+        let work = self.work();
+        std::fs::create_dir_all(&work).map_err(|error| Failure::file("make", &work, &error))
     }
 
     fn end(mut self) -> Result<Results, Failure> {
         self.results.took = self.began.elapsed().as_millis() as u64;
+        // A step whose program still writes there keeps it for the next run to clear.
+        let _ = std::fs::remove_dir(self.work());
         if let Some(effects) = self.shared.effects.as_ref().filter(|_| self.results.is_good()) {
             effects.end()?;
         }

@@ -151,7 +151,11 @@ fn look_again(job: &Job<'_>, effects: &Effects) -> Result<Vec<Finding>, Failure>
 
 fn act(job: &Job<'_>, diary: &Diary, effects: &Effects, found: &[Finding]) -> Result<Vec<Artifact>, Failure> {
     if !found.is_empty() && found.iter().all(Finding::is_there) {
-        return once(job, diary, found.to_vec());
+        let artifacts = once(job, diary, found.to_vec())?;
+        if effects.was_begun(job.task) {
+            effects.done(job.task)?;
+        }
+        return Ok(artifacts);
     }
     effects.intend(job.task, found)?;
     let artifacts = once(job, diary, found.to_vec())?;

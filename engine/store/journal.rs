@@ -169,11 +169,12 @@ impl Journal {
         let failure = |path: &Path, error: io::Error| Failure::file("write", path, &error);
         let body = serde_json::to_string(entry).map_err(|error| Failure::bug(error.to_string()))?;
         let line = format!("{} {body}\n", checksum(body.as_bytes()));
-        let file = match &mut self.file {
+        let mut file = match self.file.take() {
             Some(file) => file,
-            none => none.insert(append_to(&self.path).map_err(|error| failure(&self.path, error))?),
+            None => append_to(&self.path).map_err(|error| failure(&self.path, error))?,
         };
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| failure(&self.path, error))?;
+        append(&mut file, line.as_bytes()).map_err(|error| failure(&self.path, error))?;
+        self.file = Some(file);
         self.tell(serde_json::from_str(&body).map_err(|error| Failure::bug(error.to_string()))?);
         Ok(())
     }
@@ -183,6 +184,11 @@ impl Begun {
     /// What a task had found when it was about to act, if it was.
     pub fn intent(&self, task: &str) -> Option<&Intent> {
         self.intents.get(task)
+    }
+
+    /// Whether a task was about to publish, and nobody knows yet what became of that.
+    pub fn is_open(&self) -> bool {
+        self.intents.iter().any(|(task, it)| it.effect == Effect::Publish && !self.done.contains(task))
     }
 
     /// Whether anything was begun that the world can see.
@@ -226,6 +232,17 @@ fn append_to(path: &Path) -> io::Result<File> {
         sync_directory(path.parent().unwrap_or(Path::new(".")))?;
     }
     Ok(file)
+}
+
+// Durable, or not there: what is written behind half a line would make the journal one that is damaged. Where it can't be
+// taken back now, the file is opened again for the next line, and cut then.
+fn append(file: &mut File, line: &[u8]) -> io::Result<()> {
+    let end = file.metadata()?.len();
+    let written = file.write_all(line).and_then(|()| file.sync_data());
+    if written.is_err() {
+        let _ = file.set_len(end);
+    }
+    written
 }
 
 fn format_of(line: &[u8]) -> Option<u32> {
@@ -296,7 +313,9 @@ mod tests {
         assert_eq!(begun.release, release("1"));
         assert_eq!(begun.intent("b").unwrap().found, [finding()]);
         assert!(begun.is_visible() && begun.done.contains("a") && !begun.done.contains("b"));
+        assert!(begun.is_open());
         journal.done("b").unwrap();
+        assert!(!journal.begun().unwrap().is_open());
         journal.end().unwrap();
         assert!(Journal::open(path).unwrap().begun().is_none());
     }
@@ -320,6 +339,24 @@ mod tests {
             journal.begin(&release("2")).unwrap();
             assert_eq!(Journal::open(path.clone()).unwrap().begun().unwrap().release, release("2"));
         }
+    }
+
+    #[test]
+    fn a6_half_a_line_is_not_written_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        died(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let mut journal = Journal::open(path.clone()).unwrap();
+        // A disk that was full in the middle of a line: half of it is there, and nothing can be written.
+        std::fs::write(&path, [&whole[..], b"0badc0de {\"entry\":\"do"].concat()).unwrap();
+        journal.file = Some(File::open(&path).unwrap());
+        journal.done("b").unwrap_err();
+        assert!(!journal.begun().unwrap().done.contains("b"), "what could not be written is not so");
+        // There is room again.
+        journal.intend("c", Effect::Publish, &[]).unwrap();
+        let again = Journal::open(path).unwrap();
+        assert_eq!((again.torn(), again.begun()), (None, journal.begun()));
     }
 
     #[test]

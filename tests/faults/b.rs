@@ -95,3 +95,51 @@ fn b4_the_lock_of_one_that_was_killed_keeps_nobody_out() {
     gated.project.forge(&["clean", "--no-wait"]).expect(0);
     gated.open();
 }
+
+/// Says that it waits, reads at a gate, writes what it has read, says so at a second gate, and ends at a third. Nobody
+/// listens to it any more when forge was killed.
+const SLOW: &str = r#"
+[project]
+name = "slow"
+
+[[build]]
+id = "slow"
+tool = "command"
+platforms = ["linux/amd64"]
+argv = ["sh", "slow.sh"]
+sources = ["slow.sh", "gates"]
+"#;
+const SLOW_SH: &str = "exec 2>/dev/null\ngate=$(cat gates)\necho waiting\ntext=$(cat $gate.in)\necho $text > $FORGE_OUTPUT\n\
+                       echo $text > $gate.said\ncat $gate.end\n";
+
+#[test]
+fn b4_what_a_killed_run_has_started_writes_into_no_other_run() {
+    let project = Project::of_text(SLOW);
+    project.write("slow.sh", SLOW_SH);
+    let gate = |name: &str| project.place().join(name);
+    let start = |name: &str| {
+        for end in ["in", "said", "end"] {
+            run(["mkfifo", &gate(&format!("{name}.{end}")).display().to_string()]);
+        }
+        project.write("gates", &gate(name).display().to_string());
+        let mut running = Running::start(&mut project.command(&["run", "build", "--snapshot", "--json"]));
+        assert_eq!(running.next_output(), "waiting");
+        running
+    };
+    let goes_on = |name: &str| {
+        std::fs::write(gate(&format!("{name}.in")), name).expect("it waits at the first gate");
+        let said = std::fs::read_to_string(gate(&format!("{name}.said"))).expect("it has come to the second");
+        assert_eq!(said.trim(), name);
+    };
+    let first = start("old");
+    first.signal(Signal::KILL);
+    assert_eq!(first.end(), None);
+    let second = start("new");
+    goes_on("new");
+    goes_on("old");
+    std::fs::write(gate("new.end"), "").expect("it waits at the third gate");
+    assert_eq!(second.end(), Some(0));
+    let made = std::fs::read_to_string(project.root().join("dist/slow_linux_amd64/slow")).expect("it was made");
+    assert_eq!(made.trim(), "new");
+    std::fs::write(gate("old.end"), "").expect("it waits at the third gate");
+}

@@ -128,6 +128,20 @@ fn a7_a_journal_that_can_not_be_synced_stops_the_release() {
 }
 
 #[test]
+fn a3_a_part_that_ends_well_does_not_end_the_release() {
+    let died = Died::while_a_tag_moved();
+    let journal = || std::fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
+    let ends = || journal().matches("{\"entry\":\"end\"}").count();
+    let listed = died.project.forge(&["plan", "publish"]).expect(0).stdout;
+    let tasks: Vec<&str> = listed.lines().filter_map(|it| it.strip_suffix("  (uploads, invisible)")).collect();
+    assert_eq!(tasks.len(), 3, "{listed}");
+    died.project.forge(&[&["run"], &tasks[..]].concat()).expect(0);
+    assert_eq!(ends(), 0, "a tag may have moved: {}", journal());
+    died.project.forge(&RELEASE).expect(0);
+    assert_eq!(ends(), 1, "{}", journal());
+}
+
+#[test]
 fn d2_another_machine_goes_on() {
     let mut died = Died::while_a_tag_moved();
     let other = died.elsewhere(small::project);
@@ -192,6 +206,11 @@ fn an_older_version_does_not_become_the_latest() {
     let older = small::changed("echo older tool", registry.address(), "v1.2.9");
     let ended = older.forge(&RELEASE).expect(1);
     assert!(ended.stderr.contains("it is version 1.3.0 now, and 1.2.9 is older"), "{}", ended.stderr);
+    assert!(!registry.tags("acme/small").contains(&"1.2.9".to_owned()), "nothing was published");
+    // The rest is, without what the help says to leave out.
+    let skip = ended.stderr.split("`--skip ").nth(1).and_then(|rest| rest.split('`').next()).expect("a way on");
+    older.forge(&["run", "release", "--skip", skip]).expect(0);
+    assert!(registry.tags("acme/small").contains(&"1.2.9".to_owned()), "its own tag is out");
     assert_eq!(registry.manifest("acme/small:latest"), latest);
     let newer = small::changed("echo newer tool", registry.address(), "v1.3.1");
     newer.forge(&RELEASE).expect(0);
