@@ -130,7 +130,7 @@ fn a7_a_journal_that_can_not_be_synced_stops_the_release() {
 #[test]
 fn a3_a_part_that_ends_well_does_not_end_the_release() {
     let died = Died::while_a_tag_moved();
-    let journal = || std::fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
+    let journal = || fs::read_to_string(died.project.root().join(".forge/journal")).expect("a journal");
     let ends = || journal().matches("{\"entry\":\"end\"}").count();
     let listed = died.project.forge(&["plan", "publish"]).expect(0).stdout;
     let tasks: Vec<&str> = listed.lines().filter_map(|it| it.strip_suffix("  (uploads, invisible)")).collect();
