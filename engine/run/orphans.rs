@@ -105,9 +105,10 @@ fn adopt() {
 
 /// Adopted children that live; those that have ended are gone after this. None while a program runs.
 fn left() -> Vec<Pid> {
-    let adopted = adopted();
-    // Later than the list: a program that stands in it has ended then.
-    if RUNNING.load(Ordering::SeqCst) > 0 {
+    let is_idle = || RUNNING.load(Ordering::SeqCst) == 0;
+    let adopted = if is_idle() { adopted() } else { Vec::new() };
+    // Once more, later than the list: a program that stands in it has ended then.
+    if !is_idle() {
         return Vec::new();
     }
     adopted.into_iter().filter(|it| !matches!(waitpid(Some(*it), WaitOptions::NOHANG), Ok(Some(_)) | Err(_))).collect()

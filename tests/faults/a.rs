@@ -44,6 +44,22 @@ fn a4_every_state_file_may_be_cut_short_or_changed() {
 }
 
 #[test]
+fn a4_a_record_that_was_cut_short_is_told_of() {
+    let project = small();
+    project.forge(&RUN).expect(0);
+    rot(&project.root().join(".forge/record"), |bytes| bytes.truncate(bytes.len() - 1));
+    let ended = project.forge(&RUN).expect(0);
+    assert!(ended.stderr.contains("the last entry of the record of tasks was cut short"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("1 done, {} fresh", TASKS - 1)),
+        "what was whole is fresh: {}",
+        ended.stderr
+    );
+    let again = project.forge(&RUN).expect(0);
+    assert!(!again.stderr.contains("cut short"), "{}", again.stderr);
+}
+
+#[test]
 fn a5_a_damaged_record_is_set_aside() {
     let project = small();
     project.forge(&RUN).expect(0);
