@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::Arguments;
 use super::session::Session;
-use super::{folder, lock, output, secrets};
+use super::{folder, intentions, lock, output, secrets};
 use crate::plan::Plan;
 use crate::run::diff::{self, Difference, Outside, Verdict, What};
 use crate::run::why::{Next, Past};
@@ -32,6 +32,7 @@ pub fn diff(arguments: &Arguments, session: &Session, plan: &Plan, form: Form) -
     let secrets = secrets::as_far_as_set(session);
     // What a run writes at this moment is not to be read half.
     let (folder, _lock) = folder::take(arguments, &session.root)?;
+    let obstacle = intentions::obstacle(session, plan, &folder);
     let past = Past {
         root: session.root.clone(),
         folder,
@@ -47,6 +48,9 @@ pub fn diff(arguments: &Arguments, session: &Session, plan: &Plan, form: Form) -
     match form {
         Form::Text => tell(&lines),
         Form::Json => output::print(&serde_json::to_string_pretty(&lines).unwrap_or_default()),
+    }
+    if let Some(failure) = obstacle {
+        return Err(output::failure(&failure));
     }
     let is_refused = lines.iter().any(|it| it.verdict == Verdict::Refuse);
     Ok(if is_refused { exit::FAILED } else { exit::DONE })

@@ -1,16 +1,16 @@
 //! What a run wants of the world: the release as a value, and what the user has allowed.
 //! Does not know how effects are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
-use forge_schemas::{Digest, Digester};
+use forge_schemas::{Digest, Digester, Failure};
 
 use super::args::Run as Options;
 use super::session::Session;
 use crate::plan::Plan;
-use crate::run::effects::{Intentions, Unfinished, has_any};
-use crate::store::Release;
+use crate::run::effects::{Effects, Intentions, Unfinished, has_any};
+use crate::store::{Folder, Release};
 
 /// Those of a run of `chosen`; none where it has no effects.
 pub fn of(session: &Session, chosen: &Plan, options: &Options) -> Option<Intentions> {
@@ -19,6 +19,13 @@ pub fn of(session: &Session, chosen: &Plan, options: &Options) -> Option<Intenti
         unfinished: if options.new { Unfinished::BeginAnew } else { Unfinished::GoOn },
         replace: options.replace.iter().cloned().collect(),
     })
+}
+
+/// What keeps a run of `chosen` from its first effect, if anything does: another release that is not finished, or a journal
+/// that can't be read. Changes nothing.
+pub fn obstacle(session: &Session, chosen: &Plan, folder: &Folder) -> Option<Failure> {
+    let intentions = Intentions { release: release(session), unfinished: Unfinished::GoOn, replace: BTreeSet::new() };
+    has_any(chosen).then(|| Effects::open(folder, intentions, &mut |_| {}).err()).flatten()
 }
 
 /// The whole release, whatever part of it was chosen: parts that are run one after the other are one release.

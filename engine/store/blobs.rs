@@ -75,6 +75,8 @@ impl Blobs {
         } else {
             std::fs::remove_file(file).map_err(|error| Failure::file("remove", file, &error))?;
         }
+        // Also where it was there: a run that was killed may have put it there, and not made its name durable.
+        self.has_taken.store(true, Ordering::Relaxed);
         Ok(Blob { digest, size, path })
     }
 
@@ -122,9 +124,7 @@ impl Blobs {
         set_mode(file, if executable { 0o555 } else { 0o444 })?;
         mark(file)?;
         File::open(file)?.sync_data()?;
-        std::fs::rename(file, path)?;
-        self.has_taken.store(true, Ordering::Relaxed);
-        Ok(())
+        std::fs::rename(file, path)
     }
 }
 
@@ -187,6 +187,23 @@ mod tests {
             assert!(!blobs.holds(&blob.digest, 6));
         }
         assert_eq!(std::fs::read_dir(directory.path().join("store/blobs/sha256")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_run_has_stored_is_made_durable_by_the_next_that_makes_it() {
+        let (directory, killed) = store();
+        let file = directory.path().join("made");
+        let take = |blobs: &Blobs| {
+            std::fs::write(&file, b"hello").unwrap();
+            blobs.take(&file).unwrap()
+        };
+        take(&killed);
+        let next = Blobs::open(directory.path().join("store")).unwrap();
+        assert!(!next.has_taken.load(Ordering::Relaxed));
+        take(&next);
+        assert!(next.has_taken.load(Ordering::Relaxed));
+        next.sync().unwrap();
+        assert!(!next.has_taken.load(Ordering::Relaxed));
     }
 
     #[test]

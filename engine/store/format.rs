@@ -11,7 +11,7 @@ use super::write_beside;
 const FORMAT: u64 = 1;
 
 /// What means nothing in another format. Content keeps its meaning in every one, and so does the journal.
-const FORGOTTEN: [&str; 4] = ["record", "hashes", "plan", "lists"];
+const FORGOTTEN: [&str; 5] = ["record", "parts", "hashes", "plan", "lists"];
 
 /// Fails where the folder is of a newer forge. Changes nothing.
 pub fn check(root: &Path) -> Result<(), Failure> {
@@ -70,13 +70,17 @@ mod tests {
     fn check_format(content: Option<&str>, expect: Result<(), &str>) {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
-        std::fs::write(root.join("record"), b"of then").unwrap();
+        for name in FORGOTTEN.into_iter().chain(["journal"]) {
+            std::fs::write(root.join(name), b"of then").unwrap();
+        }
         if let Some(content) = content {
             std::fs::write(root.join(NAME), content).unwrap();
         }
         let settled = settle(root).map_err(|it| it.message);
         assert_eq!(check(root).map_err(|it| it.message), settled);
         let is_kept = root.join("record").exists();
+        assert_eq!(root.join("parts").exists(), is_kept);
+        assert!(root.join("journal").exists());
         match expect {
             Ok(()) => {
                 assert_eq!(settled, Ok(()));

@@ -164,6 +164,10 @@ fn d3_a_changed_plan_is_not_gone_on_with() {
     {
         assert!(ended.stderr.contains(words), "`{words}` is missing\n{}", ended.stderr);
     }
+    // Who only asks what would be done is told so, too.
+    let asked = project.forge(&["plan", "release", "--diff"]).expect(1);
+    assert!(asked.stderr.contains("a release of version 1.2.3 was begun"), "{}", asked.stderr);
+    assert!(asked.stdout.contains("to make"), "{}", asked.stdout);
     assert!(died.registry.contents().differences(&before).is_empty(), "nothing was touched");
     project.forge(&["run", "release", "--new"]).expect(0);
     assert_eq!(died.registry.contents().tags().len(), 3);
