@@ -7,10 +7,10 @@ use forge_schemas::{Artifact, Change, Effect, Failure, FailureClass, Finding};
 use tokio::sync::watch;
 
 use super::cancel::Stop;
-use super::client;
 use super::mask::Mask;
 use super::probe::{Answer, Question, Reach, ask_all};
 use super::secrets::Secrets;
+use super::shared::client;
 use super::why::{Next, Past, Whys, why};
 use crate::plan::{Plan, Task, TaskId};
 use crate::registries::Registries;

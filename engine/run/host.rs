@@ -13,39 +13,11 @@ use forge_schemas::{
 use serde_json::Value;
 
 use super::diary::Diary;
-use super::effects::Effects;
-use super::environment::Environment;
 use super::http::in_short;
-use super::kinds::Kinds;
-use super::mask::Mask;
-use super::probe::Reach;
 use super::process::{self, Start, Stream};
-use super::secrets::Secrets;
-use super::tools::Tools;
+use super::shared::Shared;
 use crate::plan::Task;
-use crate::store::{Blobs, write_sealed};
-
-/// What all tasks of a run share.
-pub struct Shared {
-    /// How far one gets without changing anything.
-    pub reach: Reach,
-    /// `[env]`: what every program sees in its environment.
-    pub env: BTreeMap<String, String>,
-    /// What programs may see of the environment of forge.
-    pub environment: Arc<Environment>,
-    /// The secrets of the project.
-    pub secrets: Arc<Secrets>,
-    /// What nobody may see.
-    pub mask: Arc<Mask>,
-    /// Where content goes.
-    pub blobs: Blobs,
-    /// What programs are.
-    pub tools: Tools,
-    /// The schemas of kinds.
-    pub kinds: Kinds,
-    /// What was done to the world, and what was about to be; none for a run without effects.
-    pub effects: Option<Effects>,
-}
+use crate::store::write_sealed;
 
 /// The host of one task.
 pub struct TaskHost<'a> {

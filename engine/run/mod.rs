@@ -23,6 +23,7 @@ mod probe;
 mod process;
 mod required;
 pub mod secrets;
+mod shared;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -31,27 +32,22 @@ pub mod why;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
 use self::effects::{Effects, Intentions};
-use self::environment::Environment;
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
-use self::host::Shared;
-use self::http::Http;
 use self::locked::Locked;
-use self::mask::Mask;
 use self::preflight::Preflight;
-use self::probe::{Answer, Reach};
+use self::probe::Answer;
 use self::secrets::Secrets;
-use self::tools::Tools;
+use self::shared::Shared;
 use self::worker::Ended;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
@@ -139,7 +135,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
     let effects = world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?;
-    let shared = Shared { effects, ..shared(world, runtime.handle(), stopped)? };
+    let shared = Shared { effects, ..Shared::open(world, runtime.handle(), stopped)? };
     let record = Record::open(world.folder.file("record"))?;
     let weights = |id: &str| record.took(id).unwrap_or(1000);
     let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
@@ -179,35 +175,6 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     })?;
     runtime.shutdown_background();
     started.end()
-}
-
-// What tasks share. All that anybody knows of secrets, the mask knows before the first task starts.
-fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> Result<Shared, Failure> {
-    let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
-    let environment = Arc::new(Environment::of_process(world.secrets.hidden()));
-    mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
-    let http = client(&world.root, &world.registries, secrets).masked_by(mask.clone());
-    let (root, notes) = (world.root.clone(), world.folder.notes());
-    Ok(Shared {
-        reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
-        env: world.env.clone(),
-        tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
-        environment,
-        secrets: world.secrets.clone(),
-        mask,
-        blobs: Blobs::open(world.folder.store())?,
-        kinds: kinds::Kinds::of(&world.pipes.all())?,
-        effects: None,
-    })
-}
-
-// A name of `[secrets]` hides the variable of the same name.
-fn client(root: &Path, registries: &Registries, secrets: Arc<Secrets>) -> Http {
-    let variables = move |name: &str| match secrets.get(name) {
-        Some(secret) => Some(secret.reveal().to_owned()),
-        None => std::env::var(name).ok(),
-    };
-    Http::new(registries.clone(), root, Arc::new(variables))
 }
 
 /// A run under way.
