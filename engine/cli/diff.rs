@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::args::Arguments;
 use super::session::Session;
-use super::{folder, intentions, lock, output, secrets};
+use super::why::past;
+use super::{intentions, output, secrets};
 use crate::plan::Plan;
 use crate::run::diff::{self, Difference, Outside, Verdict, What};
-use crate::run::why::{Next, Past};
-use crate::secrets::hidden;
+use crate::run::why::Next;
 use crate::store::Changed;
 
 /// So many changes are named of a task; `forge why` tells all.
@@ -30,18 +30,8 @@ pub enum Form {
 /// Tells what a run of `plan` would do. Answers 1 where such a run would stop before its end.
 pub fn diff(arguments: &Arguments, session: &Session, plan: &Plan, form: Form) -> Result<u8, u8> {
     let secrets = secrets::as_far_as_set(session);
-    // What a run writes at this moment is not to be read half.
-    let (folder, _lock) = folder::take(arguments, &session.root)?;
-    let obstacle = intentions::obstacle(session, plan, &folder);
-    let past = Past {
-        root: session.root.clone(),
-        folder,
-        sources: &session.sources,
-        pipes: &session.plugins,
-        env: session.head.env.clone(),
-        locked: lock::read(arguments)?,
-        hidden: hidden(&session.head.secrets, &session.head.registries),
-    };
+    let (past, _lock) = past(arguments, session)?;
+    let obstacle = intentions::obstacle(session, plan, &past.folder);
     let outside = Outside { registries: &session.head.registries, secrets };
     let found = diff::diff(plan, &past, &outside).map_err(|it| output::failure(&it))?;
     let lines: Vec<Line<'_>> = found.iter().map(|it| line(plan, it)).collect();

@@ -9,7 +9,7 @@ use super::{OpenPipes, folder, lock, output};
 use crate::plan::{Plan, Targets, TaskId};
 use crate::run::why::{self, Last, Next, Past, Why};
 use crate::secrets::hidden;
-use crate::store::Changed;
+use crate::store::{Changed, Lock};
 
 /// So many changes are shown of a task.
 const SHOWN: usize = 20;
@@ -19,8 +19,19 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
     let mode = if selection.snapshot { Mode::Snapshot } else { Mode::Look };
     let session = Session::open(arguments, mode, pipes)?;
     let plan = session.select(selection)?.plan;
-    // What a run writes at this moment is not to be read half.
-    let (folder, _lock) = folder::take(arguments, &session.root)?;
+    let (past, _lock) = past(arguments, &session)?;
+    let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
+    for id in asked_for(&session, &plan, selection) {
+        if let Some(why) = found.of.get(&id) {
+            tell(&plan, id, why);
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// What earlier runs have left, held: what a run writes at this moment is not to be read half.
+pub fn past<'s>(arguments: &Arguments, session: &'s Session) -> Result<(Past<'s>, Lock), u8> {
+    let (folder, held) = folder::take(arguments, &session.root)?;
     let past = Past {
         root: session.root.clone(),
         folder,
@@ -30,13 +41,7 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
         locked: lock::read(arguments)?,
         hidden: hidden(&session.head.secrets, &session.head.registries),
     };
-    let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
-    for id in asked_for(&session, &plan, selection) {
-        if let Some(why) = found.of.get(&id) {
-            tell(&plan, id, why);
-        }
-    }
-    Ok(exit::DONE)
+    Ok((past, held))
 }
 
 fn asked_for(session: &Session, plan: &Plan, selection: &Selection) -> Vec<TaskId> {
