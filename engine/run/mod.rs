@@ -53,7 +53,7 @@ use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
-use crate::store::{Blobs, Dist, Folder, Hashes, PartsLog, Record};
+use crate::store::{Dist, Folder, Hashes, PartsLog, Record};
 
 pub use required::Required;
 pub use sources::Sources;
