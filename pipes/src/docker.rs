@@ -11,6 +11,7 @@ mod copying;
 mod dockerfile;
 mod healthcheck;
 mod keys;
+mod laying;
 pub(crate) mod nearest;
 mod recipe;
 mod references;
