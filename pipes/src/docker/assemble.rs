@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::docker::base::BaseImage;
 use crate::docker::laying::{Laying, interrupted};
-use crate::docker::recipe::{BaseOf, Change, Copy, Recipe};
+use crate::docker::recipe::{BaseOf, Change, Copy, Made, Recipe};
 use crate::oci::config::Config;
 use crate::oci::held::{Held, damaged};
 use crate::oci::layer::{self, Entry};
@@ -73,8 +73,8 @@ impl<'a> Assembly<'a> {
         }
         let mut assembly = Assembly::on_scratch(recipe, host);
         if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_) | Change::Workdir(_))) {
-            for layer in &held.manifest.layers {
-                assembly.laying.rootfs.apply(held.tar(layer)?).map_err(|error| damaged(layer, &error))?;
+            for (at, layer) in held.manifest.layers.iter().enumerate() {
+                assembly.laying.rootfs.apply(at, held.tar(layer)?).map_err(|error| damaged(layer, &error))?;
             }
         }
         assembly.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
@@ -182,14 +182,19 @@ impl<'a> Assembly<'a> {
         let descriptor = Descriptor::of(self.family.config(), &config);
         let config = EmitBlob::File(self.write("config.json", &config)?);
         let mut manifest = Manifest::new(self.family, descriptor, self.layers.clone());
-        manifest.annotations = self.recipe.annotations.clone();
-        let path = self.write("manifest.json", &manifest.to_bytes())?;
-        let detail = Image {
-            references: self.recipe.references.clone(),
-            media_type: Some(manifest.media_type),
-            mounts: self.mounts.clone(),
+        let detail = match &self.recipe.made {
+            Made::Stage(stage) => serde_json::to_value(BaseImage { mounts: self.mounts.clone(), ..stage.clone() }),
+            Made::Image { annotations, references } => {
+                manifest.annotations = annotations.clone();
+                serde_json::to_value(Image {
+                    references: references.clone(),
+                    media_type: Some(manifest.media_type.clone()),
+                    mounts: self.mounts.clone(),
+                })
+            }
         };
-        let detail = serde_json::to_value(detail).map_err(|error| Failure::bug(error.to_string()))?;
+        let detail = detail.map_err(|error| Failure::bug(error.to_string()))?;
+        let path = self.write("manifest.json", &manifest.to_bytes())?;
         let blobs = std::iter::once(config).chain(self.blobs).collect();
         self.host.emit(&Emit { name: output.name.clone(), path, blobs, detail })?;
         Ok(())

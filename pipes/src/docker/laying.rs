@@ -1,15 +1,17 @@
 //! What an instruction copies, laid into the file system of the image: the entries of its layer.
 //! Does not write layers, and knows nothing of configs.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Failure, FailureClass};
+use forge_plugin::schemas::{Artifact, Failure, FailureClass};
 
 use crate::docker::archives::{self, Archive};
 use crate::docker::copying::is_directory;
+use crate::docker::foreign::Foreign;
 use crate::docker::recipe::{Archives, Copy, Source};
 use crate::docker::sources::{Found, Thing, find};
 use crate::oci::accounts;
@@ -23,6 +25,8 @@ pub struct Laying<'a> {
     pub rootfs: Rootfs,
     /// Where relative paths start.
     pub workdir: String,
+    /// The other images that files were taken from, by artifact.
+    foreign: BTreeMap<String, Foreign<'a>>,
     /// How many files were unpacked, each to a name of its own.
     unpacked: usize,
 }
@@ -30,7 +34,7 @@ pub struct Laying<'a> {
 impl<'a> Laying<'a> {
     /// Of an empty image.
     pub fn new(host: &'a dyn Host) -> Laying<'a> {
-        Laying { host, rootfs: Rootfs::default(), workdir: "/".to_owned(), unpacked: 0 }
+        Laying { host, rootfs: Rootfs::default(), workdir: "/".to_owned(), foreign: BTreeMap::new(), unpacked: 0 }
     }
 
     /// `path`, from the root on.
@@ -90,16 +94,26 @@ impl<'a> Laying<'a> {
         Ok(entries)
     }
 
-    fn find(&self, source: &Source) -> Result<Vec<Thing>, Failure> {
+    fn find(&mut self, source: &Source) -> Result<Vec<Thing>, Failure> {
         match source {
             Source::Project(pattern) => find(self.host.root(), pattern),
             Source::Input { artifact, file_name } => {
-                let input = self.host.inputs().iter().find(|it| it.name == *artifact);
-                let input = input.ok_or_else(|| Failure::bug(format!("`{artifact}` is not among the inputs")))?;
-                let content = Content::File(input.path.clone());
+                let content = Content::File(self.input(artifact)?.path.clone());
                 Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o755, content))])
             }
+            Source::Image { artifact, called, path } => {
+                let foreign = match self.foreign.remove(artifact) {
+                    Some(foreign) => foreign,
+                    None => Foreign::open(self.host, self.input(artifact)?)?,
+                };
+                self.foreign.entry(artifact.clone()).or_insert(foreign).find(called, path)
+            }
         }
+    }
+
+    fn input(&self, name: &str) -> Result<&'a Artifact, Failure> {
+        let input = self.host.inputs().iter().find(|it| it.name == name);
+        input.ok_or_else(|| Failure::bug(format!("`{name}` is not among the inputs")))
     }
 
     fn wants_directory(&self, copy: &Copy, to: &str) -> bool {
