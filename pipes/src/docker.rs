@@ -9,13 +9,17 @@ mod checks;
 mod context;
 mod copying;
 mod dockerfile;
+mod foreign;
 mod healthcheck;
 mod keys;
+mod laying;
+mod making;
 pub(crate) mod nearest;
 mod recipe;
 mod references;
 mod settings;
 mod sources;
+mod stages;
 mod syntax;
 mod values;
 mod words;
@@ -23,17 +27,16 @@ mod words;
 use std::collections::{BTreeMap, HashSet};
 
 use forge_plugin::schemas::kind::{Binary, Image, Kind};
-use forge_plugin::schemas::{
-    Failure, KindInfo, Memory, Output, Place, Platform, Problem, Read, Resource, Selector, SourceText, Step,
-};
+use forge_plugin::schemas::{Failure, KindInfo, Platform, Problem, Selector, SourceText, Step};
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use serde::{Deserialize, Serialize};
 
-use self::base::{Base, BaseImage, BaseManifest, Fetch};
+use self::base::{BaseImage, BaseManifest, Fetch};
 use self::context::Context;
-use self::recipe::{BaseOf, Change, Copy, Instruction, Recipe, Source};
+use self::making::{Making, Names, Planned};
+use self::recipe::Recipe;
 use self::settings::Settings;
-use crate::oci::reference::Reference;
+use self::stages::Request;
 
 /// The pipe.
 pub struct Docker;
@@ -160,20 +163,18 @@ fn conflicts(settings: &Settings) -> Vec<Problem> {
     };
     match settings.dockerfile {
         Some(_) => said.into_iter().filter(|(_, is_said, _)| *is_said).map(conflict).collect(),
-        None if settings.build_args.is_empty() => Vec::new(),
-        None => vec![
-            Problem::at_key("build_args", "`build_args` without `dockerfile`").help("only a Dockerfile has `ARG`s"),
-        ],
+        None => of_dockerfile(settings),
     }
 }
 
-/// How an image is made, whoever says it.
-struct Making {
-    base: Base,
-    base_text: String,
-    base_place: Place,
-    instructions: Vec<Instruction>,
-    reads: Vec<Read>,
+fn of_dockerfile(settings: &Settings) -> Vec<Problem> {
+    let said = [
+        ("build_args", !settings.build_args.is_empty(), "only a Dockerfile has `ARG`s"),
+        ("target", settings.target.is_some(), "only a Dockerfile has stages"),
+    ];
+    let problem =
+        |(key, _, help): (&str, bool, &str)| Problem::at_key(key, format!("`{key}` without `dockerfile`")).help(help);
+    said.into_iter().filter(|(_, is_said, _)| *is_said).map(problem).collect()
 }
 
 fn plan_image(
@@ -187,7 +188,7 @@ fn plan_image(
     let mut problems = ambiguous(&context);
     let making = match &settings.dockerfile {
         Some(path) => by_dockerfile(settings, given, platform, path, &context),
-        None => keys::making(settings, given, &names, &context),
+        None => keys::making(settings, given, platform, &context),
     };
     let making = or_problems(making, &mut problems);
     let references = or_problems(references::references(settings, given, &names), &mut problems);
@@ -214,61 +215,6 @@ fn or_problems<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) 
     result.map_err(|more| problems.extend(more)).ok()
 }
 
-/// An image of which nothing is wrong.
-struct Planned<'a> {
-    given: &'a Given<'a>,
-    platform: &'a Platform,
-    /// The key that asks for its platform.
-    key: &'a str,
-    making: Making,
-    references: Vec<Reference>,
-    annotations: BTreeMap<String, String>,
-    labels: BTreeMap<String, String>,
-}
-
-impl Planned<'_> {
-    /// The steps that find and fetch its base, where there is one, and the step that makes it.
-    fn steps(self) -> Vec<Step> {
-        let mut steps = base_steps(self.given, self.platform, &self.making);
-        let base: Vec<String> = steps.last().map(made).into_iter().flatten().collect();
-        let on = if base.is_empty() { BaseOf::Scratch } else { BaseOf::FirstInput };
-        let mounts = self.mounts();
-        let Planned { given, platform, key, making, references, annotations, labels } = self;
-        let mut instructions = vec![label(default_labels(given))];
-        instructions.extend(making.instructions);
-        instructions.extend((!labels.is_empty()).then(|| label(labels)));
-        let recipe = Recipe {
-            platform: platform.clone(),
-            base: on,
-            created: given.facts.commit_time.clone(),
-            timestamp: given.facts.commit_timestamp,
-            instructions,
-            annotations,
-            references: references.iter().map(ToString::to_string).collect(),
-        };
-        let detail = Image { references: recipe.references.clone(), media_type: None, mounts };
-        steps.push(Step {
-            name: platform.to_string(),
-            platform: Some(platform.clone()),
-            takes: base.into_iter().chain(inputs(&recipe)).collect(),
-            makes: vec![output(given, platform, "image", &detail)],
-            reads: making.reads,
-            params: json(&Params::Image(recipe)),
-            place: Place::Key(key.to_owned()),
-            ..Step::default()
-        });
-        steps
-    }
-
-    /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
-    fn mounts(&self) -> Vec<String> {
-        match &self.making.base {
-            Base::Registry(base) if self.references.iter().any(|it| it.host() == base.host()) => vec![base.name()],
-            _ => Vec::new(),
-        }
-    }
-}
-
 fn by_dockerfile(
     settings: &Settings,
     given: &Given<'_>,
@@ -280,100 +226,14 @@ fn by_dockerfile(
     let Some(text) = given.source(path) else {
         return Err(vec![Problem::at_key("dockerfile", format!("`{path}` can't be read"))]);
     };
-    let request = dockerfile::Request { path, text, platform, build_args: &build_args, context };
-    let reading = dockerfile::read(&request)?;
+    let names = Names::new(&given.table.id, platform);
+    let target = settings.target.as_deref();
+    let request = Request { path, text, platform, build_args: &build_args, context, names, target };
+    let reading = stages::read(&request)?;
     let is_unused = |name: &&String| !reading.args.contains(*name) && !dockerfile::is_predefined(name);
     let unused: Vec<Problem> =
         build_args.keys().filter(is_unused).map(|it| dockerfile::unused_build_arg(it, path, &reading.args)).collect();
-    let dockerfile::Reading { base, base_text, base_place, instructions, reads, .. } = reading;
-    match unused.is_empty() {
-        true => Ok(Making { base, base_text, base_place, instructions, reads }),
-        false => Err(unused),
-    }
-}
-
-/// None for scratch. What a name in a registry means is asked in every run, unless it is a digest.
-fn base_steps(given: &Given<'_>, platform: &Platform, making: &Making) -> Vec<Step> {
-    let Making { base, base_text: text, base_place: place, .. } = making;
-    let fetch = Fetch { base: text.clone(), platform: platform.clone() };
-    let step = Step { platform: Some(platform.clone()), place: place.clone(), ..Step::default() };
-    let name = format!("base/{platform}");
-    match base {
-        Base::Scratch => Vec::new(),
-        Base::Layout { dir, .. } => vec![Step {
-            name,
-            makes: vec![output(given, platform, "base", &BaseImage { name: text.clone(), mounts: Vec::new() })],
-            reads: vec![Read { path: dir.clone(), place: place.clone() }],
-            params: json(&Params::Base(fetch)),
-            ..step
-        }],
-        Base::Registry(reference) => {
-            let resolve = Step {
-                name: format!("base/{platform}/manifest"),
-                makes: vec![output(given, platform, "base_manifest", &BaseManifest { name: text.clone() })],
-                memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
-                resource: Resource::Network,
-                params: json(&Params::Resolve(fetch.clone())),
-                ..step.clone()
-            };
-            let detail = BaseImage { name: text.clone(), mounts: vec![reference.name()] };
-            let base = Step {
-                name,
-                takes: made(&resolve).collect(),
-                makes: vec![output(given, platform, "base", &detail)],
-                resource: Resource::Network,
-                params: json(&Params::Base(fetch)),
-                ..step
-            };
-            vec![resolve, base]
-        }
-    }
-}
-
-fn made(step: &Step) -> impl Iterator<Item = String> {
-    step.makes.iter().map(|output| output.name.clone())
-}
-
-fn output<K: Kind>(given: &Given<'_>, platform: &Platform, what: &str, detail: &K) -> Output {
-    Output {
-        name: format!("{}_{}.{what}.json", given.table.id, platform.slug()),
-        kind: K::NAME.to_owned(),
-        platform: Some(platform.clone()),
-        detail: json(detail),
-    }
-}
-
-/// The artifacts that a recipe copies, each once.
-fn inputs(recipe: &Recipe) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for instruction in &recipe.instructions {
-        let Change::Copy(copies) = &instruction.change else { continue };
-        for source in copies.iter().flat_map(|Copy { sources, .. }| sources) {
-            match source {
-                Source::Input { artifact, .. } if !names.contains(artifact) => names.push(artifact.clone()),
-                _ => {}
-            }
-        }
-    }
-    names
-}
-
-/// Labels that are there without being asked for.
-fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
-    let facts = given.facts;
-    let labels = [
-        ("created", &facts.commit_time),
-        ("revision", &facts.commit),
-        ("title", &facts.name),
-        ("version", &facts.version),
-    ];
-    labels.map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.clone())).into()
-}
-
-fn label(labels: BTreeMap<String, String>) -> Instruction {
-    let shown: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let pairs = labels.into_iter().map(|(name, value)| (name, value.as_str().into())).collect();
-    Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
+    if unused.is_empty() { Ok(reading.making) } else { Err(unused) }
 }
 
 /// Every value of a map, rendered.
@@ -391,8 +251,4 @@ fn render_map(
         }
     }
     if problems.is_empty() { Ok(rendered) } else { Err(problems) }
-}
-
-fn json<T: Serialize>(value: &T) -> serde_json::Value {
-    serde_json::to_value(value).unwrap_or_default()
 }

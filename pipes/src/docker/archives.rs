@@ -31,16 +31,7 @@ pub struct Archive {
     /// The file's name.
     pub name: String,
     /// What is in it, in its order.
-    pub packed: Vec<Packed>,
-}
-
-/// Something in an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// Where, below the destination, and what.
-    pub found: Found,
-    /// Whose the archive says it is.
-    pub owner: (u64, u64),
+    pub packed: Vec<Found>,
 }
 
 /// What lies in `path`, where that is an archive; else none. What was compressed is written to the file `scratch`, and has to
@@ -101,7 +92,7 @@ fn inflate(path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) -> io::Result<(
     to.flush()
 }
 
-fn list(name: &str, tar: &Path) -> Result<Vec<Packed>, Failure> {
+fn list(name: &str, tar: &Path) -> Result<Vec<Found>, Failure> {
     let file = File::open(tar).map_err(|error| Failure::file("read", tar, &error))?;
     let mut listing = Listing { name, tar, packed: Vec::new(), by_path: BTreeMap::new() };
     let size = file.metadata().map_err(|error| Failure::file("read", tar, &error))?.len();
@@ -119,7 +110,7 @@ fn list(name: &str, tar: &Path) -> Result<Vec<Packed>, Failure> {
 struct Listing<'a> {
     name: &'a str,
     tar: &'a Path,
-    packed: Vec<Packed>,
+    packed: Vec<Found>,
     /// What lies at a path so far, for hard links.
     by_path: BTreeMap<String, usize>,
 }
@@ -142,7 +133,7 @@ impl Listing<'_> {
         }
         let mode = if matches!(content, Content::Link(_)) { 0o777 } else { mode };
         self.by_path.insert(path.clone(), self.packed.len());
-        self.packed.push(Packed { found: Found { path, mode, content }, owner: (uid, gid) });
+        self.packed.push(Found { path, mode, content, owner: Some((uid, gid)) });
         Ok(())
     }
 
@@ -180,7 +171,7 @@ impl Listing<'_> {
             EntryType::Symlink => Ok(Content::Link(self.target(entry)?)),
             EntryType::Link => {
                 let to = self.target(entry)?;
-                let found = self.by_path.get(&normal(&to)).map(|at| &self.packed[*at].found.content);
+                let found = self.by_path.get(&normal(&to)).map(|at| &self.packed[*at].content);
                 match found {
                     Some(Content::Directory) | None => {
                         Err(self.refuse(path, &format!("is a hard link to `{to}`, which is no file before it")))
@@ -270,19 +261,23 @@ mod tests {
         gzip.finish().unwrap()
     }
 
+    fn whose(owner: &Option<(u64, u64)>) -> String {
+        owner.map_or_else(String::new, |(uid, gid)| format!("{uid}:{gid}"))
+    }
+
     fn check(content: &[u8], expect: Expect) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
         fs::write(&path, content).unwrap();
-        let line = |Packed { found: Found { path, mode, content }, owner: (uid, gid) }: &Packed| match content {
-            Content::Link(to) => format!("{mode:o} {uid}:{gid} {path} -> {to}\n"),
+        let line = |Found { path, mode, content, owner }: &Found| match content {
+            Content::Link(to) => format!("{mode:o} {} {path} -> {to}\n", whose(owner)),
             Content::Part { file, offset, size } => {
                 let bytes = fs::read(file).unwrap();
                 let start = usize::try_from(*offset).unwrap();
                 let text = String::from_utf8_lossy(&bytes[start..start + usize::try_from(*size).unwrap()]).into_owned();
-                format!("{mode:o} {uid}:{gid} {path} {text}\n")
+                format!("{mode:o} {} {path} {text}\n", whose(owner))
             }
-            _ => format!("{mode:o} {uid}:{gid} {path}/\n"),
+            _ => format!("{mode:o} {} {path}/\n", whose(owner)),
         };
         expect.assert_eq(&match open("a", &path, &dir.path().join("scratch"), &|| false) {
             Ok(Some(archive)) => archive.packed.iter().map(line).collect(),

@@ -499,6 +499,85 @@ fn archives_that_are_refused() {
 }
 
 #[test]
+fn stages() {
+    check_images(
+        json!({ "dockerfile": "Dockerfile", "platforms": ["linux/amd64"], "ids": [] }),
+        Some(
+            "ARG FROM=oci:base\nFROM golang AS Unused\nRUN make\nFROM scratch AS files\nARG X=1\nCOPY --chown=7:8 etc /app/\n\
+             FROM $FROM AS certs\nWORKDIR /certs\nFROM Files\nARG X\nENV X=$X\nCOPY --from=1 /app/a* /one/\n\
+             COPY --from=certs --chmod=700 /bin/ /certs /two/\nCOPY --from=oci:base --chown=5 /tmp /three\n",
+        ),
+        with_layout(host(), "base"),
+        expect![[r#"
+            base/linux/amd64 takes [] Content
+              reads base
+              base_image image_linux_amd64.base.json {"name":"oci:base"}
+            stage/files/linux/amd64 takes [] Content
+              reads etc
+              base_image image_linux_amd64.stage_files.json {"name":"the stage `files`"}
+            stage/certs/linux/amd64 takes ["image_linux_amd64.base.json"] Content
+              base_image image_linux_amd64.stage_certs.json {"name":"the stage `certs`"}
+            linux/amd64 takes ["image_linux_amd64.stage_files.json", "image_linux_amd64.stage_certs.json", "image_linux_amd64.base.json"] Content
+              image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
+              application/vnd.oci.image.manifest.v1+json {}
+              application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                Env ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","X=1"]
+                Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
+                WorkingDir "/"
+                COPY --chown=7:8 etc /app/ true
+                LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
+                ENV X=$X false
+                COPY --from=1 /app/a* /one/ true
+                COPY --from=certs --chmod=700 /bin/ /certs /two/ true
+                COPY --from=oci:base --chown=5 /tmp /three true
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 7:8 app/
+                644 7:8 app/a.conf
+                755 7:8 app/sub/
+                644 7:8 app/sub/b.conf
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 one/
+                644 7:8 one/a.conf
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 0:0 two/
+              application/vnd.oci.image.layer.v1.tar+gzip
+                755 5:5 three/
+        "#]],
+    );
+    check_images(
+        json!({ "dockerfile": "Dockerfile", "platforms": ["linux/amd64"], "ids": [], "target": "files" }),
+        Some("FROM scratch AS files\nCOPY LICENSE /\nFROM files\nRUN x\n"),
+        host(),
+        expect![[r#"
+            linux/amd64 takes [] Content
+              reads LICENSE
+              image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
+              application/vnd.oci.image.manifest.v1+json {}
+              application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                Env ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+                Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
+                WorkingDir "/"
+                LABEL org.opencontainers.image.created=2026-01-02T03:04:05Z org.opencontainers.image.revision=4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5 org.opencontainers.image.title=hello org.opencontainers.image.version=1.2.3 false
+                COPY LICENSE / true
+              application/vnd.oci.image.layer.v1.tar+gzip
+                644 0:0 LICENSE
+        "#]],
+    );
+    check_images(
+        json!({ "dockerfile": "Dockerfile", "platforms": ["linux/amd64"], "ids": [] }),
+        Some("FROM scratch AS files\nCOPY LICENSE /\nFROM scratch\nCOPY --from=files /license /\n"),
+        host(),
+        expect![[r#"
+            stage/files/linux/amd64 takes [] Content
+              reads LICENSE
+              base_image image_linux_amd64.stage_files.json {"name":"the stage `files`"}
+            linux/amd64 takes ["image_linux_amd64.stage_files.json"] Content
+              failed: nothing in `files` is `/license` [] None
+        "#]],
+    );
+}
+
+#[test]
 fn on_a_layout() {
     check_images(
         json!({ "dockerfile": "Dockerfile", "platforms": ["linux/amd64"] }),
@@ -682,6 +761,52 @@ fn mistakes_in_keys() {
 }
 
 #[test]
+fn mistakes_in_stages() {
+    let text = "FROM scratch AS a\nCOPY --from=b /x /\nFROM scratch AS b\nCOPY --from=3 /x /\nCOPY --from=scratch /x /\n\
+                COPY --from=a /x /\nFROM --platform=linux/s390x b\nCOPY --from=b /y /\n";
+    check_problems(
+        json!({ "dockerfile": "D" }),
+        Some(text),
+        expect![[r#"
+        D:2 `b`: no stage before this one is `b`
+            a stage copies from those that stand above it
+        D:4 `3`: no stage before this one is `3`
+            a stage copies from those that stand above it
+        D:5 `scratch`: nothing lies in `scratch`
+            name a stage or an image
+    "#]],
+    );
+    check_problems(
+        json!({ "dockerfile": "D", "target": "bb" }),
+        Some(text),
+        expect![[r#"
+        target: `D` has no stage `bb`
+            -
+    "#]],
+    );
+    check_problems(
+        json!({ "target": "a" }),
+        None,
+        expect![[r#"
+        target: `target` without `dockerfile`
+            only a Dockerfile has stages
+    "#]],
+    );
+    check_problems(
+        json!({ "dockerfile": "D" }),
+        Some("FROM --platform=linux/x --x=y scratch AS x\nRUN x\nFROM --platform=linux/s390x x\n"),
+        expect![[r#"
+            D:1 `--platform=linux/x`: `linux/x` has an unknown architecture, `x`
+                known are amd64, arm64, arm, 386, riscv64, ppc64le, ppc64, s390x, loong64, mips, mipsle, mips64, mips64le, wasm
+            D:1 `--x=y`: `FROM` has no option `--x`
+                known is `--platform`
+            D:2 `RUN`: `RUN` needs an engine that runs programs
+                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
+        "#]],
+    );
+}
+
+#[test]
 fn mistakes_in_a_dockerfile() {
     let check = |text, expect| check_problems(json!({ "dockerfile": "D" }), Some(text), expect);
     check(
@@ -689,8 +814,6 @@ fn mistakes_in_a_dockerfile() {
          ADD --keep-git-dir a /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
             D:2 `RUN`: `RUN` needs an engine that runs programs
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
-            D:3 `--from=x`: `--from` takes files of another stage or image, which is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:4 `https://a/b`: `ADD` of a URL is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
@@ -712,13 +835,7 @@ fn mistakes_in_a_dockerfile() {
                 as in `--interval=30s`
         "#]],
     );
-    check(
-        "FROM alpine AS a\nRUN x\nFROM scratch\nCOPY hello /\n",
-        expect![[r#"
-        D:1 `FROM`: a second stage is not supported yet
-            the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
-    "#]],
-    );
+    check("FROM alpine AS a\nRUN x\nFROM scratch\nCOPY hello /\n", expect![""]);
     check(
         "FROM Alpine\n",
         expect![[r#"

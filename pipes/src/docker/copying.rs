@@ -71,18 +71,22 @@ fn read(
     to: &UnescapedString<'_>,
 ) -> Option<Vec<Copy>> {
     let mut copy = Copy { archives: word.archives(), ..Copy::plain(Vec::new(), String::new()) };
-    let options = options.iter().filter_map(|flag| option(reader, word, flag, &mut copy)).count();
+    let wrong = options.iter().filter_map(|flag| option(reader, word, flag, &mut copy)).count();
     let to_span = to.span.clone();
     let to = reader.word(to);
-    if options > 0 {
+    if wrong > 0 {
         return None;
     }
     if let ([_, _, ..], Some(to)) = (sources, to.as_ref().filter(|it| !is_directory(it))) {
         let message = format!("several sources, and `{to}` is not a directory");
         return reader.refuse(to_span, message, "end it with a `/`");
     }
+    let from = options.iter().find(|flag| flag.name.value == "from").and_then(|flag| flag.value.as_ref());
     for source in sources {
-        copy.sources.extend(find(reader, source));
+        copy.sources.extend(match from {
+            Some(from) => in_image(reader, from, source).into_iter().collect(),
+            None => find(reader, source),
+        });
     }
     copy.to = to?;
     Some(vec![copy])
@@ -111,32 +115,34 @@ fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, copy: &mut Copy)
             Err(_) if reader.has_base() => copy.owner = value,
             Err(message) => reader.problem(flag.span(), message, "write numbers, as in `--chown=65532:65532`"),
         },
-        "from" => {
-            reader.problem(
-                flag.span(),
-                "`--from` takes files of another stage or image, which is not supported",
-                LATER,
-            );
-            return Some(());
-        }
+        // Where from was found out before.
+        "from" => {}
         name => reader.problem(flag.span(), format!("`{} --{name}` is not supported", word.text()), LATER),
     }
     None
 }
 
+fn in_image(reader: &mut Reader<'_>, from: &UnescapedString<'_>, source: &Parsed<'_>) -> Option<Source> {
+    let path = path(reader, source)?;
+    let path = reader.word(path)?;
+    let artifact = reader.foreign.get(from.value.as_ref()).cloned()?;
+    Some(Source::Image { artifact, called: from.value.to_string(), path })
+}
+
+fn path<'s, 'a>(reader: &mut Reader<'_>, source: &'s Parsed<'a>) -> Option<&'s UnescapedString<'a>> {
+    match source {
+        Parsed::Path(path) => Some(path),
+        Parsed::HereDoc(text) => reader.refuse(
+            text.span.clone(),
+            "text in place of a file is not supported",
+            "write it to a file of the project",
+        ),
+        _ => None,
+    }
+}
+
 fn find(reader: &mut Reader<'_>, source: &Parsed<'_>) -> Vec<Source> {
-    let path = match source {
-        Parsed::Path(path) => path,
-        Parsed::HereDoc(text) => {
-            reader.problem(
-                text.span.clone(),
-                "text in place of a file is not supported",
-                "write it to a file of the project",
-            );
-            return Vec::new();
-        }
-        _ => return Vec::new(),
-    };
+    let Some(path) = path(reader, source) else { return Vec::new() };
     let Some(text) = reader.word(path) else { return Vec::new() };
     let found = match reader.request.context.find(&text) {
         Ok(found) => found,

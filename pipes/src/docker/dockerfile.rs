@@ -1,79 +1,22 @@
-//! A Dockerfile, read for one platform: which base, and which instructions on top of it. All its mistakes at once.
-//! Does not run anything, and does not know the keys of a table.
+//! The instructions of a Dockerfile, read one by one with the variables that they see. All mistakes at once.
+//! Does not know stages, and does not run anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use forge_plugin::schemas::{Place, Platform, Problem, Read};
-use parse_dockerfile::{
-    ArgInstruction, Command, Flag, FromInstruction, Instruction as Parsed, JsonOrStringArray, UnescapedString,
-};
+use forge_plugin::schemas::{Platform, Problem, Read};
+use parse_dockerfile::{ArgInstruction, Command, Instruction as Parsed, JsonOrStringArray, UnescapedString};
 
 use crate::docker::base::Base;
-use crate::docker::context::Context;
 use crate::docker::copying;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::{Change, Instruction};
+use crate::docker::stages::Request;
 use crate::docker::syntax;
 use crate::docker::values::{port, shell_form, stop_signal};
 use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
 use crate::oci::config::DEFAULT_PATH;
-
-/// What a Dockerfile is read with.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Its path, relative to the project file.
-    pub path: &'a str,
-    /// Its text.
-    pub text: &'a str,
-    /// For which platform.
-    pub platform: &'a Platform,
-    /// Values of its `ARG`s.
-    pub build_args: &'a BTreeMap<String, String>,
-    /// What it can copy.
-    pub context: &'a Context,
-}
-
-/// What a Dockerfile says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// What `FROM` names.
-    pub base: Base,
-    /// The same, as it stands there.
-    pub base_text: String,
-    /// Where.
-    pub base_place: Place,
-    /// The instructions after it.
-    pub instructions: Vec<Instruction>,
-    /// What it copies from the project.
-    pub reads: Vec<Read>,
-    /// Which names its `ARG`s have.
-    pub args: BTreeSet<String>,
-}
-
-/// Reads a Dockerfile.
-pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
-    let text = syntax::parsable(request.text);
-    let dockerfile =
-        parse_dockerfile::parse(&text).map_err(|error| vec![syntax::problem(request.path, request.text, &error)])?;
-    let mut reader = Reader::new(request, &dockerfile);
-    dockerfile.global_args().for_each(|arg| reader.arg(arg));
-    let stages: Vec<_> = dockerfile.stages().collect();
-    let Some((last, earlier)) = stages.split_last() else { return Err(reader.problems) };
-    for stage in earlier {
-        reader.problem(stage.from.from.span.clone(), "a second stage is not supported yet", LATER);
-    }
-    let base = reader.from(last.from);
-    let starts: Vec<usize> = last.instructions.iter().map(start).chain([request.text.len()]).collect();
-    for (instruction, bytes) in last.instructions.iter().zip(starts.windows(2)) {
-        if let Some(change) = reader.change(instruction) {
-            let created_by = reader.one_line(bytes[0]..bytes[1]);
-            reader.instructions.push(Instruction { created_by, change });
-        }
-    }
-    reader.finish(base)
-}
 
 /// Names that may be among `build_args` though no `ARG` declares them.
 pub fn is_predefined(name: &str) -> bool {
@@ -90,65 +33,75 @@ pub(crate) struct Reader<'a> {
     offset: usize,
     escape: char,
     globals: BTreeMap<String, Option<String>>,
-    pub(crate) scope: Scope,
+    pub(crate) variables: Variables,
     in_stage: bool,
-    /// An `ENV` hides an `ARG` of its name, before it and after.
-    set_by_env: BTreeSet<String>,
-    args: BTreeSet<String>,
+    /// The names of `ARG`s.
+    pub(crate) args: BTreeSet<String>,
+    /// The artifacts of the images that `COPY --from` names.
+    pub(crate) foreign: BTreeMap<String, String>,
     pub(crate) instructions: Vec<Instruction>,
     pub(crate) reads: Vec<Read>,
     pub(crate) problems: Vec<Problem>,
 }
 
+/// What an instruction sees of those before it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variables {
+    pub(crate) scope: Scope,
+    /// An `ENV` hides an `ARG` of its name, before it and after.
+    set_by_env: BTreeSet<String>,
+}
+
 impl<'a> Reader<'a> {
-    fn new(request: &'a Request<'a>, dockerfile: &parse_dockerfile::Dockerfile<'_>) -> Reader<'a> {
+    pub(crate) fn new(request: &'a Request<'a>, dockerfile: &parse_dockerfile::Dockerfile<'_>) -> Reader<'a> {
         let globals = platform_args(request.platform);
         Reader {
             request,
             offset: if request.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
             escape: dockerfile.parser_directives.escape.as_ref().map_or('\\', |it| it.value.value),
-            scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
+            variables: Variables {
+                scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
+                set_by_env: BTreeSet::new(),
+            },
             globals,
             in_stage: false,
-            set_by_env: BTreeSet::new(),
             args: BTreeSet::new(),
+            foreign: BTreeMap::new(),
             instructions: Vec::new(),
             reads: Vec::new(),
             problems: Vec::new(),
         }
     }
 
-    fn finish(self, base: Option<(Base, String, Place)>) -> Result<Reading, Vec<Problem>> {
-        let Reader { instructions, reads, problems, args, .. } = self;
-        match base {
-            Some((base, base_text, base_place)) if problems.is_empty() => {
-                Ok(Reading { base, base_text, base_place, instructions, reads, args })
-            }
-            _ => Err(problems),
-        }
+    /// A stage begins: its `FROM` sees what stands before the first.
+    pub(crate) fn begin(&mut self) {
+        self.in_stage = false;
+        self.variables = Variables::default();
+        self.variables.scope = Scope { known: self.globals.clone(), unknown: Unknown::Mistake };
     }
 
-    fn from(&mut self, from: &FromInstruction<'_>) -> Option<(Base, String, Place)> {
-        for flag in &from.options {
-            self.option_of_from(flag);
-        }
-        let text = self.word(&from.image)?;
+    /// What `FROM` names; none, and a problem, where that is nothing.
+    pub(crate) fn base_word(&mut self, image: &UnescapedString<'_>) -> Option<String> {
+        let text = self.word(image)?;
         if text.is_empty() {
             return self.refuse(
-                from.image.span.clone(),
-                format!("`{}` is empty", from.image.value),
+                image.span.clone(),
+                format!("`{}` is empty", image.value),
                 "give its `ARG` a default, or a value in `build_args`",
             );
         }
-        let bytes = self.bytes(&from.image.span);
-        let base = match Base::parse(&text) {
-            Ok(base) => base,
-            Err(bad) => {
-                self.push(Problem::at_file(self.request.path, bytes, bad.message), bad.help);
-                return None;
-            }
-        };
-        self.scope = match base {
+        Some(text)
+    }
+
+    /// The same, where nobody wants to hear of problems.
+    pub(crate) fn quietly(&self, image: &UnescapedString<'_>) -> Option<String> {
+        let scope = Scope { known: self.globals.clone(), unknown: Unknown::Mistake };
+        expand(&image.value, self.escape, &scope).ok()?.known()
+    }
+
+    /// The stage stands on this.
+    pub(crate) fn on_base(&mut self, base: &Base) {
+        self.variables.scope = match base {
             Base::Scratch => {
                 let path = ("PATH".to_owned(), Some(DEFAULT_PATH.to_owned()));
                 Scope { known: BTreeMap::from([path]), unknown: Unknown::Mistake }
@@ -156,35 +109,26 @@ impl<'a> Reader<'a> {
             _ => Scope { known: BTreeMap::new(), unknown: Unknown::OfBase },
         };
         self.in_stage = true;
-        Some((base, text, Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end }))
     }
 
-    fn option_of_from(&mut self, flag: &Flag<'_>) {
-        let value = flag.value.as_ref().and_then(|value| self.word(value));
-        let is_ours = value.and_then(|it| it.parse::<Platform>().ok()).as_ref() == Some(self.request.platform);
-        match (flag.name.value.as_ref(), is_ours) {
-            ("platform", true) => {}
-            ("platform", false) if flag.value.is_none() => {}
-            ("platform", false) => self.problem(
-                flag.span(),
-                format!("the base is for another platform than the image for `{}`", self.request.platform),
-                "leave `--platform` out, or write `--platform=$TARGETPLATFORM`",
-            ),
-            (name, _) => self.problem(flag.span(), format!("`FROM` has no option `--{name}`"), "known is `--platform`"),
-        }
+    /// The stage stands on another, which has left these.
+    pub(crate) fn on_stage(&mut self, variables: Variables) {
+        self.variables = variables;
+        self.in_stage = true;
     }
 
-    fn change(&mut self, instruction: &Parsed<'_>) -> Option<Change> {
+    /// What an instruction does, where it does something and nothing is wrong with it.
+    pub(crate) fn change(&mut self, instruction: &Parsed<'_>) -> Option<Change> {
         match instruction {
             Parsed::Copy(it) => copying::copy(self, &it.options, &it.src, &it.dest).map(Change::Copy),
             Parsed::Add(it) => copying::add(self, &it.options, &it.src, &it.dest).map(Change::Copy),
             Parsed::Env(it) => {
                 let pairs = self.pairs(&it.arguments)?;
                 for (name, value) in &pairs {
-                    self.set_by_env.insert(name.clone());
+                    self.variables.set_by_env.insert(name.clone());
                     match value.known() {
-                        Some(value) => self.scope.known.insert(name.clone(), Some(value)),
-                        None => self.scope.known.remove(name),
+                        Some(value) => self.variables.scope.known.insert(name.clone(), Some(value)),
+                        None => self.variables.scope.known.remove(name),
                     };
                 }
                 Some(Change::Env(pairs))
@@ -232,13 +176,13 @@ impl<'a> Reader<'a> {
     }
 
     /// `ARG` before `FROM` is seen by `FROM` alone; after it, a name without a default takes the value from before.
-    fn arg(&mut self, arg: &ArgInstruction<'_>) {
+    pub(crate) fn arg(&mut self, arg: &ArgInstruction<'_>) {
         for (range, word) in split(&arg.arguments.value, self.escape) {
             let (name, default) = match word.split_once('=') {
                 Some((name, default)) => (name, Some(default)),
                 None => (word, None),
             };
-            let scope = self.scope.clone();
+            let scope = self.variables.scope.clone();
             let default = default.and_then(|it| self.expanded(it, &arg.arguments, range.end - it.len(), &scope));
             let given = self.request.build_args.get(name).cloned();
             let value =
@@ -248,8 +192,10 @@ impl<'a> Reader<'a> {
             }
             // Without a value it is what the base has under that name.
             let is_of_base = value.is_none() && self.has_base();
-            if !self.set_by_env.contains(name) && !is_of_base {
-                self.scope.known.insert(name.to_owned(), value);
+            if !self.variables.set_by_env.contains(name) && !is_of_base {
+                let known = self.variables.scope.known.entry(name.to_owned()).or_default();
+                // Said once more without a value, it keeps the one that it has.
+                *known = value.or_else(|| known.take());
             }
             self.args.insert(name.to_owned());
         }
@@ -257,7 +203,7 @@ impl<'a> Reader<'a> {
 
     /// `NAME=VALUE …`, or in the old form `NAME VALUE`.
     fn pairs(&mut self, arguments: &UnescapedString<'_>) -> Option<Vec<(String, Text)>> {
-        let scope = self.scope.clone();
+        let scope = self.variables.scope.clone();
         let line = arguments.value.as_ref();
         let words = split(line, self.escape);
         let (_, first) = words.first()?;
@@ -306,13 +252,13 @@ impl<'a> Reader<'a> {
     /// A word, expanded; none, and a problem, where only the base could tell what it says.
     pub(crate) fn word(&mut self, word: &UnescapedString<'_>) -> Option<String> {
         let unknown = if self.has_base() { Unknown::OnlyOfBase } else { Unknown::Mistake };
-        let scope = Scope { unknown, ..self.scope.clone() };
+        let scope = Scope { unknown, ..self.variables.scope.clone() };
         self.expanded(&word.value, word, 0, &scope)?.known()
     }
 
     /// Whether there is an image below, which may know what the Dockerfile does not say.
     pub(crate) fn has_base(&self) -> bool {
-        self.scope.unknown == Unknown::OfBase
+        self.variables.scope.unknown == Unknown::OfBase
     }
 
     /// `part`, which stands at byte `at` of `of`, expanded.
@@ -348,7 +294,7 @@ impl<'a> Reader<'a> {
         self.push(problem, Some(help.to_owned()));
     }
 
-    fn push(&mut self, problem: Problem, help: Option<String>) {
+    pub(crate) fn push(&mut self, problem: Problem, help: Option<String>) {
         self.problems.push(Problem { help, ..problem });
     }
 
@@ -357,7 +303,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An instruction as the history shows it: comments left out, lines joined.
-    fn one_line(&self, span: Range<usize>) -> String {
+    pub(crate) fn one_line(&self, span: Range<usize>) -> String {
         let bytes = self.bytes(&span);
         let end = bytes.end.min(self.request.text.len());
         let text = self.request.text.get(bytes.start..end).unwrap_or_default();
@@ -389,6 +335,11 @@ fn platform_args(platform: &Platform) -> BTreeMap<String, Option<String>> {
         .iter()
         .flat_map(|prefix| parts.iter().map(move |(part, value)| (format!("{prefix}{part}"), Some(value.clone()))))
         .collect()
+}
+
+/// Where each instruction begins, and after the last where the text ends.
+pub(crate) fn starts(instructions: &[Parsed<'_>], end: usize) -> Vec<usize> {
+    instructions.iter().map(start).chain([end]).collect()
 }
 
 fn start(instruction: &Parsed<'_>) -> usize {

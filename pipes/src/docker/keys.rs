@@ -1,15 +1,16 @@
 //! An image made by keys of its table, without a Dockerfile.
 //! Does not know where the keys stand in the file: problems name them.
 
-use forge_plugin::schemas::{Place, Problem, Read};
+use forge_plugin::schemas::{Place, Platform, Problem, Read};
 use forge_plugin::{Given, PlatformNames, Template};
 
 use crate::docker::base::Base;
 use crate::docker::context::Context;
+use crate::docker::making::{Making, Named, On, Stage};
 use crate::docker::recipe::{Change, Copy, Instruction, Source};
+use crate::docker::render_map;
 use crate::docker::settings::{File, Settings};
 use crate::docker::values::{mode, port, stop_signal};
-use crate::docker::{Making, render_map};
 
 const BIN_DIR: &str = "/usr/local/bin";
 
@@ -17,9 +18,10 @@ const BIN_DIR: &str = "/usr/local/bin";
 pub fn making(
     settings: &Settings,
     given: &Given<'_>,
-    names: &PlatformNames,
+    platform: &Platform,
     context: &Context,
 ) -> Result<Making, Vec<Problem>> {
+    let names = &PlatformNames::from(platform);
     let mut reader = Keys { settings, given, names, reads: Vec::new(), instructions: Vec::new(), problems: Vec::new() };
     let base = reader.base();
     reader.files();
@@ -27,9 +29,13 @@ pub fn making(
     reader.runtime();
     reader.start(programs);
     match base {
-        Some((base, base_text)) if reader.problems.is_empty() => {
+        Some((base, text)) if reader.problems.is_empty() => {
             let Keys { instructions, reads, .. } = reader;
-            Ok(Making { base, base_text, base_place: Place::Key("base".to_owned()), instructions, reads })
+            let on = if base == Base::Scratch { On::Scratch } else { On::Base(0) };
+            let named = Named { base, text, platform: platform.clone(), place: Place::Key("base".to_owned()) };
+            let bases = if on == On::Scratch { Vec::new() } else { vec![named] };
+            let image = Stage { name: String::new(), platform: platform.clone(), on, instructions, reads };
+            Ok(Making { bases, stages: vec![image] })
         }
         _ => Err(reader.problems),
     }
@@ -122,7 +128,7 @@ impl Keys<'_> {
         let sources = context.binaries();
         let file_names = sources.iter().filter_map(|source| match source {
             Source::Input { file_name, .. } => Some(file_name.clone()),
-            Source::Project(_) => None,
+            Source::Project(_) | Source::Image { .. } => None,
         });
         let file_names: Vec<String> = file_names.collect();
         if !sources.is_empty() {

@@ -7,6 +7,7 @@ use forge_plugin::schemas::Platform;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::docker::base::BaseImage;
 use crate::docker::words::Text;
 
 /// One image: all that decides its bytes, but for the content of what it takes and reads.
@@ -22,10 +23,23 @@ pub struct Recipe {
     pub timestamp: i64,
     /// What is done, in order.
     pub instructions: Vec<Instruction>,
-    /// Annotations of the manifest.
-    pub annotations: BTreeMap<String, String>,
-    /// What it is published under.
-    pub references: Vec<String>,
+    /// What becomes of it.
+    pub made: Made,
+}
+
+/// What becomes of what is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    /// An image that others see.
+    Image {
+        /// Annotations of the manifest.
+        annotations: BTreeMap<String, String>,
+        /// What it is published under.
+        references: Vec<String>,
+    },
+    /// Something that a later stage stands on or copies from.
+    Stage(BaseImage),
 }
 
 /// What an image stands on.
@@ -124,4 +138,13 @@ pub enum Source {
     },
     /// A file, a directory or a glob in the project.
     Project(String),
+    /// A file, a directory or a glob in another image.
+    Image {
+        /// The artifact.
+        artifact: String,
+        /// What users call it by.
+        called: String,
+        /// The path, from its root on.
+        path: String,
+    },
 }

@@ -32,15 +32,19 @@ pub struct Settings {
     pub engine: Engine,
 
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
-    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`. `COPY` finds each
-    /// binary at `$TARGETPLATFORM/NAME` and at `NAME`, and every other path in the project; `.` is the project without the
-    /// binaries. Of a directory, what git ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or
-    /// not, as Docker does, unless it says `--unpack=false`.
+    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`, in one stage or
+    /// several; stages that the image does not need are not looked at. `COPY` finds each binary at `$TARGETPLATFORM/NAME` and
+    /// at `NAME`, and every other path in the project; `.` is the project without the binaries. Of a directory, what git
+    /// ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
+    /// says `--unpack=false`.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.
     #[serde(default)]
     pub build_args: BTreeMap<String, Template>,
+
+    /// The stage of the Dockerfile that is the image, by its name or its number. Default: the last.
+    pub target: Option<String>,
 
     /// Labels of the image's config. `org.opencontainers.image.title`, `version`, `revision` and `created` are there
     /// without. Those given here replace those of the Dockerfile.

@@ -33,6 +33,15 @@ pub struct Found {
     pub mode: u32,
     /// What it is.
     pub content: Content,
+    /// Whose it is where it comes from, if that matters.
+    pub owner: Option<(u64, u64)>,
+}
+
+impl Found {
+    /// Something that belongs to whoever copies it.
+    pub fn plain(path: String, mode: u32, content: Content) -> Found {
+        Found { path, mode, content, owner: None }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +80,7 @@ fn below(root: &Path, top: &Path) -> Result<Vec<Found>, Failure> {
         let relative = file.strip_prefix(top).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&file))?;
         for (end, _) in relative.match_indices('/') {
             let path = relative[..end].to_owned();
-            found.entry(path.clone()).or_insert(Found { path, mode: 0o755, content: Content::Directory });
+            found.entry(path.clone()).or_insert(Found::plain(path, 0o755, Content::Directory));
         }
         found.insert(relative.to_owned(), one(&root.join(&file), relative.to_owned(), At::Inside)?);
     }
@@ -85,14 +94,14 @@ fn one(from: &Path, path: String, at: At) -> Result<Found, Failure> {
     if meta.is_symlink() && at == At::Inside {
         let to = fs::read_link(from).map_err(failed)?;
         let to = to.to_str().ok_or_else(|| not_utf8(&to))?.to_owned();
-        return Ok(Found { path, mode: 0o777, content: Content::Link(to) });
+        return Ok(Found::plain(path, 0o777, Content::Link(to)));
     }
     let meta = fs::metadata(from).map_err(failed)?;
     if !meta.is_file() {
         return Err(Failure::input(format!("`{}` is neither a file nor a directory", from.display())));
     }
     let mode = if meta.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 };
-    Ok(Found { path, mode, content: Content::File(from.to_owned()) })
+    Ok(Found::plain(path, mode, Content::File(from.to_owned())))
 }
 
 fn file_name(path: &Path) -> Result<String, Failure> {

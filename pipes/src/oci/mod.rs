@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod choice;
 pub mod config;
 pub mod gzip;
+pub mod held;
 pub mod layer;
 pub mod layout;
 pub mod manifest;

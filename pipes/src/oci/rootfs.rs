@@ -1,9 +1,10 @@
-//! The file system that layers make up, as far as a further layer must know it: directories, links, and what is neither.
+//! The file system that layers make up: what lies where, whose it is, and where its content is.
 //! Does not hold content, but for who is who.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use globset::GlobBuilder;
 use tar::{Archive, EntryType};
 
 use crate::oci::accounts::{self, Accounts};
@@ -24,31 +25,49 @@ pub struct Rootfs {
     pub accounts: Accounts,
 }
 
+/// Something in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Node {
-    Directory { mode: u32, uid: u64, gid: u64 },
+pub struct Node {
+    /// Permissions.
+    pub mode: u32,
+    /// The owner's and the group's number.
+    pub owner: (u64, u64),
+    /// What it is.
+    pub what: What,
+}
+
+/// What something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A directory.
+    Directory,
+    /// A symbolic link to this.
     Link(String),
-    Other,
+    /// A file, whose content is so many bytes of a layer's tar.
+    Layered {
+        /// Which layer, counted from the lowest.
+        layer: usize,
+        /// How many bytes stand before them.
+        offset: u64,
+        /// How many they are.
+        size: u64,
+    },
+    /// A file whose content is not in a layer yet.
+    Placed(Content),
+    /// A device, a named pipe or the like.
+    Special,
 }
 
 impl Rootfs {
-    /// Puts a layer on top: the tar, not compressed.
-    pub fn apply(&mut self, tar: impl Read) -> io::Result<()> {
+    /// Puts a layer on top, the `layer`th of its image: the tar, not compressed.
+    pub fn apply(&mut self, layer: usize, tar: impl Read) -> io::Result<()> {
         for entry in Archive::new(tar).entries()? {
             let mut entry = entry?;
             let path = normal(&String::from_utf8_lossy(&entry.path_bytes()));
-            let header = entry.header();
-            let node = match header.entry_type() {
-                EntryType::Directory => {
-                    Node::Directory { mode: header.mode()? & 0o7777, uid: header.uid()?, gid: header.gid()? }
-                }
-                EntryType::Symlink => match entry.link_name_bytes() {
-                    Some(link) => Node::Link(String::from_utf8_lossy(&link).into_owned()),
-                    None => Node::Other,
-                },
-                EntryType::XGlobalHeader => continue,
-                _ => Node::Other,
-            };
+            if entry.header().entry_type() == EntryType::XGlobalHeader {
+                continue;
+            }
+            let node = self.node_of(&entry, layer)?;
             if accounts::is_file(&path) {
                 let mut content = Vec::new();
                 entry.by_ref().take(LARGEST).read_to_end(&mut content)?;
@@ -57,6 +76,22 @@ impl Rootfs {
             self.apply_node(path, node);
         }
         Ok(())
+    }
+
+    fn node_of<R: Read>(&self, entry: &tar::Entry<'_, R>, layer: usize) -> io::Result<Node> {
+        let header = entry.header();
+        let link = || entry.link_name_bytes().map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default();
+        let what = match header.entry_type() {
+            EntryType::Directory => What::Directory,
+            EntryType::Symlink => What::Link(link()),
+            EntryType::Regular | EntryType::Continuous => {
+                What::Layered { layer, offset: entry.raw_file_position(), size: entry.size() }
+            }
+            // Another name of a file before it.
+            EntryType::Link => self.nodes.get(&normal(&link())).map_or(What::Special, |it| it.what.clone()),
+            _ => What::Special,
+        };
+        Ok(Node { mode: header.mode()? & 0o7777, owner: (header.uid()?, header.gid()?), what })
     }
 
     fn apply_node(&mut self, path: String, node: Node) {
@@ -70,17 +105,14 @@ impl Rootfs {
             self.nodes.remove(&hidden);
             return;
         }
-        if !matches!(node, Node::Directory { .. }) {
+        if node.what != What::Directory {
             self.remove_below(&path);
         }
         self.nodes.insert(path, node);
     }
 
     fn remove_below(&mut self, dir: &str) {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let below =
-            self.nodes.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix));
-        for path in below.cloned().collect::<Vec<_>>() {
+        for path in self.below(dir).map(|(path, _)| join(dir, path)).collect::<Vec<_>>() {
             self.nodes.remove(&path);
         }
     }
@@ -88,42 +120,37 @@ impl Rootfs {
     /// Whether a directory lies at `path`, links followed.
     pub fn is_directory(&self, path: &str) -> bool {
         let path = self.follow(&normal(path));
-        path.is_empty() || matches!(self.nodes.get(&path), Some(Node::Directory { .. }))
+        path.is_empty() || self.nodes.get(&path).is_some_and(|it| it.what == What::Directory)
     }
 
     /// The entries that put `content` at `path`: directories above it where they are missing (mode 0755, and the same
     /// owner) or as they are, and itself. Links to directories above it are followed, so that a layer does not hide them.
     /// A file is no directory and does not become one, nor the other way round: then a phrase that says so.
-    pub fn place(
-        &mut self,
-        path: &str,
-        mode: u32,
-        (uid, gid): (u64, u64),
-        content: Content,
-    ) -> Result<Vec<Entry>, String> {
+    pub fn place(&mut self, path: &str, mode: u32, owner: (u64, u64), content: Content) -> Result<Vec<Entry>, String> {
         let path = normal(path);
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let path = join(&self.follow(dir), name);
         let path = if content == Content::Directory { self.follow(&path) } else { path };
-        let mut entries = self.directories_above(&path, (uid, gid))?;
-        match (&content, self.nodes.get(&path)) {
-            _ if path.is_empty() => return Ok(entries),
-            (Content::Directory, Some(Node::Other)) => return Err(no_directory(&path)),
-            (Content::Directory, _) => {}
-            (_, Some(Node::Directory { .. })) => {
+        let mut entries = self.directories_above(&path, owner)?;
+        if path.is_empty() {
+            return Ok(entries);
+        }
+        let (mode, (uid, gid)) = match (&content, self.nodes.get(&path)) {
+            (Content::Directory, Some(Node { mode, owner, what: What::Directory })) => (*mode, *owner),
+            (Content::Directory, None | Some(Node { what: What::Link(_), .. })) => (mode, owner),
+            (Content::Directory, Some(_)) => return Err(no_directory(&path)),
+            (_, Some(Node { what: What::Directory, .. })) => {
                 return Err(format!("`/{path}` is a directory, which a file can't replace"));
             }
-            _ => {}
-        }
-        let entry = match (&content, self.nodes.get(&path)) {
-            (Content::Directory, Some(&Node::Directory { mode, uid, gid })) => Entry { path, mode, uid, gid, content },
-            _ => Entry { path, mode, uid, gid, content },
+            _ => (mode, owner),
         };
-        let node = match &entry.content {
-            Content::Directory => Node::Directory { mode: entry.mode, uid: entry.uid, gid: entry.gid },
-            Content::Link(to) => Node::Link(to.clone()),
-            Content::File(_) | Content::Text(_) | Content::Part { .. } => Node::Other,
+        let entry = Entry { path, mode, uid, gid, content };
+        let what = match &entry.content {
+            Content::Directory => What::Directory,
+            Content::Link(to) => What::Link(to.clone()),
+            Content::File(_) | Content::Text(_) | Content::Part { .. } => What::Placed(entry.content.clone()),
         };
+        let node = Node { mode, owner: (uid, gid), what };
         self.apply_node(entry.path.clone(), node);
         entries.push(entry);
         Ok(entries)
@@ -134,7 +161,7 @@ impl Rootfs {
         let mut entries = self.place(path, mode, owner, Content::Directory)?;
         if let Some(entry) = entries.last_mut() {
             (entry.mode, entry.uid, entry.gid) = (mode, owner.0, owner.1);
-            self.nodes.insert(entry.path.clone(), Node::Directory { mode, uid: entry.uid, gid: entry.gid });
+            self.nodes.insert(entry.path.clone(), Node { mode, owner, what: What::Directory });
         }
         Ok(entries)
     }
@@ -143,15 +170,44 @@ impl Rootfs {
         let mut entries = Vec::new();
         for (end, _) in path.match_indices('/') {
             let dir = &path[..end];
-            let (mode, uid, gid) = match self.nodes.get(dir) {
-                Some(&Node::Directory { mode, uid, gid }) => (mode, uid, gid),
-                Some(Node::Other) => return Err(no_directory(dir)),
-                _ => (0o755, owner.0, owner.1),
+            let (mode, (uid, gid)) = match self.nodes.get(dir) {
+                Some(Node { mode, owner, what: What::Directory }) => (*mode, *owner),
+                Some(Node { what: What::Link(_), .. }) | None => (0o755, owner),
+                Some(_) => return Err(no_directory(dir)),
             };
-            self.nodes.insert(dir.to_owned(), Node::Directory { mode, uid, gid });
+            self.nodes.insert(dir.to_owned(), Node { mode, owner: (uid, gid), what: What::Directory });
             entries.push(Entry { path: dir.to_owned(), mode, uid, gid, content: Content::Directory });
         }
         Ok(entries)
+    }
+
+    /// What `path` names: itself, or all that it matches as a glob, of which `*` and `?` match no `/`. Links are followed, but
+    /// for those that a glob matches. Sorted; nothing where nothing is there.
+    pub fn named(&self, path: &str) -> Vec<String> {
+        let path = normal(path);
+        let whole = self.follow(&path);
+        if whole.is_empty() || self.nodes.contains_key(&whole) {
+            return vec![whole];
+        }
+        let wild = path.split('/').take_while(|part| !is_wild(part)).map(|part| part.len() + 1).sum::<usize>();
+        let (fixed, pattern) = path.split_at(wild.min(path.len()));
+        let top = self.follow(fixed.trim_end_matches('/'));
+        let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).build() else { return Vec::new() };
+        let glob = glob.compile_matcher();
+        self.below(&top).filter(|(below, _)| glob.is_match(below)).map(|(below, _)| join(&top, below)).collect()
+    }
+
+    /// What lies at `path`, which has no links in it; nothing is known of the root.
+    pub fn node(&self, path: &str) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    /// All that lies below a directory, each by its path from there, sorted.
+    pub fn below<'s>(&'s self, dir: &str) -> impl Iterator<Item = (&'s str, &'s Node)> {
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let all = self.nodes.range(prefix.clone()..);
+        all.map_while(move |(path, node)| Some((path.strip_prefix(&prefix)?, node)))
+            .filter(|(path, _)| !path.is_empty())
     }
 
     /// `path` with every link in it followed. What does not exist stands for itself.
@@ -162,7 +218,7 @@ impl Rootfs {
         while let Some(part) = todo.pop() {
             let next = normal(&join(&done, &part));
             match self.nodes.get(&next) {
-                Some(Node::Link(to)) if left > 0 => {
+                Some(Node { what: What::Link(to), .. }) if left > 0 => {
                     left -= 1;
                     todo.extend(to.split('/').rev().map(str::to_owned));
                     if to.starts_with('/') {
@@ -191,6 +247,10 @@ pub fn normal(path: &str) -> String {
     parts.join("/")
 }
 
+fn is_wild(part: &str) -> bool {
+    part.contains(['*', '?', '['])
+}
+
 fn no_directory(path: &str) -> String {
     format!("`/{path}` is a file, not a directory")
 }
@@ -207,15 +267,18 @@ mod tests {
 
     fn base() -> Rootfs {
         let mut rootfs = Rootfs::default();
-        let dir = |mode| Node::Directory { mode, uid: 0, gid: 0 };
+        let node = |mode, what| Node { mode, owner: (0, 0), what };
+        let dir = |mode| node(mode, What::Directory);
+        let other = || node(0o644, What::Special);
+        let link = |to: &str| node(0o777, What::Link(to.to_owned()));
         rootfs.apply_node("usr".to_owned(), dir(0o755));
         rootfs.apply_node("usr/bin".to_owned(), dir(0o755));
         rootfs.apply_node("tmp".to_owned(), dir(0o1777));
-        rootfs.apply_node("bin".to_owned(), Node::Link("usr/bin".to_owned()));
-        rootfs.apply_node("loop".to_owned(), Node::Link("/loop".to_owned()));
-        rootfs.apply_node("gone/x".to_owned(), Node::Other);
-        rootfs.apply_node("file".to_owned(), Node::Other);
-        rootfs.apply_node(".wh.gone".to_owned(), Node::Other);
+        rootfs.apply_node("bin".to_owned(), link("usr/bin"));
+        rootfs.apply_node("loop".to_owned(), link("/loop"));
+        rootfs.apply_node("gone/x".to_owned(), other());
+        rootfs.apply_node("file".to_owned(), other());
+        rootfs.apply_node(".wh.gone".to_owned(), other());
         rootfs
     }
 
@@ -240,6 +303,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_path_names() {
+        let check = |path: &str, expect: &str| assert_eq!(base().named(path).join(", "), expect, "of {path}");
+        check("/usr/", "usr");
+        check("/bin", "usr/bin");
+        check("/nope", "");
+        check("/", "");
+        check("/*", "bin, file, loop, tmp, usr");
+        check("/[bf]i*", "bin, file");
+        check("/*/bin", "usr/bin");
+        let mut rootfs = base();
+        rootfs.place("/bin/sh", 0o755, (0, 0), Content::Text(Vec::new())).unwrap();
+        assert_eq!(rootfs.named("/bin/s?"), ["usr/bin/sh"]);
+        assert_eq!(rootfs.named("/"), [""]);
+    }
+
+    #[test]
     fn a_directory_over_another() {
         let mut rootfs = base();
         let entries = rootfs.place_over("/bin", 0o700, (5, 6)).unwrap();
@@ -260,7 +339,7 @@ mod tests {
         header.set_entry_type(EntryType::Directory);
         builder.append_data(&mut header, "root/", io::empty()).unwrap();
         let mut rootfs = Rootfs::default();
-        rootfs.apply(&builder.into_inner().unwrap()[..]).unwrap();
+        rootfs.apply(0, &builder.into_inner().unwrap()[..]).unwrap();
         assert!(rootfs.is_directory("/root"));
         assert!(!rootfs.is_directory("/rooted"));
     }

@@ -1,0 +1,225 @@
+//! What an instruction copies, laid into the file system of the image: the entries of its layer.
+//! Does not write layers, and knows nothing of configs.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{Artifact, Failure, FailureClass};
+
+use crate::docker::archives::{self, Archive};
+use crate::docker::copying::is_directory;
+use crate::docker::foreign::Foreign;
+use crate::docker::recipe::{Archives, Copy, Source};
+use crate::docker::sources::{Found, Thing, find};
+use crate::oci::accounts;
+use crate::oci::layer::{Content, Entry};
+use crate::oci::rootfs::{Rootfs, normal};
+
+/// The file system of an image under way.
+pub struct Laying<'a> {
+    host: &'a dyn Host,
+    /// What lies in it.
+    pub rootfs: Rootfs,
+    /// Where relative paths start.
+    pub workdir: String,
+    /// The other images that files were taken from, by artifact.
+    foreign: BTreeMap<String, Foreign<'a>>,
+    /// How many files were unpacked, each to a name of its own.
+    unpacked: usize,
+}
+
+impl<'a> Laying<'a> {
+    /// Of an empty image.
+    pub fn new(host: &'a dyn Host) -> Laying<'a> {
+        Laying { host, rootfs: Rootfs::default(), workdir: "/".to_owned(), foreign: BTreeMap::new(), unpacked: 0 }
+    }
+
+    /// `path`, from the root on.
+    pub fn absolute(&self, path: &str) -> String {
+        match path.starts_with('/') {
+            true => format!("/{}", normal(path)),
+            false => format!("/{}", normal(&format!("{}/{path}", self.workdir))),
+        }
+    }
+
+    /// The numbers of an owner.
+    pub fn owner(&self, text: &str) -> Result<(u64, u64), Failure> {
+        let owner = self.rootfs.accounts.owner(text);
+        owner.map_err(|message| Failure::input(message).help("write numbers, as in `65532:65532`"))
+    }
+
+    /// The working directory, where it is missing; it belongs to `user`.
+    pub fn workdir(&mut self, user: &str) -> Result<Vec<Entry>, Failure> {
+        let dir = self.workdir.clone();
+        if self.rootfs.is_directory(&dir) {
+            return Ok(Vec::new());
+        }
+        let owner = self.owner(user)?;
+        self.rootfs.place(&dir, 0o755, owner, Content::Directory).map_err(Failure::input)
+    }
+
+    /// What is copied.
+    pub fn copy(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
+        let mut things = Vec::new();
+        for source in &copy.sources {
+            things.extend(self.find(source)?);
+        }
+        if copy.archives == Archives::Unpack {
+            things = things.into_iter().map(|thing| self.opened(thing)).collect::<Result<_, _>>()?;
+        }
+        let to = self.absolute(&copy.to);
+        let owner = self.owner(&copy.owner)?;
+        if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
+            let to = self.rootfs.follow(&to);
+            return self.place(copy, &to, owner, file.clone());
+        }
+        let mut entries = self.rootfs.place(&to, 0o755, owner, Content::Directory).map_err(Failure::input)?;
+        for thing in things {
+            let all = match thing {
+                Thing::File(file) => vec![file],
+                Thing::Directory(all) => all,
+                Thing::Archive(archive) => {
+                    entries.extend(self.unpack(copy, &to, owner, archive)?);
+                    continue;
+                }
+            };
+            for found in all {
+                let path = format!("{to}/{}", found.path);
+                entries.extend(self.place(copy, &path, owner, found)?);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn find(&mut self, source: &Source) -> Result<Vec<Thing>, Failure> {
+        match source {
+            Source::Project(pattern) => find(self.host.root(), pattern),
+            Source::Input { artifact, file_name } => {
+                let content = Content::File(self.input(artifact)?.path.clone());
+                Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o755, content))])
+            }
+            Source::Image { artifact, called, path } => {
+                let foreign = match self.foreign.remove(artifact) {
+                    Some(foreign) => foreign,
+                    None => Foreign::open(self.host, self.input(artifact)?)?,
+                };
+                self.foreign.entry(artifact.clone()).or_insert(foreign).find(called, path)
+            }
+        }
+    }
+
+    fn input(&self, name: &str) -> Result<&'a Artifact, Failure> {
+        let input = self.host.inputs().iter().find(|it| it.name == name);
+        input.ok_or_else(|| Failure::bug(format!("`{name}` is not among the inputs")))
+    }
+
+    fn wants_directory(&self, copy: &Copy, to: &str) -> bool {
+        is_directory(&copy.to) || self.rootfs.is_directory(to)
+    }
+
+    fn place(&mut self, copy: &Copy, path: &str, owner: (u64, u64), found: Found) -> Result<Vec<Entry>, Failure> {
+        let mode = mode(copy, &found);
+        let owner = whose(copy, owner, &found);
+        let placed = self.rootfs.place(path, mode, owner, found.content).map_err(Failure::input)?;
+        // From here on its names are those of the image.
+        for entry in placed.iter().filter(|entry| accounts::is_file(&entry.path)) {
+            match &entry.content {
+                Content::File(from) => self.rootfs.accounts.note(&entry.path, &read(from)?),
+                Content::Part { file, offset, size } => {
+                    self.rootfs.accounts.note(&entry.path, &read_part(file, *offset, *size)?);
+                }
+                _ => {}
+            }
+        }
+        Ok(placed)
+    }
+
+    /// A file as the archive that it may be.
+    fn opened(&mut self, thing: Thing) -> Result<Thing, Failure> {
+        let Thing::File(Found { path: name, content: Content::File(path), .. }) = &thing else { return Ok(thing) };
+        let scratch = self.host.dir().join(format!("unpacked-{}", self.unpacked));
+        self.unpacked += 1;
+        let opened = archives::open(name, path, &scratch, &|| self.host.cancelled());
+        if self.host.cancelled() {
+            return Err(interrupted());
+        }
+        Ok(opened?.map_or(thing, Thing::Archive))
+    }
+
+    /// All of an archive, below `to` and nowhere else. What it says of owners holds where the instruction says nothing.
+    fn unpack(&mut self, copy: &Copy, to: &str, owner: (u64, u64), archive: Archive) -> Result<Vec<Entry>, Failure> {
+        let top = self.rootfs.follow(to);
+        let mut entries = Vec::new();
+        for found in archive.packed {
+            let (name, path) = (found.path.clone(), format!("{to}/{}", found.path));
+            let placed = self.place_packed(copy, &path, owner, found);
+            let refuse = |why: &str| Err(archives::refuse(&archive.name, &name, why));
+            match placed {
+                Err(failure) => return refuse(&format!("has no place in the image: {}", failure.message)),
+                Ok(placed) if !placed.last().is_some_and(|it| is_below(&it.path, &top)) => {
+                    return refuse(&format!("leads out of `/{top}`, through a link"));
+                }
+                Ok(placed) => entries.extend(placed),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Directories that an archive implies, and does not hold, belong to `above`.
+    fn place_packed(
+        &mut self,
+        copy: &Copy,
+        path: &str,
+        above: (u64, u64),
+        found: Found,
+    ) -> Result<Vec<Entry>, Failure> {
+        let (dir, _) = path.rsplit_once('/').unwrap_or_default();
+        let mut entries = self.rootfs.place(dir, 0o755, above, Content::Directory).map_err(Failure::input)?;
+        let own = whose(copy, above, &found);
+        entries.extend(match found.content {
+            Content::Directory => self.rootfs.place_over(path, mode(copy, &found), own).map_err(Failure::input)?,
+            _ => self.place(copy, path, own, found)?,
+        });
+        Ok(entries)
+    }
+}
+
+/// The failure of a step that was asked to stop.
+pub fn interrupted() -> Failure {
+    Failure::new(FailureClass::Cancelled, "the run was interrupted")
+}
+
+/// Who the instruction says, and else who it belongs to where it comes from.
+fn whose(copy: &Copy, owner: (u64, u64), found: &Found) -> (u64, u64) {
+    if copy.owner.is_empty() { found.owner.unwrap_or(owner) } else { owner }
+}
+
+/// Of files and directories, what the instruction says, and else what they have.
+fn mode(copy: &Copy, found: &Found) -> u32 {
+    match found.content {
+        Content::File(_) | Content::Text(_) | Content::Part { .. } => copy.mode.unwrap_or(found.mode),
+        Content::Directory => copy.dir_mode.unwrap_or(found.mode),
+        Content::Link(_) => found.mode,
+    }
+}
+
+fn is_below(path: &str, top: &str) -> bool {
+    top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn read_part(path: &Path, offset: u64, size: u64) -> Result<Vec<u8>, Failure> {
+    let read = || -> io::Result<Vec<u8>> {
+        let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(size).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| Failure::file("read", path, &error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::file("read", path, &error))
+}

@@ -1,0 +1,297 @@
+//! How an image is made, whoever says it: what it stands on, its stages, and the steps that follow from them.
+//! Does not know how keys or a Dockerfile say it.
+
+use std::collections::BTreeMap;
+
+use forge_plugin::Given;
+use forge_plugin::schemas::kind::{Image, Kind};
+use forge_plugin::schemas::{Memory, Output, Place, Platform, Read, Resource, Step};
+use serde::Serialize;
+
+use crate::docker::Params;
+use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
+use crate::oci::reference::Reference;
+
+/// How an image is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Making {
+    /// The images that are not made here, but stood on or copied from; each once.
+    pub bases: Vec<Named>,
+    /// The stages, each after those that it needs. The last is the image.
+    pub stages: Vec<Stage>,
+}
+
+/// An image that is not made here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// Which.
+    pub base: Base,
+    /// The same, as it is written.
+    pub text: String,
+    /// For which platform.
+    pub platform: Platform,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// What it is called by: its name, or its number in the Dockerfile.
+    pub name: String,
+    /// For which platform.
+    pub platform: Platform,
+    /// What it stands on.
+    pub on: On,
+    /// What is done on top of that.
+    pub instructions: Vec<Instruction>,
+    /// What it copies from the project.
+    pub reads: Vec<Read>,
+}
+
+/// What a stage stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Nothing.
+    Scratch,
+    /// One of the bases.
+    Base(usize),
+    /// One of the stages before it.
+    Stage(usize),
+}
+
+/// What the artifacts of an image are called, that stand between what it is made from and itself.
+#[derive(Debug, Clone)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Of the image of a table for a platform.
+    pub fn new(table: &str, platform: &Platform) -> Names {
+        Names { prefix: format!("{table}_{}", platform.slug()) }
+    }
+
+    /// The image itself.
+    pub fn image(&self) -> String {
+        format!("{}.image.json", self.prefix)
+    }
+
+    /// A base, by its place among the bases.
+    pub fn base(&self, at: usize) -> String {
+        format!("{}.base{}.json", self.prefix, number(at))
+    }
+
+    /// What a base's name means.
+    pub fn manifest(&self, at: usize) -> String {
+        format!("{}.base{}_manifest.json", self.prefix, number(at))
+    }
+
+    /// A stage.
+    pub fn stage(&self, name: &str) -> String {
+        format!("{}.stage_{name}.json", self.prefix)
+    }
+}
+
+// The first needs none: most images have but one.
+fn number(at: usize) -> String {
+    if at == 0 { String::new() } else { (at + 1).to_string() }
+}
+
+/// An image of which nothing is wrong.
+pub struct Planned<'a> {
+    /// The facts.
+    pub given: &'a Given<'a>,
+    /// For which platform.
+    pub platform: &'a Platform,
+    /// The key that asks for that.
+    pub key: &'a str,
+    /// How it is made.
+    pub making: Making,
+    /// What it is published under.
+    pub references: Vec<Reference>,
+    /// Annotations of its manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Labels that the Dockerfile is not asked about.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Planned<'_> {
+    /// The steps that find and fetch what it stands on and copies from, those that make its stages, and the one that makes it.
+    pub fn steps(&self) -> Vec<Step> {
+        let bases = self.making.bases.iter().enumerate();
+        let mut steps: Vec<Step> = bases.flat_map(|(at, base)| self.base_steps(at, base)).collect();
+        if let Some((image, stages)) = self.making.stages.split_last() {
+            steps.extend(stages.iter().map(|stage| self.stage_step(stage)));
+            steps.push(self.image_step(image));
+        }
+        steps
+    }
+
+    fn names(&self) -> Names {
+        Names::new(&self.given.table.id, self.platform)
+    }
+
+    fn stage_step(&self, stage: &Stage) -> Step {
+        let names = self.names();
+        let detail = BaseImage {
+            name: format!("the stage `{}`", stage.name),
+            mounts: self.root(stage.on).and_then(repository).into_iter().collect(),
+        };
+        let recipe = self.recipe(stage, stage.instructions.clone(), Made::Stage(detail.clone()));
+        Step {
+            name: format!("stage/{}/{}", stage.name, self.platform),
+            makes: vec![self.output(names.stage(&stage.name), &detail)],
+            ..self.step(stage, &recipe)
+        }
+    }
+
+    fn image_step(&self, stage: &Stage) -> Step {
+        let mut instructions = vec![label(default_labels(self.given))];
+        instructions.extend(stage.instructions.iter().cloned());
+        instructions.extend((!self.labels.is_empty()).then(|| label(self.labels.clone())));
+        let references: Vec<String> = self.references.iter().map(ToString::to_string).collect();
+        let made = Made::Image { annotations: self.annotations.clone(), references: references.clone() };
+        let recipe = self.recipe(stage, instructions, made);
+        let detail = Image { references, media_type: None, mounts: self.mounts(stage) };
+        Step {
+            name: self.platform.to_string(),
+            makes: vec![self.output(self.names().image(), &detail)],
+            ..self.step(stage, &recipe)
+        }
+    }
+
+    fn recipe(&self, stage: &Stage, instructions: Vec<Instruction>, made: Made) -> Recipe {
+        Recipe {
+            platform: stage.platform.clone(),
+            base: if stage.on == On::Scratch { BaseOf::Scratch } else { BaseOf::FirstInput },
+            created: self.given.facts.commit_time.clone(),
+            timestamp: self.given.facts.commit_timestamp,
+            instructions,
+            made,
+        }
+    }
+
+    fn step(&self, stage: &Stage, recipe: &Recipe) -> Step {
+        let on = match stage.on {
+            On::Scratch => None,
+            On::Base(at) => Some(self.names().base(at)),
+            On::Stage(at) => Some(self.names().stage(&self.making.stages[at].name)),
+        };
+        let mut takes: Vec<String> = on.into_iter().collect();
+        takes.extend(inputs(recipe).into_iter().filter(|it| !takes.contains(it)).collect::<Vec<_>>());
+        Step {
+            platform: Some(self.platform.clone()),
+            takes,
+            reads: stage.reads.clone(),
+            params: json(&Params::Image(recipe.clone())),
+            place: Place::Key(self.key.to_owned()),
+            ..Step::default()
+        }
+    }
+
+    /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
+    fn mounts(&self, image: &Stage) -> Vec<String> {
+        match self.root(image.on).map(|it| &it.base) {
+            Some(Base::Registry(base)) if self.references.iter().any(|it| it.host() == base.host()) => {
+                vec![base.name()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What it stands on in the end, through all stages.
+    fn root(&self, on: On) -> Option<&Named> {
+        match on {
+            On::Scratch => None,
+            On::Base(at) => Some(&self.making.bases[at]),
+            On::Stage(at) => self.root(self.making.stages[at].on),
+        }
+    }
+
+    /// What a name in a registry means is asked in every run, unless it is a digest.
+    fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
+        let Named { base, text, platform, place } = named;
+        let names = self.names();
+        let fetch = Fetch { base: text.clone(), platform: platform.clone() };
+        let step = Step { platform: Some(self.platform.clone()), place: place.clone(), ..Step::default() };
+        let name = format!("base{}/{}", number(at), self.platform);
+        let detail = BaseImage { name: text.clone(), mounts: repository(named).into_iter().collect() };
+        let makes = vec![self.output(names.base(at), &detail)];
+        match base {
+            Base::Scratch => Vec::new(),
+            Base::Layout { dir, .. } => vec![Step {
+                name,
+                makes,
+                reads: vec![Read { path: dir.clone(), place: place.clone() }],
+                params: json(&Params::Base(fetch)),
+                ..step
+            }],
+            Base::Registry(reference) => {
+                let manifest = self.output(names.manifest(at), &BaseManifest { name: text.clone() });
+                let takes = vec![manifest.name.clone()];
+                let resolve = Step {
+                    name: format!("{name}/manifest"),
+                    makes: vec![manifest],
+                    memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
+                    resource: Resource::Network,
+                    params: json(&Params::Resolve(fetch.clone())),
+                    ..step.clone()
+                };
+                let params = json(&Params::Base(fetch));
+                vec![resolve, Step { name, takes, makes, resource: Resource::Network, params, ..step }]
+            }
+        }
+    }
+
+    fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
+        Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
+    }
+}
+
+fn repository(named: &Named) -> Option<String> {
+    match &named.base {
+        Base::Registry(reference) => Some(reference.name()),
+        Base::Scratch | Base::Layout { .. } => None,
+    }
+}
+
+/// The artifacts that a recipe copies, each once.
+fn inputs(recipe: &Recipe) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for instruction in &recipe.instructions {
+        let Change::Copy(copies) = &instruction.change else { continue };
+        for source in copies.iter().flat_map(|Copy { sources, .. }| sources) {
+            match source {
+                Source::Input { artifact, .. } | Source::Image { artifact, .. } if !names.contains(artifact) => {
+                    names.push(artifact.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+/// Labels that are there without being asked for.
+fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
+    let facts = given.facts;
+    let labels = [
+        ("created", &facts.commit_time),
+        ("revision", &facts.commit),
+        ("title", &facts.name),
+        ("version", &facts.version),
+    ];
+    labels.map(|(name, value)| (format!("org.opencontainers.image.{name}"), value.clone())).into()
+}
+
+fn label(labels: BTreeMap<String, String>) -> Instruction {
+    let shown: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs = labels.into_iter().map(|(name, value)| (name, value.as_str().into())).collect();
+    Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
+}
+
+fn json<T: Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).unwrap_or_default()
+}

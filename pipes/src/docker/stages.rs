@@ -1,0 +1,256 @@
+//! The stages of a Dockerfile, read for one platform: those that the image needs, and what they stand on and copy from.
+//! Does not know what instructions do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use forge_plugin::schemas::{Place, Platform, Problem};
+use parse_dockerfile::{Flag, FromInstruction, Instruction as Parsed, UnescapedString};
+
+use crate::docker::base::Base;
+use crate::docker::context::Context;
+use crate::docker::dockerfile::{Reader, Variables, starts};
+use crate::docker::making::{Making, Named, Names, On, Stage};
+use crate::docker::nearest::nearest;
+use crate::docker::recipe::Instruction;
+use crate::docker::syntax;
+
+/// What a Dockerfile is read with.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Its path, relative to the project file.
+    pub path: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// For which platform.
+    pub platform: &'a Platform,
+    /// Values of its `ARG`s.
+    pub build_args: &'a BTreeMap<String, String>,
+    /// What it can copy.
+    pub context: &'a Context,
+    /// What its stages and bases are called as artifacts.
+    pub names: Names,
+    /// The stage that is the image; the last where none is given.
+    pub target: Option<&'a str>,
+}
+
+/// What a Dockerfile says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// How the image is made.
+    pub making: Making,
+    /// Which names its `ARG`s have, in all stages that are read.
+    pub args: BTreeSet<String>,
+}
+
+/// Reads a Dockerfile.
+pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
+    let text = syntax::parsable(request.text);
+    let dockerfile =
+        parse_dockerfile::parse(&text).map_err(|error| vec![syntax::problem(request.path, request.text, &error)])?;
+    let mut reader = Reader::new(request, &dockerfile);
+    dockerfile.global_args().for_each(|arg| reader.arg(arg));
+    let stages: Vec<parse_dockerfile::Stage<'_, '_>> = dockerfile.stages().collect();
+    let map = Map::of(&stages, &reader);
+    let Some(target) = map.target(request)? else { return Err(reader.problems) };
+    let needed = map.needed(target);
+    let mut read = Read { reader, map, bases: Vec::new(), stages: Vec::new(), variables: BTreeMap::new(), target };
+    for at in needed {
+        let end = stages.get(at + 1).map_or(request.text.len(), |next| next.from.from.span.start);
+        read.stage(at, &stages[at], end);
+    }
+    read.finish()
+}
+
+/// What stages are called, and what they need.
+struct Map {
+    names: Vec<String>,
+    needs: Vec<BTreeSet<usize>>,
+}
+
+impl Map {
+    fn of(stages: &[parse_dockerfile::Stage<'_, '_>], reader: &Reader<'_>) -> Map {
+        let called = |(at, stage): (usize, &parse_dockerfile::Stage<'_, '_>)| match &stage.from.as_ {
+            Some((_, name)) => name.value.to_lowercase(),
+            None => at.to_string(),
+        };
+        let mut map = Map { names: stages.iter().enumerate().map(called).collect(), needs: Vec::new() };
+        for (at, stage) in stages.iter().enumerate() {
+            // Where it can't be told yet what it stands on, it is no stage.
+            let on = reader.quietly(&stage.from.image).and_then(|it| map.by_name(&it, at));
+            let copied = stage.instructions.iter().filter_map(from_of).filter_map(|it| map.find(&it.value, at));
+            map.needs.push(on.into_iter().chain(copied).collect());
+        }
+        map
+    }
+
+    /// The stage of this name before another. Of two, the later.
+    fn by_name(&self, name: &str, before: usize) -> Option<usize> {
+        self.names[..before].iter().rposition(|it| *it == name.to_lowercase())
+    }
+
+    /// The same, also by its number.
+    fn find(&self, name: &str, before: usize) -> Option<usize> {
+        self.by_name(name, before).or_else(|| name.parse().ok().filter(|at| *at < before))
+    }
+
+    fn target(&self, request: &Request<'_>) -> Result<Option<usize>, Vec<Problem>> {
+        let Some(name) = request.target else { return Ok(self.names.len().checked_sub(1)) };
+        let found = self.find(name, self.names.len());
+        found.map(Some).ok_or_else(|| {
+            let problem = Problem::at_key("target", format!("`{}` has no stage `{name}`", request.path));
+            let near = nearest(name, self.names.iter().map(String::as_str));
+            vec![near.map_or_else(|| problem.clone(), |near| problem.clone().help(format!("it has `{near}`")))]
+        })
+    }
+
+    /// A stage and all that it needs, in the order of the file.
+    fn needed(&self, target: usize) -> BTreeSet<usize> {
+        let (mut needed, mut open) = (BTreeSet::new(), vec![target]);
+        while let Some(at) = open.pop() {
+            if needed.insert(at) {
+                open.extend(&self.needs[at]);
+            }
+        }
+        needed
+    }
+}
+
+/// What `COPY` and `ADD` copy from, where that is not the project.
+fn from_of<'i, 'a>(instruction: &'i Parsed<'a>) -> Option<&'i UnescapedString<'a>> {
+    let options = match instruction {
+        Parsed::Copy(it) => &it.options,
+        Parsed::Add(it) => &it.options,
+        _ => return None,
+    };
+    options.iter().find(|flag| flag.name.value == "from")?.value.as_ref()
+}
+
+/// A Dockerfile, read so far.
+struct Read<'a> {
+    reader: Reader<'a>,
+    map: Map,
+    bases: Vec<Named>,
+    /// The stage that is the image.
+    target: usize,
+    /// Each with its number in the file.
+    stages: Vec<(usize, Stage)>,
+    /// What the variables of stages are at their ends: those that stand on them begin with that.
+    variables: BTreeMap<usize, Variables>,
+}
+
+impl Read<'_> {
+    fn stage(&mut self, at: usize, stage: &parse_dockerfile::Stage<'_, '_>, end: usize) {
+        self.reader.begin();
+        let asked = self.platform(stage.from);
+        let Some((on, platform)) = self.on(at, stage.from, asked) else { return };
+        if at == self.target && platform != *self.reader.request.platform {
+            let message =
+                format!("the base is for another platform than the image for `{}`", self.reader.request.platform);
+            let help = "leave `--platform` out, or write `--platform=$TARGETPLATFORM`";
+            let flag = stage.from.options.iter().find(|it| it.name.value == "platform").map(Flag::span);
+            self.reader.problem(flag.unwrap_or_else(|| stage.from.image.span.clone()), message, help);
+        }
+        for name in stage.instructions.iter().filter_map(from_of) {
+            self.copied_from(at, name);
+        }
+        let starts = starts(stage.instructions, end);
+        for (instruction, bytes) in stage.instructions.iter().zip(starts.windows(2)) {
+            if let Some(change) = self.reader.change(instruction) {
+                let created_by = self.reader.one_line(bytes[0]..bytes[1]);
+                self.reader.instructions.push(Instruction { created_by, change });
+            }
+        }
+        self.variables.insert(at, self.reader.variables.clone());
+        let instructions = std::mem::take(&mut self.reader.instructions);
+        let reads = std::mem::take(&mut self.reader.reads);
+        self.stages.push((at, Stage { name: self.map.names[at].clone(), platform, on, instructions, reads }));
+    }
+
+    /// What a stage stands on, and for which platform that is.
+    fn on(&mut self, at: usize, from: &FromInstruction<'_>, asked: Option<Platform>) -> Option<(On, Platform)> {
+        let text = self.reader.base_word(&from.image)?;
+        let ours = self.reader.request.platform;
+        let Some(stage) = self.map.by_name(&text, at) else {
+            let platform = asked.unwrap_or_else(|| ours.clone());
+            let (base, on) = self.base(&text, &from.image, &platform)?;
+            self.reader.on_base(&base);
+            return Some((on, platform));
+        };
+        self.reader.on_stage(self.variables.get(&stage).cloned().unwrap_or_default());
+        let number = self.stages.iter().position(|(it, _)| *it == stage)?;
+        Some((On::Stage(number), self.stages[number].1.platform.clone()))
+    }
+
+    /// An image that is not made here; each is one of the bases once.
+    fn base(&mut self, text: &str, at: &UnescapedString<'_>, platform: &Platform) -> Option<(Base, On)> {
+        let bytes = self.reader.bytes(&at.span);
+        let base = match Base::parse(text) {
+            Ok(Base::Scratch) => return Some((Base::Scratch, On::Scratch)),
+            Ok(base) => base,
+            Err(bad) => {
+                self.reader.push(Problem::at_file(self.reader.request.path, bytes, bad.message), bad.help);
+                return None;
+            }
+        };
+        let place = Place::File { path: self.reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
+        let known = self.bases.iter().position(|it| it.text == text && it.platform == *platform);
+        let number = known.unwrap_or_else(|| {
+            self.bases.push(Named { base: base.clone(), text: text.to_owned(), platform: platform.clone(), place });
+            self.bases.len() - 1
+        });
+        Some((base, On::Base(number)))
+    }
+
+    /// Finds out what an instruction copies from, before it is read.
+    fn copied_from(&mut self, at: usize, name: &UnescapedString<'_>) {
+        let artifact = match self.map.find(&name.value, at) {
+            Some(stage) => Some(self.reader.request.names.stage(&self.map.names[stage])),
+            None if name.value.parse::<usize>().is_ok()
+                || self.map.names[at..].contains(&name.value.to_lowercase()) =>
+            {
+                let message = format!("no stage before this one is `{}`", name.value);
+                self.reader.refuse(name.span.clone(), message, "a stage copies from those that stand above it")
+            }
+            None => match self.base(&name.value, name, self.reader.request.platform) {
+                Some((_, On::Base(base))) => Some(self.reader.request.names.base(base)),
+                Some(_) => {
+                    self.reader.refuse(name.span.clone(), "nothing lies in `scratch`", "name a stage or an image")
+                }
+                None => None,
+            },
+        };
+        let artifact = artifact.unwrap_or_default();
+        self.reader.foreign.insert(name.value.to_string(), artifact);
+    }
+
+    /// For which platform a stage says that it is. Only a helper may be for another than the image.
+    fn platform(&mut self, from: &FromInstruction<'_>) -> Option<Platform> {
+        let mut platform = None;
+        for flag in &from.options {
+            let name = flag.name.value.as_ref();
+            let text = flag.value.as_ref().and_then(|value| self.reader.word(value)).unwrap_or_default();
+            match (name, text.parse::<Platform>()) {
+                ("platform", Ok(it)) => platform = Some(it),
+                ("platform", Err(bad)) => {
+                    let help = bad.help.clone().unwrap_or_else(|| "write it as in `linux/arm64`".to_owned());
+                    self.reader.problem(flag.span(), bad.to_string(), &help);
+                }
+                _ => self.reader.problem(
+                    flag.span(),
+                    format!("`FROM` has no option `--{name}`"),
+                    "known is `--platform`",
+                ),
+            }
+        }
+        platform
+    }
+
+    fn finish(self) -> Result<Reading, Vec<Problem>> {
+        let Read { reader, bases, stages, .. } = self;
+        let stages = stages.into_iter().map(|(_, stage)| stage).collect();
+        match reader.problems.is_empty() {
+            true => Ok(Reading { making: Making { bases, stages }, args: reader.args }),
+            false => Err(reader.problems),
+        }
+    }
+}
