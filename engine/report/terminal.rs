@@ -247,12 +247,14 @@ mod tests {
                 (Some("publish:x"), log(Level::Info, "`x:1` is there")),
                 (None, log(Level::Warn, "the record was damaged")),
                 (Some("build:x"), log(Level::Warn, "`x` is not what it was")),
+                (None, EventKind::RunEnded { done: 1, fresh: 0, failed: 0, skipped: 0 }),
             ],
             expect![[r#"
                         going on with version 1
                         publish:x: `x:1` is there
                    note the record was damaged
                    note build:x: `x` is not what it was
+                1 task: 1 done (12.4s)
             "#]],
         );
     }
