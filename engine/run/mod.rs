@@ -15,6 +15,7 @@ pub mod http;
 mod kinds;
 pub mod locked;
 pub mod mask;
+mod opened;
 mod preflight;
 mod probe;
 mod process;
@@ -42,8 +43,10 @@ use self::environment::Environment;
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::host::Shared;
+use self::kinds::Kinds;
 use self::locked::Locked;
 use self::mask::Mask;
+use self::opened::Opened;
 use self::preflight::Preflight;
 use self::probe::{Answer, Reach};
 use self::secrets::Secrets;
@@ -135,8 +138,8 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
     let effects = world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?;
-    let shared = Shared { effects, ..shared(world, runtime.handle(), stopped)? };
-    let record = Record::open(world.folder.file("record"))?;
+    let Opened { record, hashes, blobs, dist, kinds } = Opened::of(plan, world)?;
+    let shared = Shared { effects, ..shared(world, runtime.handle(), stopped, blobs, kinds) };
     let weights = |id: &str| record.took(id).unwrap_or(1000);
     let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
     let mut started = Run {
@@ -145,9 +148,9 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         shared: &shared,
         schedule,
         record,
-        hashes: Hashes::open(world.folder.file("hashes")),
+        hashes,
         parts: None,
-        dist: Dist::of_project(&world.root),
+        dist,
         due: BTreeMap::new(),
         preflight: Preflight::Ahead,
         gate: Gate::default(),
@@ -177,7 +180,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
 }
 
 // What tasks share. All that anybody knows of secrets, the mask knows before the first task starts.
-fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> Result<Shared, Failure> {
+fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>, blobs: Blobs, kinds: Kinds) -> Shared {
     let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
     let environment = Arc::new(Environment::of_process(world.secrets.hidden()));
     mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
@@ -187,17 +190,17 @@ fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> R
     };
     let http = http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask.clone());
     let (root, notes) = (world.root.clone(), world.folder.notes());
-    Ok(Shared {
+    Shared {
         reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
         env: world.env.clone(),
         tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
         environment,
         secrets: world.secrets.clone(),
         mask,
-        blobs: Blobs::open(world.folder.store())?,
-        kinds: kinds::Kinds::of(&world.pipes.all())?,
+        blobs,
+        kinds,
         effects: None,
-    })
+    }
 }
 
 /// A run under way.
