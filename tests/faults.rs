@@ -8,4 +8,5 @@ mod changes;
 mod d;
 mod edits;
 mod h;
+mod kills;
 mod small;

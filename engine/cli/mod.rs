@@ -5,6 +5,7 @@ mod args;
 mod artifacts;
 mod check;
 mod clean;
+mod diff;
 mod folder;
 mod intentions;
 mod lock;
