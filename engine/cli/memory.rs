@@ -2,13 +2,13 @@
 //! Does not know how a plan is compiled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 
 use forge_plugin::Plugins;
-use forge_schemas::{Digest, Failure};
-use rayon::prelude::*;
+use forge_schemas::{Digest, Digester, Failure};
 
-use super::session::Mode;
+use super::session::{Files, Mode};
 use crate::git::Repository;
 use crate::pipes::Pipes as _;
 use crate::plan::{Compiled, Reader};
@@ -21,23 +21,30 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
     let pipes: Vec<(&str, String)> =
         plugins.all().iter().map(|pipe| (pipe.name.as_str(), plugins.identity(&pipe.name))).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let words = format!("forge-plan-2 {version} {mode:?} {repository:?} {pipes:?}\n{}", source.text);
-    Digest::of(words.as_bytes())
+    let mut digester = Digester::default();
+    // Writing to a digester can't fail.
+    let _ = writeln!(digester, "forge-plan-2 {version} {mode:?} {repository:?} {pipes:?}");
+    let _ = digester.write_all(source.text.as_bytes());
+    digester.finish().0
 }
 
-/// The remembered plan of this key, if the environment, the texts and the sources that it rests on are as they were.
-pub fn recall(path: &Path, key: &Digest, environment: &Environment, reader: &dyn Reader) -> Option<Compiled> {
-    let compiled = Compiled::from_bytes(&read_sealed(path)?).filter(|it| it.key == *key)?;
+/// The plan that was remembered last.
+pub fn read(path: &Path) -> Option<Compiled> {
+    Compiled::from_bytes(&read_sealed(path)?)
+}
+
+/// Whether a remembered plan is that of this key, and the environment, the texts and the sources that it rests on are as
+/// they were.
+pub fn is_valid(compiled: &Compiled, key: &Digest, environment: &Environment, files: &Files) -> bool {
     let is_same = |(name, value): (&String, &Option<String>)| environment.get(name) == value.as_ref();
     let is_as_read = |(path, digest): (&String, &Digest)| {
-        reader.text(path).is_ok_and(|source| Digest::of(source.text.as_bytes()) == *digest)
+        files.text(path).is_ok_and(|source| Digest::of(source.text.as_bytes()) == *digest)
     };
-    let sources: BTreeSet<&str> =
-        compiled.plan.tasks().flat_map(|task| &task.step.reads).map(|read| read.path.as_str()).collect();
-    let is_valid = compiled.environment.iter().all(is_same)
+    let reads = compiled.plan.tasks().flat_map(|task| &task.step.reads);
+    compiled.key == *key
+        && compiled.environment.iter().all(is_same)
         && compiled.texts.iter().all(is_as_read)
-        && sources.into_par_iter().all(|path| reader.names_any(path) == Ok(true));
-    is_valid.then_some(compiled)
+        && files.sources.are_there(reads.map(|read| read.path.as_str()))
 }
 
 /// What the environment says to these names.

@@ -18,7 +18,7 @@ use crate::run::locked::Locked;
 use crate::run::secrets::Secrets;
 use crate::run::{Required, Results, World, run as run_plan};
 use crate::schedule::{AfterFailure, Limits};
-use crate::store::{Blobs, Dist, Earlier, Folder, write_beside};
+use crate::store::{Blobs, Dist, Earlier, Folder, stream_beside};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
@@ -45,9 +45,11 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
         sinks.tell(&ended(results));
     }
     sinks.finish();
-    let written = write_report(&session, plan, &diary, &began, &results);
+    let report = || write_report(&session, plan, &diary, &began, &results);
+    let lists = || results.as_ref().map_or(Ok(()), |results| write_lists(&session, plan, &folder, results));
+    let (reported, listed) = rayon::join(report, lists);
     let results = results.map_err(|it| output::failure(&it))?;
-    written.and_then(|()| write_lists(&session, plan, &folder, &results)).map_err(|it| output::failure(&it))?;
+    reported.and(listed).map_err(|it| output::failure(&it))?;
     // All is written. What is left is memory, which the system takes back at once where we would do it piece by piece.
     std::process::exit(i32::from(exit_code(&results)))
 }
@@ -227,8 +229,8 @@ fn write_report(
         tasks: results.as_ref().map_or_else(|_| Vec::new(), |it| plan.ids().map(|id| entry(it, id)).collect()),
     };
     let path: PathBuf = diary.join("report.json");
-    let bytes = serde_json::to_vec(&report).map_err(|error| Failure::bug(error.to_string()))?;
-    write_beside(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
+    stream_beside(&path, |out| Ok(serde_json::to_writer(out, &report)?))
+        .map_err(|error| Failure::file("write", &path, &error))
 }
 
 fn exit_code(results: &Results) -> u8 {

@@ -67,8 +67,15 @@ impl Session {
 
     /// The same, but a plan that an earlier run has compiled is used again while all that it came from is the same.
     pub fn reopen(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Session, u8> {
-        let given = Given::gather(arguments, mode, pipes)?;
-        match given.recall() {
+        let path = root(arguments)?.join(".forge").join(PLAN);
+        // What was remembered is read while it is found out whether it can be used. Plugins are not opened on a thread of a
+        // pool, whose stack is small.
+        let (given, remembered) = std::thread::scope(|threads| {
+            let reader = threads.spawn(|| memory::read(&path));
+            (Given::gather(arguments, mode, pipes), reader.join().ok().flatten())
+        });
+        let given = given?;
+        match remembered.and_then(|it| given.recall(it)) {
             Some((compiled, head)) => Ok(given.session(head, compiled, None)),
             None => given.compile(arguments),
         }
@@ -113,14 +120,16 @@ const PLAN: &str = "plan";
 
 impl Given {
     fn gather(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Given, u8> {
+        let root = root(arguments)?;
+        // git works beside us.
+        let asked = git::ask(&root);
         let plugins = plugins(arguments, pipes)?;
         let directory = directory(arguments)?;
         let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
-        let root = root(arguments)?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let repository = git::read(&root);
+        let repository = asked.answer();
         Ok(Given { source, repository, environment, files: Files::of(&root), plugins, mode })
     }
 
@@ -128,10 +137,9 @@ impl Given {
         memory::key(&self.source, self.mode, &self.repository, &self.plugins)
     }
 
-    fn recall(&self) -> Option<(Compiled, Head)> {
-        let path = self.files.root.join(".forge").join(PLAN);
-        let compiled = memory::recall(&path, &self.key(), &self.environment, &self.files)?;
-        let head = serde_json::from_str(&compiled.head).ok()?;
+    fn recall(&self, compiled: Compiled) -> Option<(Compiled, Head)> {
+        let is_valid = memory::is_valid(&compiled, &self.key(), &self.environment, &self.files);
+        let head = serde_json::from_str(&compiled.head).ok().filter(|_| is_valid)?;
         Some((compiled, head))
     }
 
@@ -189,9 +197,10 @@ fn told(arguments: &Arguments, diagnostics: &[Diagnostic]) -> u8 {
 }
 
 /// The source files of the project, read once each.
-struct Files {
+pub struct Files {
     root: PathBuf,
-    sources: Sources,
+    /// Which there are.
+    pub sources: Sources,
     texts: Mutex<HashMap<String, Arc<Source>>>,
 }
 

@@ -65,24 +65,36 @@ pub enum Mode {
     Release,
 }
 
+/// A question to git, which works at it in processes of its own.
+#[must_use]
+pub struct Asked<'a> {
+    directory: &'a Path,
+    status: io::Result<Child>,
+    log: io::Result<Child>,
+}
+
 /// Asks git about `directory`.
-pub fn read(directory: &Path) -> Repository {
-    // Both are started before either is waited for.
-    let status = start(directory, STATUS);
-    let log = start(directory, LOG);
-    let (status, log) = match (finish(status), finish(log)) {
-        (Ok(status), Ok(log)) => (status, log),
-        (Err(missing), Ok(_) | Err(_)) | (Ok(_), Err(missing)) => {
-            return Repository { missing: Some(missing), ..Repository::default() };
+pub fn ask(directory: &Path) -> Asked<'_> {
+    Asked { directory, status: start(directory, STATUS), log: start(directory, LOG) }
+}
+
+impl Asked<'_> {
+    /// Waits for the answer.
+    pub fn answer(self) -> Repository {
+        let (status, log) = match (finish(self.status), finish(self.log)) {
+            (Ok(status), Ok(log)) => (status, log),
+            (Err(missing), Ok(_) | Err(_)) | (Ok(_), Err(missing)) => {
+                return Repository { missing: Some(missing), ..Repository::default() };
+            }
+        };
+        let mut repository = Repository::default();
+        read_status(&status, &prefix(self.directory), &mut repository);
+        read_log(&log, &mut repository);
+        if repository.last_tag.is_none() {
+            repository.shallow = finish(start(self.directory, SHALLOW)).is_ok_and(|answer| answer.trim() == "true");
         }
-    };
-    let mut repository = Repository::default();
-    read_status(&status, &prefix(directory), &mut repository);
-    read_log(&log, &mut repository);
-    if repository.last_tag.is_none() {
-        repository.shallow = finish(start(directory, SHALLOW)).is_ok_and(|answer| answer.trim() == "true");
+        repository
     }
-    repository
 }
 
 /// The facts, and what stands in the way of a release; of a snapshot nothing does.
@@ -337,7 +349,7 @@ mod tests {
     }
 
     fn check_in(directory: &Path, mode: Mode, expect: Expect) {
-        let (facts, diagnostics) = facts("hello", &read(directory), mode);
+        let (facts, diagnostics) = facts("hello", &ask(directory).answer(), mode);
         let Facts { version, tag, short_commit, commit_time, branch, dirty, .. } = facts;
         let mut actual = format!("{version} tag={tag} {short_commit} {commit_time} branch={branch} dirty={dirty}\n");
         actual.push_str(&render(&diagnostics, Colour::Plain));

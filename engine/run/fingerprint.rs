@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::sources::{Sources, Tree};
 use super::tools::{Property, TOOL, Tools};
 use crate::plan::{Placed, Task};
-use crate::store::{Fingerprint, Hashes, Mark, Parts};
+use crate::store::{Fingerprint, Hashes, Mark, Parts, Stat};
 
 /// Changes when the meaning of a fingerprint does; all that was remembered before is then forgotten. The salt of actions.
 const EPOCH: &str = "forge-action-1";
@@ -36,14 +36,21 @@ pub struct Scene<'a> {
 
 /// What a task would run with.
 pub struct Sight<'a> {
+    outline: Outline<'a>,
+    /// The digest of the action.
+    pub fingerprint: Fingerprint,
+    /// The source files that it reads. None where it was seen that they have not changed: then they are not read.
+    pub tree: Option<Arc<Tree>>,
+}
+
+/// What a task would run with, but for its source files.
+struct Outline<'a> {
     task: &'a Task,
     inputs: Vec<&'a Artifact>,
     environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     plugin: String,
     platform: Option<String>,
     tools: Vec<Arc<Property>>,
-    /// The source files that it reads.
-    pub tree: Arc<Tree>,
 }
 
 /// What a task with these inputs would run with. `plugin` says which build of the pipe would run it.
@@ -56,13 +63,72 @@ pub fn look<'a>(
     let step = &task.step;
     let platform = step.platform.as_ref().map(Platform::to_string);
     let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes)).collect::<Result<_, _>>()?;
+    let outline = Outline { task, inputs, environment: environment(step, scene), plugin, platform, tools };
+    let stats = scene.sources.stats(&step.reads)?;
+    let sight = stats.as_ref().and_then(|stats| outline.sight(stats));
+    let files = || stats.iter().flatten().map(|(_, stat)| *stat);
+    if let Some(sight) = sight
+        && let Some(fingerprint) = scene.hashes.fingerprint(&step.digest, &sight, files())
+    {
+        return Ok(Sight { outline, fingerprint, tree: None });
+    }
     let tree = scene.sources.tree(&step.reads, scene.hashes)?;
-    Ok(Sight { task, inputs, environment: environment(step, scene), plugin, platform, tools, tree })
+    let fingerprint = outline.fingerprint(&tree);
+    // One that was changed before it was read was read as something else than was seen.
+    if let Some(sight) = sight.filter(|_| tree.stats().eq(files())) {
+        scene.hashes.learn(&step.digest, sight, files(), fingerprint);
+    }
+    Ok(Sight { outline, fingerprint, tree: Some(tree) })
 }
 
+/// All that a fingerprint is made of, with what the file system says of a source file in place of its content. Must name
+/// whatever [`Outline::fingerprint`] reads.
+#[derive(Serialize)]
+struct Words<'a> {
+    epoch: &'a str,
+    pipe: &'a str,
+    step: (Digest, u64),
+    environment: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    plugin: &'a str,
+    tools: Vec<(&'a str, &'a str)>,
+    secrets: &'a [String],
+    inputs: Vec<(&'a str, Digest, u64, bool, Digest)>,
+    files: &'a [(&'a str, Stat)],
+}
+
+/// As many bytes as most have.
+const ROOM: usize = 512;
+
 impl Sight<'_> {
-    /// The digest of the action.
-    pub fn fingerprint(&self) -> Fingerprint {
+    /// The same with the source files, for one who is to run, or is to be explained.
+    pub fn with_tree(self, scene: &Scene<'_>) -> Result<Self, Failure> {
+        let tree = self.tree.map_or_else(|| scene.sources.tree(&self.outline.task.step.reads, scene.hashes), Ok)?;
+        Ok(Sight { tree: Some(tree), ..self })
+    }
+}
+
+impl Outline<'_> {
+    // The digest of all that the fingerprint is made of. The step says its name, its platform, what it makes and its memory.
+    fn sight(&self, files: &[(&str, Stat)]) -> Option<Digest> {
+        let words = Words {
+            epoch: EPOCH,
+            pipe: &self.task.table.pipe,
+            step: (self.task.step.digest, self.task.step.size),
+            environment: &self.environment,
+            plugin: &self.plugin,
+            tools: self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str())).collect(),
+            secrets: &self.task.secrets,
+            inputs: self
+                .inputs
+                .iter()
+                .map(|it| (it.name.as_str(), it.digest, it.size, it.executable, detail(it).digest))
+                .collect(),
+            files,
+        };
+        postcard::to_extend(&words, Vec::with_capacity(ROOM)).ok().map(|bytes| Digest::of(&bytes))
+    }
+
+    fn fingerprint(&self, tree: &Tree) -> Fingerprint {
         let step = &self.task.step;
         let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
         let command = Command {
@@ -72,7 +138,7 @@ impl Sight<'_> {
         };
         let action = Action {
             command: command.content(),
-            input_root: self.input_root(),
+            input_root: self.input_root(tree),
             do_not_cache: step.memory == Memory::Never,
             salt: EPOCH.as_bytes(),
             platform: self.properties(),
@@ -90,11 +156,11 @@ impl Sight<'_> {
     }
 
     // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
-    fn input_root(&self) -> Content {
+    fn input_root(&self, tree: &Tree) -> Content {
         let step = Content { digest: self.task.step.digest, size: self.task.step.size };
         let mut entries = vec![("step.json", Node::File(step, false.into()))];
-        entries.extend(self.tree.source.map(|it| ("source", Node::Directory(it))));
-        entries.extend(self.tree.linked.map(|it| ("linked", Node::Directory(it))));
+        entries.extend(tree.source.map(|it| ("source", Node::Directory(it))));
+        entries.extend(tree.linked.map(|it| ("linked", Node::Directory(it))));
         if !self.inputs.is_empty() {
             let file = |it: &Artifact| Node::File(Content { digest: it.digest, size: it.size }, it.executable.into());
             let inputs = self.inputs.iter().map(|it| (it.name.as_str(), file(it)));
@@ -104,28 +170,34 @@ impl Sight<'_> {
         }
         directory(entries)
     }
+}
 
-    /// The same, part by part, for people who want to know what changed.
+impl Sight<'_> {
+    /// What the fingerprint is made of, part by part, for people who want to know what changed.
     pub fn parts(&self) -> Parts {
+        let Outline { task, inputs, environment, plugin, tools, .. } = &self.outline;
         let mut words = BTreeMap::from([("forge".to_owned(), mark(EPOCH.as_bytes()))]);
-        let plugin = self.plugin.parse().map_or_else(|_| mark(self.plugin.as_bytes()), |digest: Digest| digest.into());
-        words.insert(format!("plugin of `{}`", self.task.table.pipe), plugin);
-        for tool in &self.tools {
+        let plugin = plugin.parse().map_or_else(|_| mark(plugin.as_bytes()), |digest: Digest| digest.into());
+        words.insert(format!("plugin of `{}`", task.table.pipe), plugin);
+        for tool in tools {
             let name = tool.name.strip_prefix(TOOL).unwrap_or(&tool.name);
             words.insert(format!("tool `{name}`"), mark(tool.value.as_bytes()));
         }
-        for (name, value) in &self.environment {
+        for (name, value) in environment {
             words.insert(format!("variable {name}"), mark(value.as_bytes()));
         }
-        for name in &self.task.secrets {
+        for name in &task.secrets {
             words.insert(format!("secret `{name}`"), mark(b"granted"));
         }
-        for input in &self.inputs {
+        for input in inputs {
             words.insert(format!("input {}", input.name), input.digest.into());
             words.insert(format!("what is known of input {}", input.name), detail(input).digest.into());
         }
-        settings(&self.task.step, &mut words);
-        Parts { words, files: self.tree.files().map(|(path, digest)| (path, digest.into())).collect() }
+        settings(&task.step, &mut words);
+        Parts {
+            words,
+            files: self.tree.iter().flat_map(|it| it.files()).map(|(path, digest)| (path, digest.into())).collect(),
+        }
     }
 }
 
@@ -178,4 +250,84 @@ struct Detail<'a> {
 fn detail(artifact: &Artifact) -> Content {
     let detail = Detail { kind: &artifact.kind, platform: artifact.platform.as_ref(), detail: &artifact.detail };
     Content::of(&serde_json::to_vec(&detail).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::fake::planned;
+
+    fn artifact() -> Artifact {
+        Artifact {
+            name: "a/file".to_owned(),
+            kind: "x".to_owned(),
+            platform: None,
+            table: forge_schemas::TableName::new("x", "a"),
+            digest: Digest::of(b"a"),
+            size: 1,
+            path: "/store/a".into(),
+            executable: false,
+            blobs: Vec::new(),
+            detail: json!({ "a": 1 }),
+        }
+    }
+
+    fn property(value: &str) -> Arc<Property> {
+        Arc::new(Property { name: format!("{TOOL}cc"), value: value.to_owned() })
+    }
+
+    /// Fingerprint and sight, when the input, the task and the rest are changed like this.
+    fn taken(
+        artifact: impl FnOnce(&mut Artifact),
+        task: impl FnOnce(&mut Task),
+        rest: impl FnOnce(&mut Outline<'_>),
+    ) -> (Fingerprint, Option<Digest>) {
+        let (plan, diagnostics) = planned("[[x]]\nid = 'a'\n", &[]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let (mut input, mut changed) = (self::artifact(), plan.tasks().next().cloned().unwrap());
+        artifact(&mut input);
+        task(&mut changed);
+        let mut outline = Outline {
+            task: &changed,
+            inputs: vec![&input],
+            environment: vec![("A".into(), "1".into())],
+            plugin: "a build".to_owned(),
+            platform: None,
+            tools: vec![property("one")],
+        };
+        rest(&mut outline);
+        (outline.fingerprint(&Tree::default()), outline.sight(&[]))
+    }
+
+    // Else a fingerprint would be remembered for what has another.
+    #[test]
+    fn what_changes_the_fingerprint_changes_what_is_seen() {
+        let changes = [
+            taken(|_| (), |_| (), |_| ()),
+            taken(|it| it.name = "b/file".to_owned(), |_| (), |_| ()),
+            taken(|it| it.kind = "y".to_owned(), |_| (), |_| ()),
+            taken(|it| it.platform = "linux/arm64".parse().ok(), |_| (), |_| ()),
+            taken(|it| it.digest = Digest::of(b"b"), |_| (), |_| ()),
+            taken(|it| it.size = 2, |_| (), |_| ()),
+            taken(|it| it.executable = true, |_| (), |_| ()),
+            taken(|it| it.detail = json!({ "a": 2 }), |_| (), |_| ()),
+            taken(|_| (), |it| it.table.pipe = "y".to_owned(), |_| ()),
+            taken(|_| (), |it| it.secrets = vec!["token".to_owned()], |_| ()),
+            taken(|_| (), |it| it.step.digest = Digest::of(b"another step"), |_| ()),
+            taken(|_| (), |it| it.step.size += 1, |_| ()),
+            taken(|_| (), |_| (), |it| it.inputs.clear()),
+            taken(|_| (), |_| (), |it| it.environment[0].0 = "B".into()),
+            taken(|_| (), |_| (), |it| it.environment[0].1 = "2".into()),
+            taken(|_| (), |_| (), |it| it.environment.clear()),
+            taken(|_| (), |_| (), |it| it.plugin = "another".to_owned()),
+            taken(|_| (), |_| (), |it| it.tools = vec![property("two")]),
+            taken(|_| (), |_| (), |it| it.tools.clear()),
+        ];
+        for (at, (fingerprint, sight)) in changes.iter().enumerate() {
+            assert!(sight.is_some());
+            assert!(changes[..at].iter().all(|it| it.0 != *fingerprint && it.1 != *sight), "change {at}");
+        }
+    }
 }

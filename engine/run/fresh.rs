@@ -11,7 +11,7 @@ use super::fingerprint::{self, Scene, Sight};
 use super::sources::Tree;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
-use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
+use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered, Shown};
 
 /// Where one looks.
 #[derive(Clone, Copy)]
@@ -61,16 +61,17 @@ impl Look<'_> {
     fn at_one(&self, id: TaskId) -> Result<Seen, Failure> {
         let (sight, remembered) = self.recall(id)?;
         let Some(remembered) = remembered else {
-            let (fingerprint, parts) = (sight.fingerprint(), sight.parts());
-            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree: sight.tree })));
+            let (fingerprint, parts, tree) = (sight.fingerprint, sight.parts(), sight.tree.unwrap_or_default());
+            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree })));
         };
-        for (artifact, file) in &remembered.artifacts {
-            self.dist.show_file(artifact, file)?;
+        for (artifact, _) in remembered.artifacts.iter().filter(|(_, shown)| *shown == Shown::No) {
+            self.dist.show(artifact)?;
         }
         Ok(Seen::Fresh(remembered.artifacts.into_iter().map(|(artifact, _)| Arc::new(artifact)).collect()))
     }
 
-    /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made.
+    /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made. The source
+    /// files are there for one that made nothing.
     pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered>), Failure> {
         let task = self.plan.task(id);
         let inputs: Vec<&Artifact> =
@@ -79,10 +80,13 @@ impl Look<'_> {
         let remembered = match task.step.memory {
             // What must be fresh may not ask again: the last answer is the one that the rest was made from.
             Memory::Never if !self.required.contains(&id) => None,
-            Memory::Content | Memory::Never => self.record.recall(&sight.fingerprint(), self.blobs),
+            Memory::Content | Memory::Never => self.record.recall(&sight.fingerprint, self.blobs, self.dist),
         };
         let is_whole =
             |it: &Remembered| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str()));
-        Ok((sight, remembered.filter(is_whole)))
+        match remembered.filter(is_whole) {
+            Some(remembered) => Ok((sight, Some(remembered))),
+            None => Ok((sight.with_tree(&self.scene)?, None)),
+        }
     }
 }

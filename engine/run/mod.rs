@@ -17,6 +17,7 @@ mod kinds;
 pub mod locked;
 pub mod mask;
 mod missing;
+mod opened;
 mod orphans;
 mod preflight;
 mod probe;
@@ -44,6 +45,7 @@ use self::effects::{Effects, Intentions};
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::locked::Locked;
+use self::opened::Opened;
 use self::preflight::Preflight;
 use self::probe::Answer;
 use self::secrets::Secrets;
@@ -135,8 +137,8 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         .map_err(|error| Failure::new(FailureClass::Machine, format!("can't start threads: {error}")))?;
     let (stop, stopped) = watch::channel(Stop::Go);
     let effects = world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?;
-    let shared = Shared { effects, ..Shared::open(world, runtime.handle(), stopped)? };
-    let record = Record::open(world.folder.file("record"))?;
+    let Opened { record, hashes, blobs, dist, kinds } = Opened::of(plan, world)?;
+    let shared = Shared { effects, ..Shared::open(world, runtime.handle(), stopped, blobs, kinds) };
     let weights = |id: &str| record.took(id).unwrap_or(1000);
     let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
     let mut started = Run {
@@ -145,9 +147,9 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         shared: &shared,
         schedule,
         record,
-        hashes: Hashes::open(world.folder.file("hashes")),
+        hashes,
         parts: None,
-        dist: Dist::of_project(&world.root),
+        dist,
         due: BTreeMap::new(),
         preflight: Preflight::Ahead,
         early: Vec::new(),

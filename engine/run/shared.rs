@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use forge_schemas::Failure;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -46,23 +45,29 @@ pub struct Shared {
 
 impl Shared {
     /// That of a run. All that anybody knows of secrets, the mask knows before the first task starts. Effects are none yet.
-    pub fn open(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> Result<Shared, Failure> {
+    pub fn open(
+        world: &World<'_>,
+        runtime: &Handle,
+        stop: watch::Receiver<Stop>,
+        blobs: Blobs,
+        kinds: Kinds,
+    ) -> Shared {
         let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
         let environment = Arc::new(Environment::of_process(world.secrets.hidden()));
         mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
         let http = client(&world.root, &world.registries, secrets).masked_by(mask.clone());
         let (root, notes) = (world.root.clone(), world.folder.notes());
-        Ok(Shared {
+        Shared {
             reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
             env: world.env.clone(),
             tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
             environment,
             secrets: world.secrets.clone(),
             mask,
-            blobs: Blobs::open(world.folder.store())?,
-            kinds: Kinds::of(&world.pipes.all())?,
+            blobs,
+            kinds,
             effects: None,
-        })
+        }
     }
 }
 

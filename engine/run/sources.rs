@@ -2,32 +2,33 @@
 //! Does not know which files a path names: that is said where pipes can ask it too.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use forge_plugin::sources;
 use forge_schemas::{Digest, Failure, FailureClass, Read};
+use rayon::prelude::*;
 
 use super::action::{self, Content, Executable, Node};
-use crate::store::{Hashes, Stat, hash};
+use crate::store::{Directory, Hashes, Stat, hash};
 
 /// The source files below a directory.
 pub struct Sources {
-    root: PathBuf,
+    root: Directory,
     /// What patterns name. A run looks once: sources do not change under it.
-    found: Mutex<HashMap<String, Found>>,
+    found: RwLock<HashMap<String, Found>>,
     /// What steps read, by all of their patterns, where that is more than one file.
-    trees: Mutex<HashMap<String, Arc<Tree>>>,
+    trees: RwLock<HashMap<String, Arc<Tree>>>,
 }
 
 /// What a pattern names.
 #[derive(Clone)]
 enum Found {
-    /// One file, which is no link.
-    File(PathBuf, Metadata),
+    /// One file, which is no link: that of the pattern itself.
+    File(Stat),
     /// Any number of them, sorted.
     Files(Arc<[PathBuf]>),
 }
@@ -61,66 +62,94 @@ enum What {
 impl Sources {
     /// Those of the project in this directory.
     pub fn of_project(root: &Path) -> Sources {
-        Sources { root: root.to_path_buf(), found: Mutex::default(), trees: Mutex::default() }
+        Sources { root: Directory::at(root.to_path_buf()), found: RwLock::default(), trees: RwLock::default() }
     }
 
     /// The files that `pattern` names: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
     pub fn files(&self, pattern: &str) -> io::Result<Arc<[PathBuf]>> {
         Ok(match self.look(pattern)? {
-            Found::File(path, _) => Arc::new([path]),
+            Found::File(_) => Arc::new([PathBuf::from(pattern)]),
             Found::Files(paths) => paths,
         })
+    }
+
+    /// Whether each of these names a file. All of them are looked at, side by side.
+    pub fn are_there<'p>(&self, patterns: impl Iterator<Item = &'p str>) -> bool {
+        let patterns: Vec<&str> = patterns.collect();
+        let different: HashSet<&str> = patterns.into_iter().collect();
+        let look = |pattern: &str| {
+            let found = self.find(pattern).ok().filter(Found::is_any)?;
+            Some((pattern.to_owned(), found))
+        };
+        let Some(found) = different.into_par_iter().map(look).collect::<Option<Vec<_>>>() else { return false };
+        self.found.write().unwrap_or_else(PoisonError::into_inner).extend(found);
+        true
+    }
+
+    /// What the file system says of what these name, where each names one file, and no link.
+    pub fn stats<'r>(&self, reads: &'r [Read]) -> Result<Option<Vec<(&'r str, Stat)>>, Failure> {
+        let mut stats = Vec::with_capacity(reads.len());
+        for read in reads {
+            match self.look(&read.path).map_err(|error| unreadable(Path::new(&read.path), &error))? {
+                Found::File(stat) => stats.push((read.path.as_str(), stat)),
+                Found::Files(_) => return Ok(None),
+            }
+        }
+        Ok(Some(stats))
     }
 
     /// All that these name, as one tree: paths, contents, and who may execute them.
     pub fn tree(&self, reads: &[Read], hashes: &Hashes) -> Result<Arc<Tree>, Failure> {
         let mut found = Vec::with_capacity(reads.len());
         for read in reads {
-            found.push(self.look(&read.path).map_err(|error| unreadable(Path::new(&read.path), &error))?);
+            let path = Path::new(&read.path);
+            found.push((path, self.look(&read.path).map_err(|error| unreadable(path, &error))?));
         }
-        if let [] | [Found::File(..)] = found.as_slice() {
+        if let [] | [(_, Found::File(_))] = found.as_slice() {
             return self.grow(found, hashes).map(Arc::new);
         }
         let key = reads.iter().map(|read| read.path.as_str()).collect::<Vec<_>>().join("\n");
-        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(tree) = known {
             return Ok(tree);
         }
         let tree = Arc::new(self.grow(found, hashes)?);
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(key, tree.clone());
+        self.trees.write().unwrap_or_else(PoisonError::into_inner).insert(key, tree.clone());
         Ok(tree)
     }
 
-    fn grow(&self, found: Vec<Found>, hashes: &Hashes) -> Result<Tree, Failure> {
-        let mut leaves = Vec::new();
-        let mut add = |path: &Path, metadata: Option<Metadata>| {
-            self.leaves(path, metadata, hashes, &mut leaves).map_err(|error| unreadable(path, &error))
-        };
-        for found in found {
+    fn grow(&self, found: Vec<(&Path, Found)>, hashes: &Hashes) -> Result<Tree, Failure> {
+        let mut leaves = Vec::with_capacity(found.len());
+        for (path, found) in found {
             match found {
-                Found::File(path, metadata) => add(&path, Some(metadata))?,
-                Found::Files(paths) => paths.iter().try_for_each(|path| add(path, None))?,
+                Found::File(stat) => {
+                    leaves.push(self.file(path, stat, hashes).map_err(|error| unreadable(path, &error))?);
+                }
+                Found::Files(paths) => {
+                    for path in &*paths {
+                        self.leaves(path, hashes, &mut leaves).map_err(|error| unreadable(path, &error))?;
+                    }
+                }
             }
         }
         Ok(Tree::of(leaves))
     }
 
-    fn leaves(
-        &self,
-        path: &Path,
-        metadata: Option<Metadata>,
-        hashes: &Hashes,
-        leaves: &mut Vec<Leaf>,
-    ) -> io::Result<()> {
-        let whole = self.root.join(path);
-        let metadata = metadata.map_or_else(|| std::fs::symlink_metadata(&whole), Ok)?;
-        let path = path.to_path_buf();
+    fn file(&self, path: &Path, stat: Stat, hashes: &Hashes) -> io::Result<Leaf> {
+        let file = hashes.of_file(&self.root.path().join(path), stat)?;
+        let content = Content { digest: file.digest, size: file.size() };
+        let what = What::File(content, file.is_executable().into());
+        Ok(Leaf { path: path.to_path_buf(), stat: file.stat, what })
+    }
+
+    fn leaves(&self, path: &Path, hashes: &Hashes, leaves: &mut Vec<Leaf>) -> io::Result<()> {
+        let whole = self.root.path().join(path);
+        let metadata = std::fs::symlink_metadata(&whole)?;
         if !metadata.is_symlink() {
-            let file = hashes.of_file(&whole, &metadata)?;
-            let content = Content { digest: file.digest, size: file.size() };
-            leaves.push(Leaf { path, stat: file.stat, what: What::File(content, file.is_executable().into()) });
+            leaves.push(self.file(path, Stat::of(&metadata), hashes)?);
             return Ok(());
         }
+        let path = path.to_path_buf();
         // A link is what it says, and the file that it leads to; where that is no file it may lead anywhere.
         let what = What::Link(std::fs::read_link(&whole)?);
         leaves.push(Leaf { path: path.clone(), stat: Stat::of(&metadata), what });
@@ -133,25 +162,34 @@ impl Sources {
     }
 
     fn look(&self, pattern: &str) -> io::Result<Found> {
-        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
+        let known = self.found.read().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
         if let Some(found) = known {
             return Ok(found);
         }
         let found = self.find(pattern)?;
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), found.clone());
+        self.found.write().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), found.clone());
         Ok(found)
     }
 
     fn find(&self, pattern: &str) -> io::Result<Found> {
-        let metadata = std::fs::symlink_metadata(self.root.join(pattern));
-        if let Ok(metadata) = metadata
-            && metadata.is_file()
+        if let Ok(stat) = self.root.stat_link(pattern)
+            && stat.is_file()
         {
-            return Ok(Found::File(PathBuf::from(pattern), metadata));
+            return Ok(Found::File(stat));
         }
-        let tops = sources::matches(&self.root, pattern)?;
-        let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(&self.root, top)).collect();
+        let root = self.root.path();
+        let tops = sources::matches(root, pattern)?;
+        let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(root, top)).collect();
         Ok(Found::Files(files?.concat().into()))
+    }
+}
+
+impl Found {
+    fn is_any(&self) -> bool {
+        match self {
+            Found::File(_) => true,
+            Found::Files(paths) => !paths.is_empty(),
+        }
     }
 }
 
@@ -173,6 +211,11 @@ impl Tree {
         }
         let directory = |entries: Vec<_>| (!entries.is_empty()).then(|| action::directory(entries));
         Tree { source: directory(source), linked: directory(linked), leaves }
+    }
+
+    /// What the file system said of its files and links before they were read.
+    pub fn stats(&self) -> impl Iterator<Item = Stat> {
+        self.leaves.iter().map(|leaf| leaf.stat)
     }
 
     /// The first file that is no longer what it was. Only one whose size or times differ is read again.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use forge_schemas::{Digest, Failure, Tool};
 use rayon::prelude::*;
@@ -36,7 +36,7 @@ pub struct Property {
 pub const TOOL: &str = "forge-tool:";
 
 /// What was found out of programs, once somebody has asked.
-type Answers<T> = Mutex<HashMap<Tool, Answer<T>>>;
+type Answers<T> = RwLock<HashMap<Tool, Answer<T>>>;
 type Answer<T> = Arc<OnceLock<Result<T, Failure>>>;
 
 impl Tools {
@@ -83,11 +83,11 @@ pub fn ask_all(tools: Vec<Tool>, root: &Path, hidden: &Hidden) -> Vec<(Tool, Res
 }
 
 fn answer<T>(answers: &Answers<T>, tool: &Tool) -> Answer<T> {
-    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-    match answers.get(tool) {
-        Some(answer) => answer.clone(),
-        None => answers.entry(tool.clone()).or_default().clone(),
-    }
+    let known = answers.read().unwrap_or_else(PoisonError::into_inner).get(tool).cloned();
+    known.unwrap_or_else(|| {
+        let mut answers = answers.write().unwrap_or_else(PoisonError::into_inner);
+        answers.entry(tool.clone()).or_default().clone()
+    })
 }
 
 fn mismatch(tool: &Tool, locked: &Said, found: &Said) -> Failure {

@@ -2,8 +2,10 @@
 //! Does not know what is in them.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 /// How the names of files begin that are not whole yet. One that is there although no forge runs was left by a kill.
 const BESIDE: &str = ".forge-";
@@ -11,13 +13,28 @@ const BESIDE: &str = ".forge-";
 /// Writes a file so that nobody ever sees half of it.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    // In the same directory, so that it can be renamed, wherever the system keeps temporary files.
-    let mut beside = tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory)?;
+    let mut beside = beside(directory)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_data()?;
-    set_mode(beside.path(), 0o644)?;
     beside.persist(path).map_err(|error| error.error)?;
     sync_directory(directory)
+}
+
+/// The same for what is history: it is not durable, and may be empty after the power has failed.
+pub fn stream_beside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(BUFFER, beside(path.parent().unwrap_or(Path::new(".")))?);
+    write(&mut out)?;
+    out.into_inner()?.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+const BUFFER: usize = 64 * 1024;
+
+// In the same directory, so that it can be renamed, wherever the system keeps temporary files.
+fn beside(directory: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(BESIDE).tempfile_in(directory)?;
+    set_mode(file.path(), 0o644)?;
+    Ok(file)
 }
 
 /// Whether a file of this name is one that was not whole when its writer died.

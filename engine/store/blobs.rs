@@ -1,8 +1,10 @@
 //! Content by digest: the `blobs/sha256` of an OCI image layout (image-layout spec, "Blobs"), and its `index.json`.
 //! Does not know what the content means, but for the `mediaType` of what refers to further content.
 
-use std::fs::{File, Metadata};
+use std::collections::HashMap;
+use std::fs::{DirEntry, File};
 use std::io::{self, Read};
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -11,12 +13,15 @@ use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
 use serde_json::{Value, json};
 
 use super::atomic::{set_mode, sync_directory, write_beside};
+use super::{Directory, Dist, Stat};
 
 /// The content of the store.
 #[derive(Debug)]
 pub struct Blobs {
     root: PathBuf,
-    folder: PathBuf,
+    folder: Directory,
+    /// The inodes of what was there when the names were read.
+    names: HashMap<Digest, u64>,
     /// Whether it holds files whose names may not be durable yet.
     has_taken: AtomicBool,
 }
@@ -28,17 +33,34 @@ impl Blobs {
         if std::fs::read(&marker).ok().as_deref() != Some(MARKER) {
             write_beside(&marker, MARKER).map_err(|error| Failure::file("write", &marker, &error))?;
         }
-        let folder = root.join("blobs/sha256");
-        let blobs = Blobs { root, folder, has_taken: AtomicBool::new(false) };
+        let folder = Directory::at(root.join("blobs/sha256"));
+        let blobs = Blobs { root, folder, names: HashMap::new(), has_taken: AtomicBool::new(false) };
         if !blobs.root.join("index.json").exists() {
             blobs.write_index(&[])?;
         }
         Ok(blobs)
     }
 
+    /// Reads the names of what is there, for one who will ask for `wanted` of them by links to it under `dist/`: one list costs
+    /// less than many questions. Nothing is read of a store that holds much more, or whose links would be copies.
+    pub fn with_names(self, wanted: usize, dist: &Dist) -> Blobs {
+        if dist.device().is_none_or(|it| self.folder.device() != Some(it)) {
+            return self;
+        }
+        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten();
+        let named = |entry: DirEntry| Some((Digest::from_hex(entry.file_name().to_str()?)?, entry.ino()));
+        let mut entries = entries.flatten();
+        let mut names = HashMap::with_capacity(wanted);
+        names.extend(entries.by_ref().take(wanted.saturating_mul(MUCH_MORE)).filter_map(named));
+        match entries.next() {
+            None => Blobs { names, ..self },
+            Some(_) => self,
+        }
+    }
+
     /// Where content of this digest lies, or would lie.
     pub fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(digest.hex())
+        self.folder.path().join(digest.hex())
     }
 
     /// Whether the content is there and whole.
@@ -48,22 +70,29 @@ impl Blobs {
 
     /// The file that holds the content, if it is there and whole. A file that somebody has written to since it was stored
     /// (through a link under `dist/`, say) is looked into, and thrown away if it holds other content now.
-    pub fn find(&self, digest: &Digest, size: u64) -> Option<Metadata> {
-        let path = self.path(digest);
-        let metadata = std::fs::metadata(&path).ok().filter(Metadata::is_file)?;
-        if metadata.len() == size && metadata.modified().is_ok_and(|it| it == STORED) {
-            return Some(metadata);
+    pub fn find(&self, digest: &Digest, size: u64) -> Option<Stat> {
+        let name = digest.hex();
+        let stat = self.folder.stat(&name).ok().filter(Stat::is_file)?;
+        if is_untouched(&stat, size) {
+            return Some(stat);
         }
+        let path = self.path(digest);
         match hash(&path) {
             Ok((found, length)) if found == *digest => {
                 mark(&path).ok()?;
-                std::fs::metadata(&path).ok().filter(|_| length == size)
+                self.folder.stat(&name).ok().filter(|_| length == size)
             }
             _ => {
                 let _ = std::fs::remove_file(&path);
                 None
             }
         }
+    }
+
+    /// The same, where a link to the content was seen under `dist/`: if it is one, it is the file that lies here.
+    pub fn find_linked(&self, digest: &Digest, size: u64, link: Option<&Stat>) -> Option<Stat> {
+        let is_it = |link: &&Stat| self.names.get(digest) == Some(&link.inode()) && is_untouched(link, size);
+        link.filter(is_it).copied().or_else(|| self.find(digest, size))
     }
 
     /// Moves a file into the store. The file must be on the same file system, and nobody may write to it any more.
@@ -82,12 +111,10 @@ impl Blobs {
 
     /// Everything that lies there under the name of a digest, sorted.
     pub fn all(&self) -> Result<Vec<(Digest, PathBuf)>, Failure> {
-        let entries = std::fs::read_dir(&self.folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = entries.map_err(|error| Failure::file("read", &self.folder, &error))?;
-        let named = entries.iter().filter_map(|entry| {
-            let digest = format!("sha256:{}", entry.file_name().to_str()?).parse().ok()?;
-            Some((digest, entry.path()))
-        });
+        let entries = std::fs::read_dir(self.folder.path()).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(|error| Failure::file("read", self.folder.path(), &error))?;
+        let named =
+            entries.iter().filter_map(|entry| Some((Digest::from_hex(entry.file_name().to_str()?)?, entry.path())));
         let mut all: Vec<(Digest, PathBuf)> = named.collect();
         all.sort_unstable();
         Ok(all)
@@ -96,7 +123,9 @@ impl Blobs {
     /// Makes durable the names of all that was taken so far; their content is already.
     pub fn sync(&self) -> Result<(), Failure> {
         match self.has_taken.swap(false, Ordering::Relaxed) {
-            true => sync_directory(&self.folder).map_err(|error| Failure::file("sync", &self.folder, &error)),
+            true => {
+                sync_directory(self.folder.path()).map_err(|error| Failure::file("sync", self.folder.path(), &error))
+            }
             false => Ok(()),
         }
     }
@@ -133,6 +162,13 @@ const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// When every file of the store was changed last: what is written to later shows by another time.
 const STORED: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// A store with this many times the names that are wanted is not read as a whole.
+const MUCH_MORE: usize = 2;
+
+fn is_untouched(stat: &Stat, size: u64) -> bool {
+    stat.is_file() && stat.size() == size && stat.modified() == 0
+}
 
 fn mark(path: &Path) -> io::Result<()> {
     File::open(path)?.set_modified(STORED)
@@ -218,6 +254,47 @@ mod tests {
         std::fs::write(&blob.path, b"jello").unwrap();
         assert!(!blobs.holds(&blob.digest, 5), "other content of the same size");
         assert!(!blob.path.exists());
+    }
+
+    /// Content of a store of three, by the link to it, when one more look is taken after `act`.
+    fn check_linked(wanted: usize, act: fn(&Path, &Path), expect: bool) {
+        let (directory, blobs) = store();
+        let folder = directory.path().join("dist");
+        std::fs::create_dir(&folder).unwrap();
+        let mut taken = Vec::new();
+        for content in ["hello", "jello", "fellow"] {
+            let file = directory.path().join("made");
+            std::fs::write(&file, content).unwrap();
+            taken.push(blobs.take(&file).unwrap());
+            std::fs::hard_link(&taken.last().unwrap().path, folder.join(content)).unwrap();
+        }
+        let dist = Dist::of_project(directory.path());
+        let blobs = blobs.with_names(wanted, &dist);
+        assert_eq!(blobs.names.len(), if wanted < 2 { 0 } else { 3 });
+        act(&taken[0].path, &folder.join("hello"));
+        let found = blobs.find_linked(&taken[0].digest, 5, dist.shown_as("hello").as_ref());
+        let asked = blobs.find(&taken[0].digest, 5);
+        assert_eq!(found, asked, "it is known as well by its link as by its name");
+        assert_eq!(found.is_some(), expect);
+    }
+
+    #[test]
+    fn content_is_known_by_a_link_to_it() {
+        for wanted in [1, 2, 100] {
+            check_linked(wanted, |_, _| (), true);
+            check_linked(wanted, |_, link| std::fs::remove_file(link).unwrap(), true);
+            check_linked(wanted, |_, link| std::fs::rename(link.with_file_name("jello"), link).unwrap(), true);
+            let write = |_: &Path, link: &Path| {
+                set_mode(link, 0o644).unwrap();
+                std::fs::write(link, b"cello").unwrap();
+            };
+            check_linked(wanted, write, false);
+            let cut = |content: &Path, _: &Path| {
+                set_mode(content, 0o644).unwrap();
+                std::fs::write(content, b"hell").unwrap();
+            };
+            check_linked(wanted, cut, false);
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::path::{Component, Path, PathBuf};
 
 use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Digest, Digester, Facts, Failure, Metadata};
 
-use super::atomic::{is_left_over, set_mode, write_beside};
+use super::atomic::{clear_left_over, is_left_over, set_mode, write_beside};
+use super::{Directory, Stat};
 
 /// The directory `dist/` of a project.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Dist {
-    root: PathBuf,
+    root: Directory,
 }
 
 /// What becomes of artifacts of earlier runs that this one has not made.
@@ -28,18 +29,30 @@ pub enum Earlier {
 impl Dist {
     /// That of the project in this directory.
     pub fn of_project(directory: &Path) -> Dist {
-        Dist { root: directory.join("dist") }
+        Dist { root: Directory::at(directory.join("dist")) }
     }
 
     /// Shows an artifact under its name.
     pub fn show(&self, artifact: &Artifact) -> Result<(), Failure> {
         let file = std::fs::metadata(&artifact.path);
-        let file = file.map_err(|error| Failure::file("read", &artifact.path, &error))?;
-        self.show_file(artifact, &file)
+        let file = Stat::of(&file.map_err(|error| Failure::file("read", &artifact.path, &error))?);
+        match self.shown_as(&artifact.name).is_some_and(|it| it.is_same_file(&file)) {
+            true => Ok(()),
+            false => self.show_file(artifact, &file),
+        }
     }
 
-    /// The same, where the metadata of the file that holds it are known.
-    pub fn show_file(&self, artifact: &Artifact, file: &std::fs::Metadata) -> Result<(), Failure> {
+    /// The file system that it is on; none where it is not there.
+    pub fn device(&self) -> Option<u64> {
+        self.root.device()
+    }
+
+    /// What lies there under the name of an artifact.
+    pub fn shown_as(&self, name: &str) -> Option<Stat> {
+        self.root.stat_link(name).ok()
+    }
+
+    fn show_file(&self, artifact: &Artifact, file: &Stat) -> Result<(), Failure> {
         let path = self.path(&artifact.name)?;
         link(artifact, file, &path).map_err(|error| Failure::file("write", &path, &error))
     }
@@ -56,7 +69,10 @@ impl Dist {
         if std::fs::read_to_string(memory).is_ok_and(|it| self.note(&said).is_some_and(|note| note == it)) {
             return Ok(());
         }
-        std::fs::create_dir_all(&self.root).map_err(|error| Failure::file("make", &self.root, &error))?;
+        let root = self.root.path();
+        std::fs::create_dir_all(root).map_err(|error| Failure::file("make", root, &error))?;
+        // What a kill has left there: the lists of whoever was killed are to be written again.
+        clear_left_over(root);
         let mut entries: Vec<ArtifactEntry> = artifacts.iter().map(|it| self.entry(it)).collect();
         let made: BTreeSet<String> = entries.iter().map(|it| it.name.clone()).collect();
         for old in self.list().artifacts.into_iter().filter(|old| !made.contains(&old.name)) {
@@ -79,7 +95,7 @@ impl Dist {
     }
 
     fn write(&self, name: &str, value: &impl serde::Serialize) -> Result<(), Failure> {
-        let path = self.root.join(name);
+        let path = self.root.path().join(name);
         let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Failure::bug(error.to_string()))?;
         bytes.push(b'\n');
         if std::fs::read(&path).is_ok_and(|old| old == bytes) {
@@ -92,7 +108,7 @@ impl Dist {
     fn note(&self, said: &Digest) -> Option<String> {
         let mut note = said.to_string();
         for name in [ARTIFACTS, METADATA] {
-            let stat = std::fs::metadata(self.root.join(name)).ok()?;
+            let stat = std::fs::metadata(self.root.path().join(name)).ok()?;
             note += &format!(" {} {} {}.{}", stat.ino(), stat.len(), stat.mtime(), stat.mtime_nsec());
         }
         Some(note)
@@ -116,7 +132,7 @@ impl Dist {
         let relative = Path::new(name);
         let inside = relative.components().all(|it| matches!(it, Component::Normal(_)));
         match inside && !name.is_empty() {
-            true => Ok(self.root.join(relative)),
+            true => Ok(self.root.path().join(relative)),
             false => Err(Failure::bug(format!("an artifact can't be called `{name}`: names are relative paths"))),
         }
     }
@@ -129,7 +145,7 @@ impl Dist {
 
     /// Removes the directories around a file that is gone, as far as they are empty now.
     pub fn prune(&self, path: &Path) {
-        let around = path.ancestors().skip(1).take_while(|it| it.starts_with(&self.root));
+        let around = path.ancestors().skip(1).take_while(|it| it.starts_with(self.root.path()));
         // The first that is not empty ends the walk.
         for directory in around {
             if std::fs::remove_dir(directory).is_err() {
@@ -140,19 +156,19 @@ impl Dist {
 
     /// Where the list of artifacts lies.
     pub fn artifacts_json(&self) -> PathBuf {
-        self.root.join(ARTIFACTS)
+        self.root.path().join(ARTIFACTS)
     }
 
     /// What forge has put there: what its list names, and the lists. Nothing where the list is not ours.
     pub fn shown(&self) -> Vec<PathBuf> {
         let Some(list) = self.read_list() else { return Vec::new() };
         let artifacts = list.artifacts.iter().filter_map(|it| self.path(&it.name).ok());
-        artifacts.chain([ARTIFACTS, METADATA].map(|it| self.root.join(it))).collect()
+        artifacts.chain([ARTIFACTS, METADATA].map(|it| self.root.path().join(it))).collect()
     }
 
     /// What a kill has left beside what is shown.
     pub fn left_over(&self) -> Vec<PathBuf> {
-        let (mut found, mut waiting) = (Vec::new(), vec![self.root.clone()]);
+        let (mut found, mut waiting) = (Vec::new(), vec![self.root.path().to_path_buf()]);
         while let Some(directory) = waiting.pop() {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 match entry.file_type().is_ok_and(|it| it.is_dir()) {
@@ -191,11 +207,7 @@ pub fn is_executable(path: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o100 != 0)
 }
 
-fn link(artifact: &Artifact, source: &std::fs::Metadata, path: &Path) -> io::Result<()> {
-    let is_it = |there: &std::fs::Metadata| (there.ino(), there.dev()) == (source.ino(), source.dev());
-    if std::fs::symlink_metadata(path).is_ok_and(|there| is_it(&there)) {
-        return Ok(());
-    }
+fn link(artifact: &Artifact, source: &Stat, path: &Path) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
@@ -208,8 +220,8 @@ fn link(artifact: &Artifact, source: &std::fs::Metadata, path: &Path) -> io::Res
     shown
 }
 
-fn place(artifact: &Artifact, source: &std::fs::Metadata, beside: &Path) -> io::Result<()> {
-    let shares_mode = (source.permissions().mode() & 0o100 != 0) == artifact.executable;
+fn place(artifact: &Artifact, source: &Stat, beside: &Path) -> io::Result<()> {
+    let shares_mode = source.is_executable() == artifact.executable;
     if shares_mode && std::fs::hard_link(&artifact.path, beside).is_ok() {
         return Ok(());
     }

@@ -1,26 +1,37 @@
-//! What files hash to, remembered by size, times and inode, so that a file that has not changed is not read again.
+//! What files hash to, remembered by size, times and inode, so that a file that has not changed is not read again; and the
+//! fingerprints of tasks, by all that they are made of, so that of a task that has not changed none is taken again.
 //! Knows the racy-git rule: a file changed as late as it was read, or as the memory was written, is read again (git, "racy-git").
 
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forge_schemas::{Digest, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::sealed::{read_sealed, write_sealed};
+use super::{Fingerprint, Stat};
 
-/// What files hash to.
+/// What files hash to, and what tasks were seen to be made of.
 pub struct Hashes {
     path: PathBuf,
-    written: i128,
-    known: HashMap<PathBuf, Known>,
-    learned: Mutex<HashMap<PathBuf, Known>>,
+    /// What was remembered, as bytes, and when that was written, in nanoseconds since 1970.
+    bytes: Vec<u8>,
+    written: i64,
+    opened: Duration,
+    /// By what names the task.
+    tasks: HashMap<Digest, Seen>,
+    /// Where in `bytes` the files stand. They are read when one is asked for: where nothing has changed, none is.
+    files: Range<usize>,
+    known: OnceLock<Files>,
+    learned: Mutex<Learned>,
 }
+
+/// By path. One that is no UTF-8 is read every time.
+type Files = HashMap<String, Known>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Known {
@@ -28,15 +39,24 @@ struct Known {
     digest: Digest,
 }
 
-/// What the file system says of a file. One that was written to says something else, but for one that was written twice
-/// within a tick of the clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stat {
-    size: u64,
-    modified: i128,
-    changed: i128,
-    inode: u64,
-    executable: bool,
+/// A task as it was seen, and the fingerprint that was taken then.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    sight: Digest,
+    fingerprint: Fingerprint,
+}
+
+#[derive(Debug, Default)]
+struct Learned {
+    tasks: HashMap<Digest, Seen>,
+    files: Files,
+}
+
+/// The form of the file. The files stand in it as bytes.
+#[derive(Serialize, Deserialize, Default)]
+struct Written<'a> {
+    tasks: HashMap<Digest, Seen>,
+    files: &'a [u8],
 }
 
 /// A file's content and whether it may be executed: what a task sees of it.
@@ -48,93 +68,101 @@ pub struct FileHash {
     pub stat: Stat,
 }
 
-/// The clock by which files are marked ticks this seldom, at worst.
-const TICK: Duration = Duration::from_millis(20);
-
 impl Hashes {
     /// What is remembered in this file; nothing where it is missing or unreadable.
     pub fn open(path: PathBuf) -> Hashes {
-        let known: HashMap<PathBuf, Known> =
-            read_sealed(&path).and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default();
-        let written = std::fs::metadata(&path).map_or(0, |it| nanoseconds(it.mtime(), it.mtime_nsec()));
-        Hashes { path, written, known, learned: Mutex::default() }
+        let bytes = read_sealed(&path).unwrap_or_default();
+        let Written { tasks, files } = postcard::from_bytes(&bytes).unwrap_or_default();
+        let files = bytes.len() - files.len()..bytes.len();
+        let written = std::fs::metadata(&path).map_or(0, |it| Stat::of(&it).modified());
+        let (known, learned) = (OnceLock::new(), Mutex::default());
+        Hashes { path, bytes, written, opened: now(), tasks, files, known, learned }
     }
 
     /// What a file hashes to. Any number of threads may ask.
     pub fn of(&self, path: &Path) -> io::Result<FileHash> {
-        self.of_file(path, &std::fs::metadata(path)?)
+        self.of_file(path, Stat::of(&std::fs::metadata(path)?))
     }
 
-    /// The same, where the metadata of the file are known.
-    pub fn of_file(&self, path: &Path, metadata: &Metadata) -> io::Result<FileHash> {
-        let stat = Stat::of(metadata);
-        let known = self.known.get(path).filter(|it| it.stat == stat && stat.is_before(self.written));
+    /// The same, where it is known what the file system says of the file.
+    pub fn of_file(&self, path: &Path, stat: Stat) -> io::Result<FileHash> {
+        let name = path.to_str();
+        let known = name.and_then(|it| self.known().get(it)).filter(|it| it.stat == stat && self.is_settled(&stat));
         if let Some(known) = known {
             return Ok(FileHash { digest: known.digest, stat });
         }
-        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began = now();
         let stat = Stat::of(&std::fs::metadata(path)?);
         let (digest, _) = super::blobs::hash(path)?;
         // Changed a moment ago, it may be changed once more within the same tick, and show it by nothing.
-        if stat.is_settled(began) {
-            self.learned_now().insert(path.to_path_buf(), Known { stat, digest });
+        if let Some(name) = name.filter(|_| stat.is_settled(began)) {
+            self.learned().files.insert(name.to_owned(), Known { stat, digest });
         }
         Ok(FileHash { digest, stat })
     }
 
+    /// The fingerprint that was taken of a task when it was last seen, if it was seen like this. `sight` is a digest of all
+    /// that the fingerprint is made of, where of each of `files` it has what the file system says in place of its content.
+    pub fn fingerprint(
+        &self,
+        task: &Digest,
+        sight: &Digest,
+        mut files: impl Iterator<Item = Stat>,
+    ) -> Option<Fingerprint> {
+        let seen = self.tasks.get(task).filter(|it| it.sight == *sight)?;
+        files.all(|stat| self.is_settled(&stat)).then_some(seen.fingerprint)
+    }
+
+    /// Remembers that this fingerprint was taken of a task that was seen like this, if the files tell whether they change.
+    pub fn learn(&self, task: &Digest, sight: Digest, mut files: impl Iterator<Item = Stat>, fingerprint: Fingerprint) {
+        if files.all(|stat| stat.is_settled(self.opened)) {
+            self.learned().tasks.insert(*task, Seen { sight, fingerprint });
+        }
+    }
+
     /// Writes what was learned.
     pub fn save(mut self) -> Result<(), Failure> {
-        let learned = std::mem::take(&mut *self.learned_now());
-        if learned.is_empty() {
+        let learned = std::mem::take(&mut *self.learned());
+        if learned.files.is_empty() && learned.tasks.is_empty() {
             return Ok(());
         }
-        self.known.extend(learned);
-        let bytes = postcard::to_stdvec(&self.known).map_err(|error| Failure::bug(error.to_string()))?;
+        self.tasks.extend(learned.tasks);
+        let mut files = self.known().clone();
+        files.extend(learned.files);
+        let bytes = postcard::to_stdvec(&files)
+            .and_then(|files| postcard::to_stdvec(&Written { tasks: self.tasks, files: &files }))
+            .map_err(|error| Failure::bug(error.to_string()))?;
         write_sealed(&self.path, bytes).map_err(|error| Failure::file("write", &self.path, &error))
     }
 
-    fn learned_now(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Known>> {
-        self.learned.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn known(&self) -> &Files {
+        self.known.get_or_init(|| postcard::from_bytes(&self.bytes[self.files.clone()]).unwrap_or_default())
     }
+
+    // Whether whoever has written to the file since the memory was written has marked it by another time.
+    fn is_settled(&self, stat: &Stat) -> bool {
+        stat.is_before(self.written)
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl FileHash {
     /// Whether it may be executed.
     pub fn is_executable(&self) -> bool {
-        self.stat.executable
+        self.stat.is_executable()
     }
 
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
-        self.stat.size
+        self.stat.size()
     }
-}
-
-impl Stat {
-    /// From what the file system says.
-    pub fn of(metadata: &Metadata) -> Stat {
-        Stat {
-            size: metadata.len(),
-            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            executable: metadata.mode() & 0o100 != 0,
-        }
-    }
-
-    // Whether whoever writes to it after `began`, when it is read, marks it by another time.
-    fn is_settled(&self, began: Duration) -> bool {
-        self.is_before(began.saturating_sub(TICK).as_nanos() as i128)
-    }
-
-    // A user can set the one time back, and a wrong clock both.
-    fn is_before(&self, time: i128) -> bool {
-        self.modified.max(self.changed) < time
-    }
-}
-
-fn nanoseconds(seconds: i64, nanoseconds: i64) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
 }
 
 #[cfg(test)]
@@ -157,20 +185,55 @@ mod tests {
         assert_eq!(Hashes::open(memory).of(&file).unwrap().digest, Digest::of(b"two"));
     }
 
-    // File systems that mark each write by a time of its own can't show what this guards against; many still don't.
-    #[test]
-    fn what_was_changed_within_a_tick_of_being_read_is_not_remembered() {
+    /// What is remembered of a task whose file was changed this many milliseconds before the memory was opened to learn of it,
+    /// and this many before it was written.
+    fn check_task(before_opened: i64, before_written: i64, expect: bool) {
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("source");
-        std::fs::write(&file, b"one").unwrap();
-        let stat = Stat::of(&std::fs::metadata(&file).unwrap());
-        let read_after =
-            |tick: f64, stat: Stat| stat.is_settled(Duration::from_nanos(stat.changed as u64) + TICK.mul_f64(tick));
-        assert!(!read_after(0.0, stat));
-        assert!(!read_after(1.0, stat));
-        assert!(read_after(1.1, stat));
-        assert!(!read_after(0.5, Stat { modified: 0, ..stat }), "a user has set its time back");
-        assert!(!read_after(1.1, Stat { modified: stat.modified + (1 << 40), ..stat }), "a time to come");
+        let memory = directory.path().join("memory");
+        let (task, sight, fingerprint) = (Digest::of(b"task"), Digest::of(b"sight"), Digest::of(b"fingerprint"));
+        let hashes = Hashes::open(memory.clone());
+        let at = |time: i64, before: i64| Stat::at(time - before * 1_000_000);
+        let stat = at(hashes.opened.as_nanos() as i64, before_opened);
+        hashes.learn(&task, sight, [stat].into_iter(), fingerprint);
+        hashes.learn(&Digest::of(b"another"), sight, [].into_iter(), fingerprint);
+        hashes.save().unwrap();
+        let hashes = Hashes::open(memory);
+        let is_known = before_opened > 20;
+        let stat = at(hashes.written, before_written);
+        let known = |task: &Digest, sight: &Digest| hashes.fingerprint(task, sight, [Stat::at(0), stat].into_iter());
+        assert_eq!(known(&task, &sight), expect.then_some(fingerprint), "{before_opened} {before_written}");
+        assert_eq!(known(&task, &Digest::of(b"another")), None);
+        assert_eq!(known(&Digest::of(b"third"), &sight), None);
+        assert_eq!(hashes.fingerprint(&task, &sight, [].into_iter()).is_some(), is_known);
+    }
+
+    #[test]
+    fn a_task_is_known_by_all_that_was_seen_of_it() {
+        check_task(1000, 1000, true);
+        check_task(21, 1, true);
+        // It may have been changed once more within the tick in which it was read, or the memory was written.
+        check_task(19, 1000, false);
+        check_task(-1000, 1000, false);
+        check_task(1000, 0, false);
+        check_task(1000, -1000, false);
+    }
+
+    #[test]
+    fn what_is_learned_stands_beside_what_was_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = directory.path().join("memory");
+        let digest = Digest::of(b"digest");
+        for (number, names) in [["one", "two"], ["three", "four"]].iter().enumerate() {
+            let hashes = Hashes::open(memory.clone());
+            assert_eq!((hashes.tasks.len(), hashes.known().len()), (2 * number, 2 * number));
+            for name in names {
+                hashes.learn(&Digest::of(name.as_bytes()), digest, [].into_iter(), digest);
+                hashes.learned().files.insert((*name).to_owned(), Known { stat: Stat::at(0), digest });
+            }
+            hashes.save().unwrap();
+        }
+        let hashes = Hashes::open(memory);
+        assert_eq!((hashes.tasks.len(), hashes.known().len()), (4, 4));
     }
 
     #[test]

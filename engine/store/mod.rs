@@ -13,23 +13,25 @@ mod parts;
 mod reach;
 mod record;
 mod sealed;
+mod stat;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use forge_schemas::Failure;
 
-pub use atomic::write_beside;
+pub use atomic::{stream_beside, write_beside};
 pub use blobs::{Blobs, hash};
 pub use clean::{Removed, clean, clean_all};
 pub use dist::is_executable;
 pub use dist::{Dist, Earlier};
-pub use hashes::{FileHash, Hashes, Stat};
+pub use hashes::{FileHash, Hashes};
 pub use journal::{Begun, Intent, Journal, Release};
 pub use lock::{Lock, Patience, holder};
 pub use parts::{Changed, Mark, Parts, PartsLog};
-pub use record::{Fingerprint, Record, Remembered};
+pub use record::{Fingerprint, Record, Remembered, Shown};
 pub use sealed::{read_sealed, write_sealed};
+pub use stat::{Directory, Stat};
 pub use verify::{Verdict, verify};
 
 /// The folder `.forge` beside the project file, and what lies where in it.
@@ -54,7 +56,7 @@ impl Folder {
         // Looked at again: whoever held it may have been another forge.
         let folder = Folder::of_project(directory)?;
         format::settle(&folder.root)?;
-        for directory in [folder.root.clone(), folder.store(), folder.notes(), directory.join("dist")] {
+        for directory in [folder.root.clone(), folder.store(), folder.notes()] {
             atomic::clear_left_over(&directory);
         }
         Ok((folder, lock))

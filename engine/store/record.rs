@@ -1,8 +1,9 @@
 //! The record of tasks: what a task of this fingerprint has made. An append-only log; each entry carries its length and checksum.
 //! Does not know what a fingerprint is made of.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use forge_schemas::{Artifact, Blob, Digest, Failure, Platform, TableName};
 use serde::{Deserialize, Serialize};
 
-use super::{Blobs, write_beside};
+use super::{Blobs, Dist, write_beside};
 
 /// What decides what a task makes, as one digest.
 pub type Fingerprint = Digest;
@@ -18,12 +19,11 @@ pub type Fingerprint = Digest;
 /// What tasks have made, by fingerprint.
 pub struct Record {
     file: File,
-    /// The length of the file.
-    end: u64,
     path: PathBuf,
-    /// The log as it was when it was opened. Entries are read from it when they are asked for.
+    /// All of it. Entries are read from it when they are asked for.
     log: Vec<u8>,
-    entries: HashMap<Fingerprint, Entry>,
+    /// The bytes of the log that hold the artifacts.
+    entries: HashMap<Fingerprint, Range<usize>>,
     /// How long each task ran last, in milliseconds, by a digest of its id.
     took: HashMap<u64, u64>,
     damaged: Option<PathBuf>,
@@ -33,22 +33,24 @@ pub struct Record {
 /// What a task made, found again.
 #[derive(Debug, Clone)]
 pub struct Remembered {
-    /// The artifacts, and the files that hold them.
-    pub artifacts: Vec<(Artifact, Metadata)>,
+    /// The artifacts, each with whether it lies under `dist/`.
+    pub artifacts: Vec<(Artifact, Shown)>,
 }
 
-enum Entry {
-    /// The bytes of the log that hold its artifacts.
-    Written(Range<usize>),
-    /// Noted since the log was opened.
-    Noted(Vec<Made>),
+/// Whether an artifact lies under its name, where people look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// It does.
+    Yes,
+    /// Nothing lies there, or something else.
+    No,
 }
 
 /// An artifact as it is recorded: without paths, for the folder may move.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Made {
-    name: String,
-    kind: String,
+#[derive(Debug, Serialize, Deserialize)]
+struct Made<'a> {
+    name: &'a str,
+    kind: &'a str,
     platform: Option<Platform>,
     table: TableName,
     digest: Digest,
@@ -56,7 +58,8 @@ struct Made {
     executable: bool,
     blobs: Vec<(Digest, u64)>,
     /// JSON: the form of the log can't hold a value whose type it does not know.
-    detail: String,
+    #[serde(borrow)]
+    detail: Cow<'a, str>,
 }
 
 impl Record {
@@ -70,11 +73,13 @@ impl Record {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failure(error)),
         };
-        let (mut entries, mut took, mut whole) = (HashMap::new(), HashMap::new(), 0);
-        while let Some(header) = Header::read(&log, whole) {
+        let number = spans(&log).count();
+        let (mut entries, mut took) = (HashMap::with_capacity(number), HashMap::with_capacity(number));
+        let mut whole = 0;
+        for header in headers(&log) {
             whole = header.artifacts.end;
             took.insert(header.task, header.took);
-            entries.insert(header.fingerprint, Entry::Written(header.artifacts));
+            entries.insert(header.fingerprint, header.artifacts);
         }
         if has_entry_after(&log, whole) {
             damaged = Some(set_aside(&path)?);
@@ -85,8 +90,9 @@ impl Record {
         let is_torn = whole < log.len();
         if is_torn {
             file.set_len(whole as u64).map_err(failure)?;
+            log.truncate(whole);
         }
-        Ok(Record { file, end: whole as u64, path, log, entries, took, damaged, is_torn })
+        Ok(Record { file, path, log, entries, took, damaged, is_torn })
     }
 
     /// Where a record was set aside whose content can't be trusted.
@@ -100,25 +106,23 @@ impl Record {
     }
 
     /// What a task of this fingerprint has made, if all of it is still in the store.
-    pub fn recall(&self, fingerprint: &Fingerprint, blobs: &Blobs) -> Option<Remembered> {
-        let found = |list: &[Made]| list.iter().map(|made| made.found(blobs)).collect::<Option<_>>();
-        let artifacts = match self.entries.get(fingerprint)? {
-            Entry::Written(bytes) => found(&postcard::from_bytes::<Vec<Made>>(&self.log[bytes.clone()]).ok()?)?,
-            Entry::Noted(list) => found(list)?,
-        };
+    pub fn recall(&self, fingerprint: &Fingerprint, blobs: &Blobs, dist: &Dist) -> Option<Remembered> {
+        let made = self.entry(fingerprint)?;
+        let mut artifacts = Vec::with_capacity(made.len());
+        for made in &made {
+            artifacts.push(made.found(blobs, dist)?);
+        }
         Some(Remembered { artifacts })
     }
 
     /// The names and digests of what a task of this fingerprint has made, whether it is still in the store or not.
     pub fn made(&self, fingerprint: &Fingerprint) -> Vec<(String, Digest)> {
-        let names = |list: &[Made]| list.iter().map(|made| (made.name.clone(), made.digest)).collect();
-        match self.entries.get(fingerprint) {
-            Some(Entry::Written(bytes)) => {
-                postcard::from_bytes::<Vec<Made>>(&self.log[bytes.clone()]).map_or_else(|_| Vec::new(), |it| names(&it))
-            }
-            Some(Entry::Noted(list)) => names(list),
-            None => Vec::new(),
-        }
+        let made = self.entry(fingerprint).unwrap_or_default();
+        made.iter().map(|made| (made.name.to_owned(), made.digest)).collect()
+    }
+
+    fn entry(&self, fingerprint: &Fingerprint) -> Option<Vec<Made<'_>>> {
+        postcard::from_bytes(&self.log[self.entries.get(fingerprint)?.clone()]).ok()
     }
 
     /// Whether a task of this fingerprint has ever been done, whatever became of what it made.
@@ -139,22 +143,22 @@ impl Record {
         took: u64,
         artifacts: &[Artifact],
     ) -> Result<(), Failure> {
-        let list: Vec<Made> = artifacts.iter().map(Made::from).collect();
+        let list: Vec<Made<'_>> = artifacts.iter().map(Made::from).collect();
         let body = postcard::to_stdvec(&list).map_err(|error| Failure::bug(error.to_string()))?;
         let bytes = Header::write(fingerprint, task_key(task), took, &body);
         self.append(&bytes).map_err(|error| Failure::file("write", &self.path, &error))?;
         self.took.insert(task_key(task), took);
-        self.entries.insert(fingerprint, Entry::Noted(list));
+        self.entries.insert(fingerprint, self.log.len() - body.len()..self.log.len());
         Ok(())
     }
 
     // All of it or nothing: what is appended behind half of an entry would be lost with it.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            let _ = self.file.set_len(self.end);
+            let _ = self.file.set_len(self.log.len() as u64);
             return Err(error);
         }
-        self.end += bytes.len() as u64;
+        self.log.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -179,19 +183,12 @@ pub struct Standing<'a> {
 }
 
 impl Record {
-    /// Every entry that was there when it was opened, the oldest first, but for those that can't be read.
+    /// Every entry, the oldest first, but for those that can't be read.
     pub fn standing(&self) -> impl Iterator<Item = Standing<'_>> {
-        let mut at = 0;
-        let headers = std::iter::from_fn(move || {
-            let start = at;
-            let header = Header::read(&self.log, start)?;
-            at = header.artifacts.end;
-            Some((header, start))
-        });
-        headers.filter_map(|(header, start)| {
-            let made: Vec<Made> = postcard::from_bytes(&self.log[header.artifacts.clone()]).ok()?;
+        headers(&self.log).filter_map(|header| {
+            let made: Vec<Made<'_>> = postcard::from_bytes(&self.log[header.artifacts.clone()]).ok()?;
             let content = made.iter().flat_map(Made::content).collect();
-            let bytes = &self.log[start..header.artifacts.end];
+            let bytes = &self.log[header.artifacts.start - PREFIX - FIXED..header.artifacts.end];
             Some(Standing { fingerprint: header.fingerprint, task: header.task, content, bytes })
         })
     }
@@ -256,6 +253,27 @@ impl Header {
     }
 }
 
+/// Where the entries of a log lie, as their lengths have it.
+fn spans(log: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (length, _) = log.get(at..)?.split_first_chunk::<4>()?;
+        let start = at;
+        at = start + PREFIX + u32::from_le_bytes(*length) as usize;
+        (at <= log.len()).then_some(start..at)
+    })
+}
+
+/// The entries of a log up to the first that is none.
+fn headers(log: &[u8]) -> impl Iterator<Item = Header> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let header = Header::read(log, at)?;
+        at = header.artifacts.end;
+        Some(header)
+    })
+}
+
 // A crash tears off the end of the log: no whole entry follows. Where one does, what is before it has changed since.
 fn has_entry_after(log: &[u8], whole: usize) -> bool {
     (whole + 1..log.len()).any(|at| Header::read(log, at).is_some())
@@ -273,19 +291,21 @@ fn checksum(body: &[u8]) -> [u8; 8] {
     Digest::of(body).bytes().first_chunk().copied().unwrap_or_default()
 }
 
-impl Made {
+impl Made<'_> {
     fn content(&self) -> impl Iterator<Item = (Digest, u64)> {
         std::iter::once((self.digest, self.size)).chain(self.blobs.iter().copied())
     }
 
-    fn found(&self, blobs: &Blobs) -> Option<(Artifact, Metadata)> {
-        let metadata = blobs.find(&self.digest, self.size)?;
+    fn found(&self, blobs: &Blobs, dist: &Dist) -> Option<(Artifact, Shown)> {
+        let link = dist.shown_as(self.name);
+        let file = blobs.find_linked(&self.digest, self.size, link.as_ref())?;
+        let shown = if link.is_some_and(|it| it.is_same_file(&file)) { Shown::Yes } else { Shown::No };
         let refers = self.blobs.iter().map(|(digest, size)| {
             blobs.holds(digest, *size).then(|| Blob { digest: *digest, size: *size, path: blobs.path(digest) })
         });
         let artifact = Artifact {
-            name: self.name.clone(),
-            kind: self.kind.clone(),
+            name: self.name.to_owned(),
+            kind: self.kind.to_owned(),
             platform: self.platform.clone(),
             table: self.table.clone(),
             digest: self.digest,
@@ -295,22 +315,22 @@ impl Made {
             blobs: refers.collect::<Option<_>>()?,
             detail: serde_json::from_str(&self.detail).ok()?,
         };
-        Some((artifact, metadata))
+        Some((artifact, shown))
     }
 }
 
-impl From<&Artifact> for Made {
-    fn from(artifact: &Artifact) -> Made {
+impl<'a> From<&'a Artifact> for Made<'a> {
+    fn from(artifact: &'a Artifact) -> Made<'a> {
         Made {
-            name: artifact.name.clone(),
-            kind: artifact.kind.clone(),
+            name: &artifact.name,
+            kind: &artifact.kind,
             platform: artifact.platform.clone(),
             table: artifact.table.clone(),
             digest: artifact.digest,
             size: artifact.size,
             executable: artifact.executable,
             blobs: artifact.blobs.iter().map(|blob| (blob.digest, blob.size)).collect(),
-            detail: artifact.detail.to_string(),
+            detail: artifact.detail.to_string().into(),
         }
     }
 }
@@ -363,8 +383,9 @@ mod tests {
 
     /// Which tasks are recalled, each as it was noted.
     fn recalled(record: &Record, blobs: &Blobs) -> Vec<&'static str> {
+        let dist = Dist::of_project(Path::new("nowhere"));
         let known = TASKS.into_iter().filter(|task| {
-            let Some(found) = record.recall(&fingerprint(task), blobs) else { return false };
+            let Some(found) = record.recall(&fingerprint(task), blobs, &dist) else { return false };
             let [(artifact, _)] = found.artifacts.as_slice() else { panic!("{task}: {found:?}") };
             assert_eq!((&*artifact.name, artifact.blobs.len()), (&*format!("{task}/file"), 1));
             assert_eq!(artifact.detail, serde_json::json!({ "says": task }));

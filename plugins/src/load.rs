@@ -12,7 +12,7 @@ mod services;
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use forge_schemas::{
     Describe, Digest, Failure, FailureClass, Hello, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes,
@@ -36,10 +36,17 @@ pub struct Plugin {
     name: String,
     version: String,
     abi: String,
-    digest: Option<Digest>,
+    /// The bytes of its file, and what they hash to when somebody has asked. None for what is linked in.
+    file: Option<Hashed>,
     path: Option<PathBuf>,
     info: PluginInfo,
     open: Open,
+}
+
+/// Some bytes, hashed when somebody asks: a run that uses what comes with forge never does.
+struct Hashed {
+    bytes: Vec<u8>,
+    digest: OnceLock<Digest>,
 }
 
 /// The C side of a plugin between `init` and `fini`.
@@ -57,8 +64,8 @@ unsafe impl Send for Open {}
 unsafe impl Sync for Open {}
 
 impl Plugin {
-    /// Opens a library. It is read once, hashed and judged by its manifest before any of it is mapped; what is mapped
-    /// is what was hashed, whatever happens to the file.
+    /// Opens a library. It is read once, and judged by its manifest before any of it is mapped; what is mapped is what
+    /// was read and what is hashed, whatever happens to the file.
     pub fn open(path: &Path) -> Result<Plugin, LoadError> {
         handshake::open(path, None)
     }
@@ -91,7 +98,12 @@ impl Plugin {
 
     /// The sha256 of its file. None for what is linked in: the executable's own.
     pub fn digest(&self) -> Option<Digest> {
-        self.digest
+        self.file.as_ref().map(|file| *file.digest.get_or_init(|| Digest::of(&file.bytes)))
+    }
+
+    /// Whether both were opened from the same bytes.
+    fn is_same_file(&self, other: &Plugin) -> bool {
+        self.file.as_ref().zip(other.file.as_ref()).is_some_and(|(one, other)| one.bytes == other.bytes)
     }
 
     /// Its file. None for what is linked in.

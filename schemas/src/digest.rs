@@ -32,6 +32,19 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// From 64 lower-case hex digits, as `blobs/sha256/` names its files.
+    pub fn from_hex(hex: &str) -> Option<Digest> {
+        let mut bytes = [0; 32];
+        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = nibble(*high)? << 4 | nibble(*low)?;
+        }
+        Some(Digest(bytes))
+    }
+
     /// The 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -84,13 +97,7 @@ impl FromStr for Digest {
     type Err = BadDigest;
 
     fn from_str(text: &str) -> Result<Digest, BadDigest> {
-        let bad = || BadDigest(text.to_owned());
-        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or_else(bad)?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0]).zip(nibble(pair[1])).map(|(high, low)| high << 4 | low).ok_or_else(bad)?;
-        }
-        Ok(Digest(bytes))
+        text.strip_prefix("sha256:").and_then(Digest::from_hex).ok_or_else(|| BadDigest(text.to_owned()))
     }
 }
 

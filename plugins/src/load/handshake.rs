@@ -7,16 +7,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::ptr;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-use forge_schemas::{Digest, PluginInfo};
+use forge_schemas::PluginInfo;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::services::Nothing;
-use super::{Open, Plugin, calls, elf};
+use super::{Hashed, Open, Plugin, calls, elf};
 use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
@@ -53,7 +53,8 @@ fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
     }
     let plugin = start(table, manifest)?;
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    Ok(Plugin { digest: Some(Digest::of(&bytes)), path: Some(path), ..plugin })
+    let file = Some(Hashed { bytes, digest: OnceLock::new() });
+    Ok(Plugin { file, path: Some(path), ..plugin })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
@@ -183,7 +184,7 @@ fn start(table: &'static PluginV1, manifest: Manifest) -> Result<Plugin, LoadErr
     let info = open.describe().map_err(|refusal| refused("describe", &refusal))?;
     check_info(&manifest, &info)?;
     let Manifest { name, version, abi, .. } = manifest;
-    Ok(Plugin { name, version, abi, digest: None, path: None, info, open })
+    Ok(Plugin { name, version, abi, file: None, path: None, info, open })
 }
 
 fn initialize(init: Init) -> Result<*mut c_void, Refusal> {

@@ -70,7 +70,7 @@ impl Plugins {
 
     /// Adds a plugin. Two that have a pipe of the same name are an error; the same file twice is one.
     pub fn add(&mut self, plugin: Plugin) -> Result<(), LoadError> {
-        if plugin.digest().is_some() && self.plugins.iter().any(|other| other.digest() == plugin.digest()) {
+        if self.plugins.iter().any(|other| other.is_same_file(&plugin)) {
             return Ok(());
         }
         for pipe in &plugin.info().pipes {
