@@ -14,7 +14,7 @@ use crate::pipes::Pipes as _;
 use crate::plan::{Compiled, Reader};
 use crate::project::Environment;
 use crate::source::Source;
-use crate::store::{read_sealed, write_sealed};
+use crate::store::{read_sealed_as, write_sealed};
 
 /// What decides a plan, of all that is known before anything is read but the project file.
 pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugins) -> Digest {
@@ -23,14 +23,14 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
     let version = env!("CARGO_PKG_VERSION");
     let mut digester = Digester::default();
     // Writing to a digester can't fail.
-    let _ = writeln!(digester, "forge-plan-2 {version} {mode:?} {repository:?} {pipes:?}");
+    let _ = writeln!(digester, "forge-plan-3 {version} {mode:?} {repository:?} {pipes:?}");
     let _ = digester.write_all(source.text.as_bytes());
     digester.finish().0
 }
 
 /// The plan that was remembered last.
 pub fn read(path: &Path) -> Option<Compiled> {
-    Compiled::from_bytes(&read_sealed(path)?)
+    read_sealed_as(path, Compiled::from_bytes)
 }
 
 /// Whether a remembered plan is that of this key, and the environment, the texts and the sources that it rests on are as

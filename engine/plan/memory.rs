@@ -1,11 +1,13 @@
 //! A compiled plan, remembered: parsing and planning ten thousand tables costs more than looking whether they are fresh.
 //! Knows no file: the caller keeps the bytes, under a key that says what they were compiled from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forge_schemas::{Digest, Facts};
 use petgraph::graph::DiGraph;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Need, Plan, Task, TaskId};
@@ -32,23 +34,30 @@ struct Written<'a> {
     key: Digest,
     environment: BTreeMap<String, Option<String>>,
     texts: BTreeMap<String, Digest>,
-    head: std::borrow::Cow<'a, str>,
+    head: Cow<'a, str>,
     facts: Facts,
-    tasks: Vec<Arc<Task>>,
+    /// In bunches, each as bytes of its own: they are read side by side.
+    #[serde(borrow)]
+    tasks: Vec<Cow<'a, [u8]>>,
     needs: Vec<(u32, u32, Need)>,
 }
+
+/// How many tasks are a bunch.
+const BUNCH: usize = 256;
 
 impl Compiled {
     /// As bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let graph = &self.plan.graph;
+        let tasks: Vec<&Arc<Task>> = graph.node_weights().collect();
+        let bunch = |bunch: &[&Arc<Task>]| Cow::from(postcard::to_stdvec(bunch).unwrap_or_default());
         let written = Written {
             key: self.key,
             environment: self.environment.clone(),
             texts: self.texts.clone(),
             head: self.head.as_str().into(),
             facts: self.facts.clone(),
-            tasks: graph.node_weights().cloned().collect(),
+            tasks: tasks.chunks(BUNCH).map(bunch).collect(),
             needs: graph
                 .raw_edges()
                 .iter()
@@ -61,11 +70,13 @@ impl Compiled {
     /// From bytes; none when they are not what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Option<Compiled> {
         let written: Written<'_> = postcard::from_bytes(bytes).ok()?;
-        let mut graph = DiGraph::with_capacity(written.tasks.len(), written.needs.len());
-        let count = written.tasks.len() as u32;
-        for task in written.tasks {
+        let bunch = |bytes: &Cow<'_, [u8]>| postcard::from_bytes::<Vec<Arc<Task>>>(bytes).ok();
+        let bunches: Vec<Vec<Arc<Task>>> = written.tasks.par_iter().map(bunch).collect::<Option<_>>()?;
+        let mut graph = DiGraph::with_capacity(BUNCH * bunches.len(), written.needs.len());
+        for task in bunches.into_iter().flatten() {
             graph.add_node(task);
         }
+        let count = graph.node_count() as u32;
         for (from, to, need) in written.needs {
             if from >= count || to >= count {
                 return None;

@@ -30,7 +30,7 @@ pub use journal::{Begun, Intent, Journal, Release};
 pub use lock::{Lock, Patience, holder};
 pub use parts::{Changed, Mark, Parts, PartsLog};
 pub use record::{Fingerprint, Record, Remembered, Shown};
-pub use sealed::{read_sealed, write_sealed};
+pub use sealed::{read_sealed, read_sealed_as, write_sealed};
 pub use stat::{Directory, Stat};
 pub use verify::{Verdict, verify};
 

@@ -22,6 +22,14 @@ pub fn read_sealed(path: &Path) -> Option<Vec<u8>> {
     (seal == Digest::of(&bytes).bytes()).then_some(bytes)
 }
 
+/// The same, read by `read` while it is looked at the seal. What `read` is given may have changed in any way.
+pub fn read_sealed_as<T: Send>(path: &Path, read: impl FnOnce(&[u8]) -> Option<T> + Send) -> Option<T> {
+    let bytes = std::fs::read(path).ok()?;
+    let (bytes, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;
+    let (digest, read) = rayon::join(|| Digest::of(bytes), || read(bytes));
+    read.filter(|_| seal == digest.bytes())
+}
+
 /// The length of a seal.
 const SEAL: usize = 32;
 
@@ -35,17 +43,20 @@ mod tests {
         let path = directory.path().join("memory");
         for content in [b"".to_vec(), b"what was said".to_vec()] {
             write_sealed(&path, content.clone()).unwrap();
-            assert_eq!(read_sealed(&path), Some(content));
+            assert_eq!(read_sealed(&path), Some(content.clone()));
+            assert_eq!(read_sealed_as(&path, |it| Some(it.to_vec())), Some(content));
             let whole = std::fs::read(&path).unwrap();
             for length in 0..whole.len() {
                 std::fs::write(&path, &whole[..length]).unwrap();
                 assert_eq!(read_sealed(&path), None, "cut at {length}");
+                assert_eq!(read_sealed_as(&path, |it| Some(it.to_vec())), None, "cut at {length}");
             }
             for at in 0..whole.len() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= 1;
                 std::fs::write(&path, &bytes).unwrap();
                 assert_eq!(read_sealed(&path), None, "flipped at {at}");
+                assert_eq!(read_sealed_as(&path, |it| Some(it.to_vec())), None, "flipped at {at}");
             }
         }
     }
