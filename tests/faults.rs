@@ -7,5 +7,6 @@ mod c;
 mod changes;
 mod d;
 mod edits;
+mod g;
 mod h;
 mod small;

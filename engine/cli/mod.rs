@@ -19,6 +19,7 @@ mod secrets;
 mod select;
 mod session;
 mod store;
+mod third_party;
 mod why;
 
 use std::process::ExitCode;

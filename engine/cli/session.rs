@@ -9,6 +9,7 @@ use forge_plugin::Plugins;
 use forge_schemas::{Digest, Facts, Failure, exit};
 
 use super::args::Arguments;
+use super::third_party::Named;
 use super::{OpenPipes, memory, output};
 use crate::diagnostic::Diagnostic;
 use crate::git;
@@ -55,8 +56,24 @@ struct Given {
     repository: git::Repository,
     environment: Environment,
     files: Files,
-    plugins: Plugins,
+    opened: Opened,
     mode: Mode,
+}
+
+/// The plugins, and what of the project file had to be read to have them.
+struct Opened {
+    plugins: Plugins,
+    /// None where the file names no plugin: most runs need not read it at all.
+    typed: Option<Typed>,
+    /// What there is to say of the plugins.
+    warnings: Vec<Diagnostic>,
+}
+
+/// A project file, as far as it can be understood without plugins.
+struct Typed {
+    document: Document,
+    head: Head,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Session {
@@ -83,8 +100,17 @@ impl Session {
     }
 }
 
-/// The plugins that a run has.
-pub fn plugins(_: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
+/// The plugins there are: those that come with forge, and those that the project file names, where there is one.
+pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
+    let own = own(pipes)?;
+    match Source::read(&directory(arguments)?, &arguments.file) {
+        Ok(source) => Opened::of(arguments, &source, own).map(|opened| opened.plugins),
+        Err(_) => Ok(own),
+    }
+}
+
+/// The plugins that come with forge.
+fn own(pipes: OpenPipes) -> Result<Plugins, u8> {
     let mut plugins = Plugins::new();
     pipes().and_then(|plugin| plugins.add(plugin)).map_err(|error| {
         output::error(&error.to_string());
@@ -113,19 +139,20 @@ const PLAN: &str = "plan";
 
 impl Given {
     fn gather(arguments: &Arguments, mode: Mode, pipes: OpenPipes) -> Result<Given, u8> {
-        let plugins = plugins(arguments, pipes)?;
+        let own = own(pipes)?;
         let directory = directory(arguments)?;
         let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+        let opened = Opened::of(arguments, &source, own)?;
         let root = root(arguments)?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let repository = git::read(&root);
-        Ok(Given { source, repository, environment, files: Files::of(&root), plugins, mode })
+        Ok(Given { source, repository, environment, files: Files::of(&root), opened, mode })
     }
 
     fn key(&self) -> Digest {
-        memory::key(&self.source, self.mode, &self.repository, &self.plugins)
+        memory::key(&self.source, self.mode, &self.repository, &self.opened.plugins)
     }
 
     fn recall(&self) -> Option<(Compiled, Head)> {
@@ -135,17 +162,18 @@ impl Given {
         Some((compiled, head))
     }
 
-    fn compile(self, arguments: &Arguments) -> Result<Session, u8> {
-        let (document, mut diagnostics) = Document::parse(self.source.clone());
-        let (head, more) = Head::read(&document);
-        diagnostics.extend(more);
+    fn compile(mut self, arguments: &Arguments) -> Result<Session, u8> {
+        let typed = self.opened.typed.take().unwrap_or_else(|| Typed::of(&self.source));
+        let Typed { document, head, mut diagnostics } = typed;
+        diagnostics.append(&mut self.opened.warnings);
+        let plugins = &self.opened.plugins;
         let (facts, more) = facts(&self.repository, &head.project.name, self.mode);
         diagnostics.extend(more);
-        let (project, more) = lower(&document, head, &self.plugins.all(), &facts, &self.environment);
+        let (project, more) = lower(&document, head, &plugins.all(), &facts, &self.environment);
         diagnostics.extend(more);
         let hidden = hidden(&project.head.secrets, &project.head.registries);
         let renderer = Renderer::new(&facts, &project.head.env, &self.environment, &hidden);
-        let (plan, more) = plan::compile(&project, &facts, &self.plugins, &renderer, &self.files);
+        let (plan, more) = plan::compile(&project, &facts, plugins, &renderer, &self.files);
         diagnostics.extend(more);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(told(arguments, &diagnostics));
@@ -168,7 +196,40 @@ impl Given {
     fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
         let Compiled { facts, plan, .. } = compiled;
         let Files { root, sources, .. } = self.files;
-        Session { root, plugins: self.plugins, head, facts, sources, plan, fresh }
+        Session { root, plugins: self.opened.plugins, head, facts, sources, plan, fresh }
+    }
+}
+
+impl Opened {
+    fn of(arguments: &Arguments, source: &Arc<Source>, mut plugins: Plugins) -> Result<Opened, u8> {
+        if !source.text.contains("plugins") {
+            return Ok(Opened { plugins, typed: None, warnings: Vec::new() });
+        }
+        let mut typed = Typed::of(source);
+        let warnings = typed.load(arguments, &mut plugins)?;
+        if warnings.iter().any(Diagnostic::is_error) {
+            typed.diagnostics.extend(warnings);
+            output::diagnostics(arguments, &typed.diagnostics);
+            return Err(exit::PLUGIN);
+        }
+        Ok(Opened { plugins, typed: Some(typed), warnings })
+    }
+}
+
+impl Typed {
+    fn of(source: &Arc<Source>) -> Typed {
+        let (document, mut diagnostics) = Document::parse(source.clone());
+        let (head, more) = Head::read(&document);
+        diagnostics.extend(more);
+        Typed { document, head, diagnostics }
+    }
+
+    /// Loads the plugins that are named; all there is to say of them.
+    fn load(&self, arguments: &Arguments, plugins: &mut Plugins) -> Result<Vec<Diagnostic>, u8> {
+        let Some(places) = self.document.table("plugins") else { return Ok(Vec::new()) };
+        let file = directory(arguments)?.join(&arguments.file);
+        let named = Named { file: &file, wanted: &self.head.plugins, source: self.document.source(), places };
+        Ok(named.load(plugins))
     }
 }
 

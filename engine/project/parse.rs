@@ -72,6 +72,11 @@ impl Document {
         &self.source
     }
 
+    /// Where a top-level table stands, and all that is in it. The first, if there are several.
+    pub fn table(&self, name: &str) -> Option<&Places> {
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.places)
+    }
+
     /// Whether there are syntax errors: what is missing may stand where one is.
     pub fn is_broken(&self) -> bool {
         !self.broken.is_empty()
