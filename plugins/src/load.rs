@@ -2,6 +2,7 @@
 //! Does not know what the pipes do, nor which of them the project file names.
 
 mod calls;
+mod child;
 mod copy;
 mod elf;
 mod error;
@@ -29,6 +30,7 @@ use crate::{Host, Renderer};
 use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
+pub use child::{Nursery, end_only_by_leaving, leave, plugin_host};
 pub use error::LoadError;
 pub use library::Library;
 pub use owners::Owners;
@@ -52,6 +54,9 @@ trait Peer: Send + Sync {
     /// One message and its answer. While it lasts, the plugin may ask for `services`, from any thread; when this returns,
     /// none does.
     fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Result<Vec<u8>, Refusal>;
+
+    /// Whether the plugin wants one call at a time.
+    fn one_at_a_time(&self) -> bool;
 }
 
 /// The C side of a plugin between `init` and `fini`.
@@ -156,7 +161,7 @@ impl Plugin {
     pub fn probe(&self, probe: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
         match ask(&*self.peer, "probe", probe, &Running(host)) {
             Err(refusal) if refusal.status == Status::UNIMPLEMENTED => Ok(ProbeReply::default()),
-            answer => answer.map_err(|refusal| self.named(refusal.failure)),
+            answer => answer.map_err(|refusal| self.blamed(refusal.failure)),
         }
     }
 
@@ -166,11 +171,21 @@ impl Plugin {
         request: &impl Serialize,
         services: &dyn Services,
     ) -> Result<A, Failure> {
-        ask(&*self.peer, method, request, services).map_err(|refusal| self.named(refusal.failure))
+        ask(&*self.peer, method, request, services).map_err(|refusal| self.blamed(refusal.failure))
     }
 
-    /// A bug is named after its plugin, so that the user knows whom to tell.
-    fn named(&self, mut failure: Failure) -> Failure {
+    /// One message, as bytes.
+    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Result<Vec<u8>, Refusal> {
+        self.peer.call(method, request, services)
+    }
+
+    fn one_at_a_time(&self) -> bool {
+        self.peer.one_at_a_time()
+    }
+
+    /// A failure of this plugin: a bug is named after it, so that the user knows whom to tell.
+    #[must_use]
+    pub fn blamed(&self, mut failure: Failure) -> Failure {
         if failure.class == FailureClass::Bug {
             failure.message = format!("bug in plugin `{}` {}: {}", self.name, self.version, failure.message);
         }
@@ -200,6 +215,10 @@ impl Peer for Open {
             None => Status::UNIMPLEMENTED,
         });
         ended.body()
+    }
+
+    fn one_at_a_time(&self) -> bool {
+        self.one_at_a_time.is_some()
     }
 }
 

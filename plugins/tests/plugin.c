@@ -73,7 +73,12 @@ static forge_status init(const forge_host_v1 *given, forge_cx cx, void **state) 
 #endif
 }
 
-__attribute__((unused)) static void fini(void *state) { (void)state; }
+__attribute__((unused)) static void fini(void *state) {
+  (void)state;
+#ifdef LEAVES
+  fclose(fopen(LEAVES, "w"));
+#endif
+}
 
 /* Asks for everything in the name of a call that is over. */
 static void *be_late(void *out) {

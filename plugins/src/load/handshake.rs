@@ -12,11 +12,10 @@ use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
 use super::copy::Copy;
 use super::error::LoadError;
-use super::library::Library;
 use super::manifest::{self, Manifest};
 use super::services::{self, Nothing};
 use super::{Open, Peer, Plugin, ask, calls};
-use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
+use crate::abi::{Entry, HostV1, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
 const ENTRY: &str = "forge_plugin_entry_v";
@@ -30,12 +29,23 @@ const RTLD_NODELETE: c_int = 0x80;
 const RTLD_NODELETE: c_int = 0x1000;
 
 /// Maps a library that was judged, and starts it.
-pub(super) fn load(library: &Library) -> Result<Plugin, LoadError> {
-    let table = check_table(map(library.bytes())?())?;
-    if manifest_of(table)? != library.marked() {
+pub(super) fn load(bytes: &[u8]) -> Result<Plugin, LoadError> {
+    load_for(bytes, &calls::HOST)
+}
+
+/// The same in a process that has nothing else in it.
+pub(super) fn load_alone(bytes: &[u8]) -> Result<Plugin, LoadError> {
+    load_for(bytes, &calls::HOST_OF_ONE)
+}
+
+fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
+    let (manifest, marked) = manifest::find(bytes)?;
+    manifest.judge()?;
+    let table = check_table(map(bytes)?())?;
+    if manifest_of(table)? != marked {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
     }
-    start(table, library.manifest())
+    start(table, &manifest, host)
 }
 
 /// Starts a plugin that is linked in.
@@ -43,7 +53,7 @@ pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
     let table = check_table(entry())?;
     let (manifest, _) = manifest::find(manifest_of(table)?)?;
     manifest.judge()?;
-    start(table, &manifest)
+    start(table, &manifest, &calls::HOST)
 }
 
 /// Maps a copy of the bytes for ever, and finds the entry.
@@ -128,11 +138,11 @@ fn manifest_of(table: &'static PluginV1) -> Result<&'static [u8], LoadError> {
 }
 
 /// `init`, `describe`, and whether all that was said fits together.
-fn start(table: &'static PluginV1, manifest: &Manifest) -> Result<Plugin, LoadError> {
+fn start(table: &'static PluginV1, manifest: &Manifest, host: &'static HostV1) -> Result<Plugin, LoadError> {
     let Some(init) = table.init else {
         return Err(LoadError::new("a function of its table is missing").help(TELL));
     };
-    let state = initialize(init).map_err(|refusal| refused("init", &refusal))?;
+    let state = initialize(init, host).map_err(|refusal| refused("init", &refusal))?;
     let one_at_a_time = (table.flags & SERIAL != 0).then(|| Mutex::new(()));
     let open = Open { table, state, one_at_a_time };
     let info = describe(&open).map_err(|refusal| refused("describe", &refusal))?;
@@ -140,11 +150,11 @@ fn start(table: &'static PluginV1, manifest: &Manifest) -> Result<Plugin, LoadEr
     Ok(Plugin::new(manifest, info, Box::new(open)))
 }
 
-fn initialize(init: Init) -> Result<*mut c_void, Refusal> {
+fn initialize(init: Init, host: &'static HostV1) -> Result<*mut c_void, Refusal> {
     let mut state = ptr::null_mut();
     let ended = calls::run(&Nothing, |call| {
         // SAFETY: the host is a constant; there is room for the state.
-        unsafe { init(&raw const calls::HOST, call, &raw mut state) }
+        unsafe { init(host, call, &raw mut state) }
     });
     ended.body().map(|_| state)
 }
@@ -166,7 +176,7 @@ fn refused(method: &str, refusal: &Refusal) -> LoadError {
     }
 }
 
-fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
+pub(super) fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
     let described: Vec<&str> = info.pipes.iter().map(|pipe| pipe.name.as_str()).collect();
     let differs = |what: &str, manifest: &str, described: &str| {
         Err(LoadError::new(format!("its manifest says {what} `{manifest}`, and it describes itself as `{described}`"))

@@ -3,11 +3,11 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use forge_schemas::Digest;
+use forge_schemas::{Digest, PluginInfo};
 
+use super::child::{Child, Nursery};
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::owners::{Owners, Standing};
@@ -20,7 +20,6 @@ pub struct Library {
     digest: Digest,
     standing: Standing,
     manifest: Manifest,
-    marked: Range<usize>,
 }
 
 impl Library {
@@ -106,8 +105,24 @@ impl Library {
     /// Loads it into this process, for as long as that lives. Its constructors run now.
     pub fn load(self) -> Result<Plugin, LoadError> {
         self.judge()?;
-        let plugin = handshake::load(&self).map_err(|error| error.of(&self.path))?;
+        let plugin = handshake::load(&self.bytes).map_err(|error| error.of(&self.path))?;
         Ok(self.own(plugin))
+    }
+
+    /// Keeps it in a child process, which is started now: nothing of it runs in this process.
+    pub fn load_in_child(self, nursery: Nursery) -> Result<Plugin, LoadError> {
+        self.judge()?;
+        let child = Child::of(&self, nursery);
+        let info = child.describe().and_then(|info| handshake::check_info(&self.manifest, &info).map(|()| info));
+        let info = info.map_err(|error| error.of(&self.path))?;
+        let plugin = Plugin::new(&self.manifest, info, Box::new(child));
+        Ok(self.own(plugin))
+    }
+
+    /// The same for a library that has said this of itself before. Its child is started when it is needed.
+    pub fn keep(self, nursery: Nursery, info: PluginInfo) -> Plugin {
+        let plugin = Plugin::new(&self.manifest, info, Box::new(Child::of(&self, nursery)));
+        self.own(plugin)
     }
 
     /// The plugin that came of it.
@@ -118,15 +133,6 @@ impl Library {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    pub(super) fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The manifest as it stands in the file, from the marker on.
-    pub(super) fn marked(&self) -> &[u8] {
-        &self.bytes[self.marked.clone()]
     }
 
     fn check_whole(&self) -> Result<(), LoadError> {
@@ -149,10 +155,8 @@ fn read(path: &Path) -> Result<Library, LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::new("the file is empty").help("install the plugin again"));
     }
-    let (manifest, raw) = manifest::find(&bytes)?;
-    let start = raw.as_ptr() as usize - bytes.as_ptr() as usize;
-    let marked = start..start + raw.len();
-    Ok(Library { path: path.to_owned(), digest: Digest::of(&bytes), bytes, standing, manifest, marked })
+    let (manifest, _) = manifest::find(&bytes)?;
+    Ok(Library { path: path.to_owned(), digest: Digest::of(&bytes), bytes, standing, manifest })
 }
 
 fn check_kind(metadata: &Metadata) -> Result<(), LoadError> {
