@@ -22,6 +22,10 @@ pub trait Pipes: Sync {
     fn probe(&self, _request: &Probe, _host: &dyn Host) -> Result<ProbeReply, Failure> {
         Ok(ProbeReply::default())
     }
+    /// A failure of a pipe that did not do what it had declared, so that the user knows whose it is.
+    fn blamed(&self, _pipe: &str, failure: Failure) -> Failure {
+        failure
+    }
 }
 
 impl Pipes for Plugins {
@@ -56,6 +60,13 @@ impl Pipes for Plugins {
 
     fn probe(&self, request: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
         plugin(self, &request.table.pipe)?.probe(request, host)
+    }
+
+    fn blamed(&self, pipe: &str, failure: Failure) -> Failure {
+        match self.pipe(pipe) {
+            Some((plugin, _)) => plugin.blamed(failure),
+            None => failure,
+        }
     }
 }
 

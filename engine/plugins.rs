@@ -21,4 +21,22 @@ pub struct Wants {
     pub version: Option<String>,
     /// Those of its pipes that are used. Default: all.
     pub pipes: Option<Vec<String>>,
+    /// Where it runs. Default: in a child.
+    pub isolation: Isolation,
+    /// What it sees of the environment, in a child, beside what every program of a step sees.
+    pub env: Vec<String>,
+    /// How long one of its steps may take in a child, without what forge does for it meanwhile: `90s`, `2h`. Default: one
+    /// hour.
+    pub timeout: Option<String>,
+}
+
+/// Where a plugin runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// In a child process: what it does to its process it does not do to forge.
+    #[default]
+    Child,
+    /// In forge's own process: a crash of it is a crash of forge.
+    InProcess,
 }

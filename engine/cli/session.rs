@@ -10,7 +10,7 @@ use forge_schemas::{Digest, Facts, Failure, exit};
 
 use super::args::Arguments;
 use super::third_party::Named;
-use super::{OpenPipes, memory, output};
+use super::{OpenPipes, described, memory, output};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::pipes::Pipes as _;
@@ -91,8 +91,9 @@ impl Session {
         }
     }
 
-    /// Keeps the plan for the next run.
+    /// Keeps the plan, and what plugins have said of themselves, for the next run.
     pub fn remember(&self, folder: &Folder) -> Result<(), Failure> {
+        described::remember(folder, self.plugins.plugins(), &self.head.plugins)?;
         match &self.fresh {
             Some(compiled) => memory::remember(&folder.file(PLAN), compiled),
             None => Ok(()),
@@ -228,7 +229,9 @@ impl Typed {
     fn load(&self, arguments: &Arguments, plugins: &mut Plugins) -> Result<Vec<Diagnostic>, u8> {
         let Some(places) = self.document.table("plugins") else { return Ok(Vec::new()) };
         let file = directory(arguments)?.join(&arguments.file);
-        let named = Named { file: &file, wanted: &self.head.plugins, source: self.document.source(), places };
+        let hidden = hidden(&self.head.secrets, &self.head.registries);
+        let (wanted, source) = (&self.head.plugins, self.document.source());
+        let named = Named { file: &file, wanted, source, places, hidden: &hidden };
         Ok(named.load(plugins))
     }
 }

@@ -3,13 +3,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use forge_plugin::{Found, Library, LoadError, Owners, Plugin, Plugins};
+use forge_plugin::{Found, Library, LoadError, Nursery, Owners, Plugin, Plugins};
+use forge_schemas::PluginInfo;
+use jiff::SignedDuration;
 use semver::{Version, VersionReq};
 
+use super::described;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::plugins::{Wanted, Wants};
+use crate::plugins::{Isolation, Wanted, Wants};
 use crate::project::Places;
+use crate::run::{Environment, is_withheld};
+use crate::secrets::Hidden;
 use crate::source::{Source, Span};
 
 /// What a project file names.
@@ -22,6 +28,8 @@ pub struct Named<'a> {
     pub source: &'a Arc<Source>,
     /// Where the table stands.
     pub places: &'a Places,
+    /// What of the environment is nobody's to see.
+    pub hidden: &'a Hidden,
 }
 
 impl Named<'_> {
@@ -42,6 +50,9 @@ impl Named<'_> {
     }
 }
 
+/// How long a step of a plugin may take that does not say otherwise.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// A diagnostic is large, and most plugins have none.
 type Refused = Box<Diagnostic>;
 
@@ -57,8 +68,12 @@ impl One<'_> {
         let Found { library, hidden } = self.find().map_err(|error| self.refused(&error))?;
         warnings.extend(hidden.iter().map(|other| self.hides(library.path(), other)));
         self.judge(&library)?;
-        let plugin = library.load().map_err(|error| self.refused(&error))?;
-        let plugin = self.with_pipes(plugin)?;
+        let plugin = match (self.wants.isolation, self.described(&library)) {
+            (Isolation::InProcess, _) => library.load(),
+            (Isolation::Child, Some(info)) => Ok(library.keep(self.nursery()?, info)),
+            (Isolation::Child, None) => library.load_in_child(self.nursery()?),
+        };
+        let plugin = self.with_pipes(plugin.map_err(|error| self.refused(&error))?)?;
         plugins.add(plugin).map_err(|error| self.refused(&error))
     }
 
@@ -101,6 +116,36 @@ impl One<'_> {
                 Err(Box::new(self.at("version", message).help(help)))
             }
         }
+    }
+
+    fn described(&self, library: &Library) -> Option<PluginInfo> {
+        described::recall(self.named.root(), self.name, library.digest(), self.wants)
+    }
+
+    fn nursery(&self) -> Result<Nursery, Refused> {
+        let hidden = self.named.hidden;
+        if let Some((at, name)) = self.wants.env.iter().enumerate().find(|(_, name)| is_withheld(name, hidden)) {
+            let message = format!("`{name}` may hold a secret, and plugins see none");
+            let help = "forge adds credentials to what a plugin sends: see `[registries]` and `secrets`";
+            return Err(Box::new(self.at(&format!("env[{at}]"), message).help(help)));
+        }
+        let executable = std::env::current_exe().map_err(|error| {
+            Box::new(self.at("", format!("forge does not know its own file, to start a child of it: {error}")))
+        })?;
+        Ok(Nursery {
+            program: executable,
+            env: Environment::of_process(hidden).of_step(&self.wants.env),
+            timeout: self.timeout()?,
+        })
+    }
+
+    fn timeout(&self) -> Result<Duration, Refused> {
+        let Some(text) = &self.wants.timeout else { return Ok(TIMEOUT) };
+        let parsed = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+        parsed.filter(|it| !it.is_zero()).ok_or_else(|| {
+            let message = format!("`{text}` is no duration");
+            Box::new(self.at("timeout", message).help("write it like `90s`, `20m` or `2h`"))
+        })
     }
 
     /// The plugin with those of its pipes that are wanted.

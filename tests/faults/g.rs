@@ -3,3 +3,4 @@
 
 mod evil;
 mod files;
+mod steps;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "forge_plugin.h"
@@ -21,6 +22,9 @@
 #endif
 #ifndef VERSION
 #define VERSION "1.0.0"
+#endif
+#ifndef MADE
+#define MADE "made-by-"
 #endif
 #ifndef ABI_MAJOR
 #define ABI_MAJOR FORGE_ABI_MAJOR
@@ -90,7 +94,7 @@ static void write_file(const char *path, const char *text) {
 static forge_status make(forge_cx cx, const char *mode, const char *dir) {
   char path[8192], name[128];
   snprintf(path, sizeof path, "%s/made", dir);
-  snprintf(name, sizeof name, "made-by-%s", mode);
+  snprintf(name, sizeof name, MADE "%s", mode);
   write_file(path, "made\n");
   return emit(cx, name, path);
 }
@@ -180,6 +184,15 @@ static forge_status lies(forge_cx cx, const char *mode, const char *dir) {
     snprintf(path, sizeof path, "%s/made", dir);
     return emit(cx, "made-by-no_file", path);
   }
+  if (!strcmp(mode, "random")) {
+    struct timespec now;
+    char text[64];
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(text, sizeof text, "%lld.%09ld\n", (long long)now.tv_sec, now.tv_nsec);
+    snprintf(path, sizeof path, "%s/made", dir);
+    write_file(path, text);
+    return emit(cx, "made-by-random", path);
+  }
   if (!strcmp(mode, "directory")) return emit(cx, "made-by-directory", dir);
   if (!strcmp(mode, "claims")) return host->reply(host, cx, forge_str_of("x", (size_t)2 << 30));
   if (!strcmp(mode, "hole")) return host->reply(host, cx, forge_str_of(NULL, 5));
@@ -235,6 +248,15 @@ static void meddle(forge_cx cx, const char *mode) {
     for (int done = 0; done < 100000; done++) host->progress(host, cx, done, 100000, FORGE_LIT("on and on"));
 }
 
+/* Puts another file in its own place, and has to be loaded again. */
+static void swap(forge_str request) {
+  char root[4096], path[8192];
+  snprintf(path, sizeof path, "%s/tools/libevil.so", value(request, "root", root, sizeof root));
+  if (unlink(path) != 0) return;
+  write_file(path, "something else altogether\n");
+  abort();
+}
+
 static forge_status run(forge_cx cx, forge_str request) {
   char mode[64], dir[4096];
   value(request, "mode", mode, sizeof mode);
@@ -242,6 +264,7 @@ static forge_status run(forge_cx cx, forge_str request) {
   forge_status status = dies(mode);
   if (status == FORGE_OK) status = hangs(cx, mode);
   if (status != FORGE_OK) return status;
+  if (!strcmp(mode, "swap")) swap(request);
   meddle(cx, mode);
   return lies(cx, mode, dir);
 }
@@ -251,7 +274,7 @@ static forge_status plan(forge_cx cx, forge_str request) {
   value(request, "mode", mode, sizeof mode);
   if (!strcmp(mode, "dies_planning")) abort();
   snprintf(answer, sizeof answer,
-           "{\"steps\":[{\"makes\":[{\"name\":\"made-by-%s\",\"kind\":\"" PIPE "_file\",\"detail\":{}}],"
+           "{\"steps\":[{\"makes\":[{\"name\":\"" MADE "%s\",\"kind\":\"" PIPE "_file\",\"detail\":{}}],"
            "\"params\":{\"mode\":\"%s\"}}]}",
            mode, mode);
   return host->reply(host, cx, str(answer));
