@@ -3,6 +3,7 @@
 
 mod calls;
 mod child;
+mod conformance;
 mod copy;
 mod elf;
 mod error;
@@ -31,6 +32,7 @@ use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
 pub use child::{Nursery, end_only_by_leaving, leave, plugin_host};
+pub use conformance::Rule;
 pub use error::LoadError;
 pub use library::Library;
 pub use owners::Owners;
@@ -57,6 +59,23 @@ trait Peer: Send + Sync {
 
     /// Whether the plugin wants one call at a time.
     fn one_at_a_time(&self) -> bool;
+
+    /// Where it is.
+    fn home(&self) -> Home;
+
+    /// How often it has died.
+    fn deaths(&self) -> u32 {
+        0
+    }
+}
+
+/// Where a plugin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// In this process.
+    Here,
+    /// In a child process.
+    Child,
 }
 
 /// The C side of a plugin between `init` and `fini`.
@@ -129,6 +148,11 @@ impl Plugin {
     /// Its file. None for what is linked in.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Where it is.
+    pub fn home(&self) -> Home {
+        self.peer.home()
     }
 
     /// What it was built from, where it says so.
@@ -219,6 +243,10 @@ impl Peer for Open {
 
     fn one_at_a_time(&self) -> bool {
         self.one_at_a_time.is_some()
+    }
+
+    fn home(&self) -> Home {
+        Home::Here
     }
 }
 

@@ -17,7 +17,7 @@ use forge_schemas::{Failure, FailureClass, PluginInfo};
 
 use super::error::LoadError;
 use super::services::Services;
-use super::{Library, Peer};
+use super::{Home, Library, Peer};
 use crate::abi::Status;
 use crate::refusal::Refusal;
 
@@ -152,5 +152,15 @@ impl Peer for Child {
 
     fn one_at_a_time(&self) -> bool {
         self.process().is_ok_and(|process| process.one_at_a_time())
+    }
+
+    fn home(&self) -> Home {
+        Home::Child
+    }
+
+    fn deaths(&self) -> u32 {
+        let life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let lives = life.running.as_ref().is_some_and(|it| it.is_alive());
+        life.starts - u32::from(lives)
     }
 }

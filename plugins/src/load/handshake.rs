@@ -159,7 +159,8 @@ fn initialize(init: Init, host: &'static HostV1) -> Result<*mut c_void, Refusal>
     ended.body().map(|_| state)
 }
 
-fn describe(peer: &dyn Peer) -> Result<PluginInfo, Refusal> {
+/// What a plugin says of itself.
+pub(super) fn describe(peer: &dyn Peer) -> Result<PluginInfo, Refusal> {
     let services = services::NAMES.iter().map(|name| (*name).to_owned()).collect();
     let abi = format!("{MAJOR}.{MINOR}");
     let host = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), abi, services };

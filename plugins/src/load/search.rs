@@ -16,6 +16,14 @@ pub struct Found {
     pub library: Library,
     /// Other files of that name with other content, which stand further back.
     pub hidden: Vec<PathBuf>,
+    /// Builds for other platforms.
+    pub elsewhere: Vec<Library>,
+}
+
+impl From<Library> for Found {
+    fn from(library: Library) -> Found {
+        Found { library, hidden: Vec::new(), elsewhere: Vec::new() }
+    }
 }
 
 impl Library {
@@ -34,12 +42,14 @@ impl Library {
         }
         // A build for another platform hides nothing, and is hidden by nothing.
         let platform = found.first().map(|it| it.platform().to_owned());
-        let mut same = found.into_iter().filter(|it| Some(it.platform()) == platform.as_deref());
+        let (same, elsewhere) =
+            found.into_iter().partition::<Vec<_>, _>(|it| Some(it.platform()) == platform.as_deref());
+        let mut same = same.into_iter();
         match same.next() {
             Some(library) => {
                 let differs = |other: &Library| other.digest() != library.digest();
                 let hidden = same.filter(differs).map(|other| other.path().to_owned()).collect();
-                Ok(Found { library, hidden })
+                Ok(Found { library, hidden, elsewhere })
             }
             None => Err(nowhere(name, directories, &others)),
         }

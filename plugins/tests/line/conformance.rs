@@ -215,6 +215,14 @@ fn a_panic_of_the_host_is_an_answer_to_the_pipe() {
 }
 
 #[test]
+fn every_rule_is_kept() {
+    for plugin in everywhere() {
+        let broken: Vec<_> = plugin.conformance().into_iter().filter(|rule| rule.broken.is_some()).collect();
+        assert_eq!(broken, []);
+    }
+}
+
+#[test]
 fn many_threads_at_once() {
     let (facts, offers) = (sample_facts(), host().offers());
     for plugin in everywhere() {
