@@ -12,6 +12,7 @@ mod lock;
 mod memory;
 mod output;
 mod plan;
+mod plugin_file;
 mod plugins;
 mod run;
 mod runs;
@@ -47,7 +48,7 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> u8 {
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Clean(options) => clean::clean(arguments, options),
         Command::Store(args::Store::Verify) => store::verify(arguments),
-        Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
+        Command::Plugins(options) => plugins::plugins(arguments, options, pipes),
         Command::Schema => schema::schema(arguments, pipes),
         Command::PluginHost { .. } => forge_plugin::plugin_host(),
     };

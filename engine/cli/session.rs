@@ -9,14 +9,15 @@ use forge_plugin::Plugins;
 use forge_schemas::{Digest, Facts, Failure, exit};
 
 use super::args::Arguments;
-use super::third_party::Named;
-use super::{OpenPipes, described, memory, output};
+use super::third_party::{Named, Pinned};
+use super::{OpenPipes, described, lock, memory, output};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::pipes::Pipes as _;
 use crate::plan::{self, Compiled, Plan, Reader};
 use crate::project::{Document, Environment, Head, Renderer, lower};
 use crate::run::Sources;
+use crate::run::locked::Locked;
 use crate::secrets::hidden;
 use crate::source::Source;
 use crate::store::Folder;
@@ -108,6 +109,19 @@ pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
         Ok(source) => Opened::of(arguments, &source, own).map(|opened| opened.plugins),
         Err(_) => Ok(own),
     }
+}
+
+/// What the plugins are to be pinned to that the project file names, by name. Loads none of them.
+pub fn pins(arguments: &Arguments) -> Result<BTreeMap<String, Pinned>, u8> {
+    let source = Source::read(&directory(arguments)?, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+    let typed = Typed::of(&source);
+    if typed.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(told(arguments, &typed.diagnostics));
+    }
+    typed.named(arguments, |named| named.pins())?.map_err(|diagnostics| {
+        output::diagnostics(arguments, &diagnostics);
+        exit::PLUGIN
+    })
 }
 
 /// The plugins that come with forge.
@@ -227,12 +241,23 @@ impl Typed {
 
     /// Loads the plugins that are named; all there is to say of them.
     fn load(&self, arguments: &Arguments, plugins: &mut Plugins) -> Result<Vec<Diagnostic>, u8> {
-        let Some(places) = self.document.table("plugins") else { return Ok(Vec::new()) };
-        let file = directory(arguments)?.join(&arguments.file);
-        let hidden = hidden(&self.head.secrets, &self.head.registries);
-        let (wanted, source) = (&self.head.plugins, self.document.source());
-        let named = Named { file: &file, wanted, source, places, hidden: &hidden };
-        Ok(named.load(plugins))
+        self.named(arguments, |named| named.load(plugins))
+    }
+
+    /// What is named, and what that is held against.
+    fn named<T>(&self, arguments: &Arguments, act: impl FnOnce(Named<'_>) -> T) -> Result<T, u8> {
+        let locked = match self.head.plugins.is_empty() {
+            true => Locked::default(),
+            false => lock::read(arguments)?,
+        };
+        Ok(act(Named {
+            file: &directory(arguments)?.join(&arguments.file),
+            document: &self.document,
+            wanted: &self.head.plugins,
+            hidden: &hidden(&self.head.secrets, &self.head.registries),
+            locked: &locked,
+            unpinned: arguments.unpinned(),
+        }))
     }
 }
 

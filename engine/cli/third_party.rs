@@ -1,6 +1,7 @@
 //! The plugins that a project file names: found, judged and loaded, or told what is wrong, at the place that names them.
 //! Does not know what a plugin's pipes do.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,36 +14,63 @@ use semver::{Version, VersionReq};
 use super::described;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugins::{Isolation, Wanted, Wants};
-use crate::project::Places;
+use crate::project::Document;
+use crate::run::locked::{Locked, Pin};
 use crate::run::{Environment, is_withheld};
 use crate::secrets::Hidden;
 use crate::source::{Source, Span};
 
-/// What a project file names.
+/// What a project file names, and what that is held against.
 pub struct Named<'a> {
     /// The file; absolute.
     pub file: &'a Path,
+    /// What stands in it.
+    pub document: &'a Document,
     /// Its table `[plugins]`.
     pub wanted: &'a Wanted,
-    /// Its text.
-    pub source: &'a Arc<Source>,
-    /// Where the table stands.
-    pub places: &'a Places,
     /// What of the environment is nobody's to see.
     pub hidden: &'a Hidden,
+    /// What is pinned.
+    pub locked: &'a Locked,
+    /// What becomes of a plugin that is not.
+    pub unpinned: Unpinned,
+}
+
+/// What becomes of a plugin that is not pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpinned {
+    /// It is loaded: its author builds it every minute.
+    Loaded,
+    /// It is refused: what runs must have been looked at.
+    Refused,
 }
 
 impl Named<'_> {
     /// Adds what is named to `plugins`, as far as it can be used. Answers what can't, and what looks odd.
     pub fn load(&self, plugins: &mut Plugins) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
-        for (name, wants) in self.wanted {
-            let one = One { named: self, name, wants };
+        for one in self.all() {
             if let Err(diagnostic) = one.load(plugins, &mut diagnostics) {
                 diagnostics.push(*diagnostic);
             }
         }
         diagnostics
+    }
+
+    /// What each is to be pinned to, by name; nothing of them is loaded. Or all that can't be used.
+    pub fn pins(&self) -> Result<BTreeMap<String, Pinned>, Vec<Diagnostic>> {
+        let (mut pins, mut diagnostics) = (BTreeMap::new(), Vec::new());
+        for one in self.all() {
+            match one.pinned() {
+                Ok(pinned) => drop(pins.insert(one.name.to_owned(), pinned)),
+                Err(diagnostic) => diagnostics.push(*diagnostic),
+            }
+        }
+        if diagnostics.is_empty() { Ok(pins) } else { Err(diagnostics) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = One<'_>> {
+        self.wanted.iter().map(|(name, wants)| One { named: self, name, wants })
     }
 
     fn root(&self) -> &Path {
@@ -52,6 +80,17 @@ impl Named<'_> {
 
 /// How long a step of a plugin may take that does not say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What to do about one that is not what it is pinned to.
+const REVIEW: &str = "if this is wanted, look at what has changed, and run `forge plugins lock`";
+
+/// What a plugin is to be pinned to, and the file that it lies in.
+pub struct Pinned {
+    /// The file, for people.
+    pub file: String,
+    /// The pin.
+    pub pin: Pin,
+}
 
 /// A diagnostic is large, and most plugins have none.
 type Refused = Box<Diagnostic>;
@@ -65,9 +104,10 @@ struct One<'a> {
 
 impl One<'_> {
     fn load(&self, plugins: &mut Plugins, warnings: &mut Vec<Diagnostic>) -> Result<(), Refused> {
-        let Found { library, hidden } = self.find().map_err(|error| self.refused(&error))?;
+        let Found { library, hidden, .. } = self.find().map_err(|error| self.refused(&error))?;
         warnings.extend(hidden.iter().map(|other| self.hides(library.path(), other)));
         self.judge(&library)?;
+        self.check_pin(&library)?;
         let plugin = match (self.wants.isolation, self.described(&library)) {
             (Isolation::InProcess, _) => library.load(),
             (Isolation::Child, Some(info)) => Ok(library.keep(self.nursery()?, info)),
@@ -84,7 +124,7 @@ impl One<'_> {
         let path = self.named.root().join(path);
         match path.is_dir() {
             true => Library::find(self.name, &[path]),
-            false => Ok(Found { library: Library::read(&path)?, hidden: Vec::new() }),
+            false => Library::read(&path).map(Found::from),
         }
     }
 
@@ -115,6 +155,66 @@ impl One<'_> {
                     format!("it lies at {}: install another version, or allow this one", self.shown(library.path()));
                 Err(Box::new(self.at("version", message).help(help)))
             }
+        }
+    }
+
+    /// What it is to be pinned to. The digests of other platforms stay as they are pinned, for the same version.
+    fn pinned(&self) -> Result<Pinned, Refused> {
+        let Found { library, elsewhere, .. } = self.find().map_err(|error| self.refused(&error))?;
+        self.judge(&library)?;
+        let before = self.named.locked.pin(self.name).filter(|pin| pin.version == library.version());
+        let mut digests = before.map(|pin| pin.digests.clone()).unwrap_or_default();
+        let builds = elsewhere.iter().filter(|it| it.version() == library.version()).chain([&library]);
+        digests.extend(builds.map(|it| (it.platform().to_owned(), it.digest())));
+        let pin = Pin {
+            version: library.version().to_owned(),
+            pipes: library.pipes().to_vec(),
+            secrets: self.granted(&library).into_keys().collect(),
+            digests,
+        };
+        Ok(Pinned { file: self.shown(library.path()), pin })
+    }
+
+    /// The secrets that its tables ask for, and where.
+    fn granted(&self, library: &Library) -> BTreeMap<String, Span> {
+        library.pipes().iter().flat_map(|pipe| self.named.document.granted(pipe)).collect()
+    }
+
+    /// Whether it is what it is pinned to.
+    fn check_pin(&self, library: &Library) -> Result<(), Refused> {
+        let platform = library.platform();
+        let pin = self.named.locked.pin(self.name);
+        let digest = pin.and_then(|pin| pin.digests.get(platform));
+        let name = self.name;
+        let unpinned = |message: String| {
+            Err(Box::new(self.at("path", message).help("look at what it is, and pin it with `forge plugins lock`")))
+        };
+        let message = match (pin, digest) {
+            (Some(pin), _) if pin.version != library.version() => {
+                format!("plugin `{name}` is of version {}, and {} is pinned", library.version(), pin.version)
+            }
+            (_, Some(digest)) if *digest != library.digest() => {
+                format!("plugin `{name}` is another library than is pinned: {}, not {digest}", library.digest())
+            }
+            (Some(_), None) if self.named.unpinned == Unpinned::Refused => {
+                return unpinned(format!("plugin `{name}` is not pinned for {platform}"));
+            }
+            (None, _) if self.named.unpinned == Unpinned::Refused => {
+                return unpinned(format!("plugin `{name}` is not pinned"));
+            }
+            (Some(pin), _) => return self.check_granted(library, pin),
+            (None, _) => return Ok(()),
+        };
+        Err(Box::new(self.at("path", message).help(REVIEW)))
+    }
+
+    fn check_granted(&self, library: &Library, pin: &Pin) -> Result<(), Refused> {
+        match self.granted(library).into_iter().find(|(secret, _)| !pin.secrets.contains(secret)) {
+            Some((secret, span)) => {
+                let message = format!("plugin `{}` is pinned without the secret `{secret}`", self.name);
+                Err(Box::new(Diagnostic::error(message).at(self.source(), span).help(REVIEW)))
+            }
+            None => Ok(()),
         }
     }
 
@@ -180,20 +280,24 @@ impl One<'_> {
     fn hides(&self, first: &Path, other: &Path) -> Diagnostic {
         let files = format!("{} is used, and not {}", self.shown(first), self.shown(other));
         let message = format!("there are two plugins `{}`: {files}", self.name);
-        let diagnostic = Diagnostic::warning(message).at(self.named.source, self.span(""));
+        let diagnostic = Diagnostic::warning(message).at(self.source(), self.span(""));
         diagnostic.help("remove one of them, or say which is meant: `path = \"…\"`")
     }
 
     fn at(&self, key: &str, message: String) -> Diagnostic {
-        Diagnostic::error(message).at(self.named.source, self.span(key))
+        Diagnostic::error(message).at(self.source(), self.span(key))
     }
 
     /// Where a key of its table stands; without the key, its header.
     fn span(&self, key: &str) -> Span {
-        let places = &self.named.places;
+        let Some(places) = self.named.document.table("plugins") else { return Span::default() };
         let table = places.find(self.name);
         let found = table.find(key);
         if std::ptr::eq(table, found) { table.key } else { found.value }
+    }
+
+    fn source(&self) -> &Arc<Source> {
+        self.named.document.source()
     }
 
     /// The file as the project file names it.

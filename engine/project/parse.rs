@@ -8,7 +8,8 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::keypath::{Inside, Places};
+use super::keypath::{Inside, Places, Segment};
+use super::lower::SECRETS;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -75,6 +76,17 @@ impl Document {
     /// Where a top-level table stands, and all that is in it. The first, if there are several.
     pub fn table(&self, name: &str) -> Option<&Places> {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.places)
+    }
+
+    /// The secrets that the tables of a pipe ask to be granted, as they were typed, and where.
+    pub fn granted(&self, pipe: &str) -> Vec<(String, Span)> {
+        let tables = self.entries.iter().filter(|entry| entry.name == pipe);
+        let of_table = |entry: &Entry| {
+            let names = entry.value.get(SECRETS).and_then(Value::as_array).into_iter().flatten().enumerate();
+            let span = |at| entry.places.get([Segment::Key(SECRETS), Segment::Item(at)]).map(|it| it.value);
+            names.filter_map(|(at, name)| Some((name.as_str()?.to_owned(), span(at)?))).collect::<Vec<_>>()
+        };
+        tables.flat_map(of_table).collect()
     }
 
     /// Whether there are syntax errors: what is missing may stand where one is.

@@ -2,5 +2,7 @@
 //! task runs. Does not know how forge guards itself.
 
 mod evil;
+mod file_by_itself;
 mod files;
+mod pins;
 mod steps;
