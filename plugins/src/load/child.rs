@@ -17,7 +17,7 @@ use forge_schemas::{Failure, FailureClass, PluginInfo};
 
 use super::error::LoadError;
 use super::services::Services;
-use super::{Home, Library, Peer};
+use super::{Home, Peer};
 use crate::abi::Status;
 use crate::refusal::Refusal;
 
@@ -58,10 +58,9 @@ struct Life {
 }
 
 impl Child {
-    /// Of a library that was judged.
-    pub(super) fn of(library: &Library, nursery: Nursery) -> Child {
-        let title = format!("`{}` {}", library.name(), library.version());
-        Child { title, library: library.bytes().to_vec(), nursery, life: Mutex::default(), company: RwLock::default() }
+    /// Of the bytes of a library that was judged. The title is for people.
+    pub(super) fn of(title: String, library: Vec<u8>, nursery: Nursery) -> Child {
+        Child { title, library, nursery, life: Mutex::default(), company: RwLock::default() }
     }
 
     /// Starts it, and answers what it says of itself.

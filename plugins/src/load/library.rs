@@ -110,18 +110,28 @@ impl Library {
     }
 
     /// Keeps it in a child process, which is started now: nothing of it runs in this process.
-    pub fn load_in_child(self, nursery: Nursery) -> Result<Plugin, LoadError> {
+    pub fn load_in_child(mut self, nursery: Nursery) -> Result<Plugin, LoadError> {
         self.judge()?;
-        let child = Child::of(&self, nursery);
+        let child = self.child(nursery);
         let info = child.describe().and_then(|info| handshake::check_info(&self.manifest, &info).map(|()| info));
         let info = info.map_err(|error| error.of(&self.path))?;
-        let plugin = Plugin::new(&self.manifest, info, Box::new(child));
-        Ok(self.own(plugin))
+        Ok(self.plugin(info, child))
     }
 
-    /// The same for a library that has said this of itself before. Its child is started when it is needed.
-    pub fn keep(self, nursery: Nursery, info: PluginInfo) -> Plugin {
-        let plugin = Plugin::new(&self.manifest, info, Box::new(Child::of(&self, nursery)));
+    /// The same for a library that was judged, and has said this of itself before. Its child is started when it is needed.
+    pub fn keep(mut self, nursery: Nursery, info: PluginInfo) -> Plugin {
+        let child = self.child(nursery);
+        self.plugin(info, child)
+    }
+
+    /// The child that has its bytes from now on.
+    fn child(&mut self, nursery: Nursery) -> Child {
+        let title = format!("{} {}", self.manifest.name, self.manifest.version);
+        Child::of(title, std::mem::take(&mut self.bytes), nursery)
+    }
+
+    fn plugin(self, info: PluginInfo, child: Child) -> Plugin {
+        let plugin = Plugin::new(&self.manifest, info, Box::new(child));
         self.own(plugin)
     }
 
@@ -129,10 +139,6 @@ impl Library {
     fn own(self, plugin: Plugin) -> Plugin {
         let path = fs::canonicalize(&self.path).unwrap_or(self.path);
         Plugin { digest: Some(self.digest), path: Some(path), ..plugin }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     fn check_whole(&self) -> Result<(), LoadError> {

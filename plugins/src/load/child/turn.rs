@@ -105,7 +105,7 @@ impl Patience {
 
     /// What there is to say of a plugin that has used it up.
     fn failure(&self, plugin: &str) -> Failure {
-        let words = format!("plugin {plugin} has not ended {} within {:?}", self.what, self.limit);
+        let words = format!("plugin `{plugin}` has not ended {} within {:?}", self.what, self.limit);
         let failure = Failure::tool(words);
         match self.what.as_str() {
             "a step" => failure.help("if it needs longer, say so: `timeout = \"2h\"` in its table of `[plugins]`"),
@@ -223,7 +223,7 @@ impl<'a> Turn<'a> {
             }
             Some((at, why)) if at.elapsed() > GRACE => self.process.kill(match why {
                 Why::Cancelled => Failure::new(FailureClass::Cancelled, "the run was interrupted").cause(format!(
-                    "plugin {} did not stop when it was asked to, and its process was killed",
+                    "plugin `{}` did not stop when it was asked to, and its process was killed",
                     self.process.title()
                 )),
                 Why::TooLong => watch
