@@ -1,7 +1,7 @@
 //! The pipes that a run can ask, behind one door: plan and run know no plugin, only the name of a pipe.
 //! Does not know where a pipe's code lies, or in which process.
 
-use forge_plugin::{Host, Plugin, Plugins, Renderer};
+use forge_plugin::{BUILD_ID, Host, Plugin, Plugins, Renderer};
 use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Probe, ProbeReply, Run, Takes, TakesReply};
 
 /// Pipes by name.
@@ -40,7 +40,7 @@ impl Pipes for Plugins {
     fn identity(&self, pipe: &str) -> String {
         match self.pipe(pipe) {
             // The same sources make the same artifacts, linked in or loaded.
-            Some((plugin, _)) if plugin.build().is_some() => plugin.build().unwrap_or_default().to_owned(),
+            Some((plugin, _)) if plugin.build() == Some(BUILD_ID) => BUILD_ID.to_owned(),
             Some((plugin, _)) => plugin.digest().map(|it| it.to_string()).unwrap_or_default(),
             None => String::new(),
         }

@@ -223,9 +223,10 @@ impl Opened {
         let mut typed = Typed::of(source);
         let warnings = typed.load(arguments, &mut plugins)?;
         if warnings.iter().any(Diagnostic::is_error) {
+            let is_sound = !typed.diagnostics.iter().any(Diagnostic::is_error);
             typed.diagnostics.extend(warnings);
             output::diagnostics(arguments, &typed.diagnostics);
-            return Err(exit::PLUGIN);
+            return Err(if is_sound { exit::PLUGIN } else { exit::PROJECT });
         }
         Ok(Opened { plugins, typed: Some(typed), warnings })
     }

@@ -14,7 +14,7 @@ use semver::{Version, VersionReq};
 use super::described;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugins::{Isolation, Wanted, Wants};
-use crate::project::Document;
+use crate::project::{Document, Head};
 use crate::run::locked::{Locked, Pin};
 use crate::run::{Environment, is_withheld};
 use crate::secrets::Hidden;
@@ -137,6 +137,11 @@ impl One<'_> {
         }
         library.check_owners(&Owners::of_process().and_of(self.named.file)).map_err(|error| self.refused(&error))?;
         library.judge().map_err(|error| self.refused(&error))?;
+        if let Some(pipe) = library.pipes().iter().find(|pipe| Head::NAMES.contains(&pipe.as_str())) {
+            let message =
+                format!("plugin `{}` has a pipe `{pipe}`, and `[{pipe}]` is a table of forge itself", self.name);
+            return Err(Box::new(self.at("path", message).help("ask its author for another name")));
+        }
         self.check_version(library)
     }
 
@@ -264,13 +269,12 @@ impl One<'_> {
 
     /// A plugin that can't be used, at the key that names its file.
     fn refused(&self, error: &LoadError) -> Refused {
-        let diagnostic = self.at(
-            "path",
-            match error.file() {
-                Some(_) => format!("{} can't be used: {}", self.file(), error.message()),
-                None => error.message().to_owned(),
-            },
-        );
+        let message = match (error.file(), error.message()) {
+            (None, message) => message.to_owned(),
+            (Some(_), message) if message.starts_with("can't be ") => format!("{} {message}", self.file()),
+            (Some(_), message) => format!("{} can't be used: {message}", self.file()),
+        };
+        let diagnostic = self.at("path", message);
         Box::new(match error.advice() {
             Some(help) => diagnostic.help(help),
             None => diagnostic,

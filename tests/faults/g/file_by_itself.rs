@@ -69,3 +69,11 @@ fn the_check_of_what_is_sound() {
     let rules: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert!(rules.as_array().expect("a list").iter().all(|it| it["broken"].is_null()), "{rules}");
 }
+
+#[test]
+fn a_host_that_forge_has_not_started() {
+    let project = project(&["good"]);
+    let ended = project.forge(&["plugin-host"]).expect(2);
+    let words = "error: this is for forge to start, with a socket as standard input: ";
+    assert!(ended.stderr.starts_with(words), "{}", ended.stderr);
+}

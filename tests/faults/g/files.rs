@@ -82,7 +82,10 @@ fn g7_a_text_a_directory_nothing() {
     project.write(LIBRARY, "");
     refused(&project, "the file is empty");
     fs::remove_file(project.root().join(LIBRARY)).expect("a file can be removed");
-    refused(&project, "can't be read: No such file or directory (os error 2)");
+    let ended = project.forge(&["check"]).expect(3);
+    let words =
+        format!("error: `{LIBRARY}` can't be read: No such file or directory (os error 2)\n --> forge.toml:5:8\n");
+    assert!(ended.stderr.starts_with(&words), "{}", ended.stderr);
 }
 
 #[test]
@@ -178,4 +181,8 @@ fn g11_a_pipe_that_comes_with_forge_stays_what_it_is() {
     let project = project(&["good"]);
     build(&project, LIBRARY, &["PIPE=\"docker\""]);
     refused(&project, "plugin `evil` has a pipe `docker`, and so has plugin `forge-pipes`");
+    build(&project, LIBRARY, &["PIPE=\"secrets\""]);
+    let ended = project.forge(&["check"]).expect(3);
+    let words = "error: plugin `evil` has a pipe `secrets`, and `[secrets]` is a table of forge itself\n";
+    assert!(ended.stderr.starts_with(words), "{}", ended.stderr);
 }

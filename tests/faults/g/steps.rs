@@ -159,7 +159,7 @@ fn g2_there_is_an_end_to_starting_it_again() {
 #[test]
 fn g3_hangs() {
     let deaf = project_with(&["deaf", "good"], "timeout = \"1s\"");
-    let words = "plugin `evil` 1.0.0 has not ended a step within 1s";
+    let words = "plugin `evil 1.0.0` has not ended a step within 1s";
     fails_in(&deaf, "deaf", words, &[]);
     let polite = project_with(&["polite", "good"], "timeout = \"1s\"");
     fails_in(&polite, "polite", words, &[]);
