@@ -1,9 +1,13 @@
 //! The plugins that a project file names: found, judged and loaded, or told what is wrong, at the place that names them.
 //! Does not know what a plugin's pipes do.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod directories;
+mod pins;
+
+use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use forge_plugin::{Found, Library, LoadError, Nursery, Owners, Plugin, Plugins};
@@ -15,10 +19,12 @@ use super::described;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugins::{Isolation, Wanted, Wants};
 use crate::project::{Document, Head};
-use crate::run::locked::{Locked, Pin};
+use crate::run::locked::Locked;
 use crate::run::{Environment, is_withheld};
 use crate::secrets::Hidden;
 use crate::source::{Source, Span};
+
+pub use pins::Pinned;
 
 /// What a project file names, and what that is held against.
 pub struct Named<'a> {
@@ -49,24 +55,22 @@ impl Named<'_> {
     /// Adds what is named to `plugins`, as far as it can be used. Answers what can't, and what looks odd.
     pub fn load(&self, plugins: &mut Plugins) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
-        for one in self.all() {
-            if let Err(diagnostic) = one.load(plugins, &mut diagnostics) {
-                diagnostics.push(*diagnostic);
-            }
+        for (one, loaded) in self.load_all() {
+            let added = loaded.and_then(|Loaded { plugin, mut warnings }| {
+                diagnostics.append(&mut warnings);
+                plugins.add(plugin).map_err(|error| one.refused(&error))
+            });
+            diagnostics.extend(added.err().map(|it| *it));
         }
         diagnostics
     }
 
-    /// What each is to be pinned to, by name; nothing of them is loaded. Or all that can't be used.
-    pub fn pins(&self) -> Result<BTreeMap<String, Pinned>, Vec<Diagnostic>> {
-        let (mut pins, mut diagnostics) = (BTreeMap::new(), Vec::new());
-        for one in self.all() {
-            match one.pinned() {
-                Ok(pinned) => drop(pins.insert(one.name.to_owned(), pinned)),
-                Err(diagnostic) => diagnostics.push(*diagnostic),
-            }
-        }
-        if diagnostics.is_empty() { Ok(pins) } else { Err(diagnostics) }
+    /// All at once: most of the time each waits for its own child. Not on threads of a pool, which no plugin may meet.
+    fn load_all(&self) -> Vec<(One<'_>, Result<Loaded, Refused>)> {
+        thread::scope(|threads| {
+            let threads: Vec<_> = self.all().map(|one| threads.spawn(move || (one, one.load()))).collect();
+            threads.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = One<'_>> {
@@ -81,21 +85,17 @@ impl Named<'_> {
 /// How long a step of a plugin may take that does not say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// What to do about one that is not what it is pinned to.
-const REVIEW: &str = "if this is wanted, look at what has changed, and run `forge plugins lock`";
-
-/// What a plugin is to be pinned to, and the file that it lies in.
-pub struct Pinned {
-    /// The file, for people.
-    pub file: String,
-    /// The pin.
-    pub pin: Pin,
-}
-
 /// A diagnostic is large, and most plugins have none.
 type Refused = Box<Diagnostic>;
 
+/// One that can be used.
+struct Loaded {
+    plugin: Plugin,
+    warnings: Vec<Diagnostic>,
+}
+
 /// One plugin that is named.
+#[derive(Clone, Copy)]
 struct One<'a> {
     named: &'a Named<'a>,
     name: &'a str,
@@ -103,9 +103,9 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn load(&self, plugins: &mut Plugins, warnings: &mut Vec<Diagnostic>) -> Result<(), Refused> {
+    fn load(&self) -> Result<Loaded, Refused> {
         let Found { library, hidden, .. } = self.find().map_err(|error| self.refused(&error))?;
-        warnings.extend(hidden.iter().map(|other| self.hides(library.path(), other)));
+        let warnings = hidden.iter().map(|other| self.hides(library.path(), other)).collect();
         self.judge(&library)?;
         self.check_pin(&library)?;
         let plugin = match (self.wants.isolation, self.described(&library)) {
@@ -114,12 +114,12 @@ impl One<'_> {
             (Isolation::Child, None) => library.load_in_child(self.nursery()?),
         };
         let plugin = self.with_pipes(plugin.map_err(|error| self.refused(&error))?)?;
-        plugins.add(plugin).map_err(|error| self.refused(&error))
+        Ok(Loaded { plugin, warnings })
     }
 
     fn find(&self) -> Result<Found, LoadError> {
         let Some(path) = &self.wants.path else {
-            return Library::find(self.name, &directories());
+            return Library::find(self.name, &directories::of_user());
         };
         let path = self.named.root().join(path);
         match path.is_dir() {
@@ -160,66 +160,6 @@ impl One<'_> {
                     format!("it lies at {}: install another version, or allow this one", self.shown(library.path()));
                 Err(Box::new(self.at("version", message).help(help)))
             }
-        }
-    }
-
-    /// What it is to be pinned to. The digests of other platforms stay as they are pinned, for the same version.
-    fn pinned(&self) -> Result<Pinned, Refused> {
-        let Found { library, elsewhere, .. } = self.find().map_err(|error| self.refused(&error))?;
-        self.judge(&library)?;
-        let before = self.named.locked.pin(self.name).filter(|pin| pin.version == library.version());
-        let mut digests = before.map(|pin| pin.digests.clone()).unwrap_or_default();
-        let builds = elsewhere.iter().filter(|it| it.version() == library.version()).chain([&library]);
-        digests.extend(builds.map(|it| (it.platform().to_owned(), it.digest())));
-        let pin = Pin {
-            version: library.version().to_owned(),
-            pipes: library.pipes().to_vec(),
-            secrets: self.granted(&library).into_keys().collect(),
-            digests,
-        };
-        Ok(Pinned { file: self.shown(library.path()), pin })
-    }
-
-    /// The secrets that its tables ask for, and where.
-    fn granted(&self, library: &Library) -> BTreeMap<String, Span> {
-        library.pipes().iter().flat_map(|pipe| self.named.document.granted(pipe)).collect()
-    }
-
-    /// Whether it is what it is pinned to.
-    fn check_pin(&self, library: &Library) -> Result<(), Refused> {
-        let platform = library.platform();
-        let pin = self.named.locked.pin(self.name);
-        let digest = pin.and_then(|pin| pin.digests.get(platform));
-        let name = self.name;
-        let unpinned = |message: String| {
-            Err(Box::new(self.at("path", message).help("look at what it is, and pin it with `forge plugins lock`")))
-        };
-        let message = match (pin, digest) {
-            (Some(pin), _) if pin.version != library.version() => {
-                format!("plugin `{name}` is of version {}, and {} is pinned", library.version(), pin.version)
-            }
-            (_, Some(digest)) if *digest != library.digest() => {
-                format!("plugin `{name}` is another library than is pinned: {}, not {digest}", library.digest())
-            }
-            (Some(_), None) if self.named.unpinned == Unpinned::Refused => {
-                return unpinned(format!("plugin `{name}` is not pinned for {platform}"));
-            }
-            (None, _) if self.named.unpinned == Unpinned::Refused => {
-                return unpinned(format!("plugin `{name}` is not pinned"));
-            }
-            (Some(pin), _) => return self.check_granted(library, pin),
-            (None, _) => return Ok(()),
-        };
-        Err(Box::new(self.at("path", message).help(REVIEW)))
-    }
-
-    fn check_granted(&self, library: &Library, pin: &Pin) -> Result<(), Refused> {
-        match self.granted(library).into_iter().find(|(secret, _)| !pin.secrets.contains(secret)) {
-            Some((secret, span)) => {
-                let message = format!("plugin `{}` is pinned without the secret `{secret}`", self.name);
-                Err(Box::new(Diagnostic::error(message).at(self.source(), span).help(REVIEW)))
-            }
-            None => Ok(()),
         }
     }
 
@@ -314,28 +254,5 @@ impl One<'_> {
 
     fn shown(&self, path: &Path) -> String {
         format!("`{}`", path.strip_prefix(self.named.root()).unwrap_or(path).display())
-    }
-}
-
-/// Where plugins are looked for by name. Only absolute directories: what is found does not depend on where one stands.
-fn directories() -> Vec<PathBuf> {
-    let own = std::env::var_os("FORGE_PLUGIN_PATH").unwrap_or_default();
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&own).collect();
-    let executable = std::env::current_exe().and_then(|it| it.canonicalize()).unwrap_or_default();
-    let beside = executable.parent().unwrap_or(&executable);
-    directories.extend(beside.parent().map(|it| it.join("lib/forge")));
-    directories.push(beside.join("lib/forge"));
-    directories.extend(data_home().map(|it| it.join("forge/plugins")));
-    directories.retain(|it| it.is_absolute());
-    directories
-}
-
-/// Where this user keeps data of programs.
-fn data_home() -> Option<PathBuf> {
-    let home = || std::env::var_os("HOME").map(PathBuf::from);
-    let named = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|it| it.is_absolute());
-    match cfg!(target_os = "macos") {
-        true => home().map(|it| it.join("Library/Application Support")),
-        false => named.or_else(|| home().map(|it| it.join(".local/share"))),
     }
 }
