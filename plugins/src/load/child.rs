@@ -86,20 +86,26 @@ impl Child {
 
     /// A call in a process that is alive; and whether that has died of it, or beside it.
     fn attempt(&self, method: Method<'_>, request: &[u8], services: &dyn Services) -> (Result<Vec<u8>, Refusal>, Fate) {
-        let process = match self.process() {
-            Ok(process) => process,
-            Err(error) => {
-                let failure = Failure { help: error.advice().map(ToOwned::to_owned), ..Failure::bug(error.message()) };
-                return (Err(Refusal { status: Status::FAILED, failure }), Fate::Lives);
+        loop {
+            let process = match self.process() {
+                Ok(process) => process,
+                Err(error) => return (Err(hopeless(&error)), Fate::Lives),
+            };
+            let patience = match method {
+                Method::Acts(_) => Patience::of(self.nursery.timeout, "a step"),
+                Method::Computes(name) => Patience::of(PURE, name),
+            };
+            if let Some(result) = process.call(method.name(), request, services, patience) {
+                return (result, if process.is_alive() { Fate::Lives } else { Fate::Died });
             }
-        };
-        let patience = match method {
-            Method::Acts(_) => Patience::of(self.nursery.timeout, "a step"),
-            Method::Computes(name) => Patience::of(PURE, name),
-        };
-        let result = process.call(method.name(), request, services, patience);
-        (result, if process.is_alive() { Fate::Lives } else { Fate::Died })
+        }
     }
+}
+
+/// There is no process to be had.
+fn hopeless(error: &LoadError) -> Refusal {
+    let failure = Failure { help: error.advice().map(ToOwned::to_owned), ..Failure::bug(error.message()) };
+    Refusal { status: Status::FAILED, failure }
 }
 
 /// What became of the process in which a call was made.

@@ -81,6 +81,13 @@ fn who_comes_late_is_told_so() {
 }
 
 #[test]
+fn it_is_told_whether_it_is_alone_in_its_process() {
+    for (plugin, expect) in odd(&[]).iter().zip(["in company", "alone"]) {
+        assert_eq!(run(plugin, "alone").1.logs, [(Level::Info, expect.to_owned())]);
+    }
+}
+
+#[test]
 fn one_at_a_time_if_it_says_so() {
     for plugin in odd(&["FLAGS=FORGE_PF_SERIAL"]) {
         std::thread::scope(|scope| {

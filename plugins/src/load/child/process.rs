@@ -57,11 +57,11 @@ struct Shared {
     because: Mutex<Option<Failure>>,
 }
 
-/// Who waits for what; and why nobody does any more.
+/// Who waits for what; and whether there is still somebody to answer.
 #[derive(Default)]
 struct Calls {
     waiting: HashMap<u64, SyncSender<Event>>,
-    gone: Option<Failure>,
+    over: bool,
 }
 
 impl Process {
@@ -114,31 +114,31 @@ impl Process {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        lock(&self.shared.calls).gone.is_none()
+        !lock(&self.shared.calls).over
     }
 
-    /// Makes a call, and serves it until it ends.
+    /// Makes a call, and serves it until it ends. None where the process was gone before it heard of the call.
     pub(super) fn call(
         &self,
         method: &str,
         request: &[u8],
         services: &dyn Services,
         patience: Patience,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Option<Result<Vec<u8>, Refusal>> {
         let _turn = self.turn.as_ref().map(lock);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = sync_channel(ROOM);
         {
             let mut calls = lock(&self.shared.calls);
-            if let Some(failure) = &calls.gone {
-                return Err(Refusal::from(failure.clone()));
+            if calls.over {
+                return None;
             }
             calls.waiting.insert(id, sender);
         }
         self.send(&Frame { name: method.to_owned(), body: request.to_vec(), ..Frame::new(Kind::Call, id) });
         let result = Turn::new(self, id, services, events, patience).serve();
         lock(&self.shared.calls).waiting.remove(&id);
-        result
+        Some(result)
     }
 
     /// What can't be sent is for nobody: the thread that follows the process tells why.
@@ -245,6 +245,8 @@ fn follow(
                 Err(_) => break None,
             }
         };
+        // Who comes now starts another.
+        lock(&shared.calls).over = true;
         let status = end(&mut child);
         // What it wrote last is still on its way.
         let _ = heard.recv_timeout(LINGER);
@@ -297,17 +299,11 @@ impl Shared {
         let because = lock(&self.because).take();
         let mut failure = because.unwrap_or_else(|| Failure::bug(in_words(status, flaw)));
         failure.causes.extend(lock(&self.said).iter().filter(|it| !it.is_empty()).map(|it| format!("it wrote: {it}")));
-        let waiting = {
-            let mut calls = lock(&self.calls);
-            if calls.waiting.len() > 1 {
-                failure.causes.insert(
-                    0,
-                    format!("{} calls were in it, and which of them has ended it can't be known", calls.waiting.len()),
-                );
-            }
-            calls.gone = Some(failure.clone());
-            std::mem::take(&mut calls.waiting)
-        };
+        let waiting = std::mem::take(&mut lock(&self.calls).waiting);
+        if waiting.len() > 1 {
+            let words = format!("{} calls were in it, and which of them has ended it can't be known", waiting.len());
+            failure.causes.insert(0, words);
+        }
         for to in waiting.into_values() {
             let _ = to.send(Event::Gone(failure.clone()));
         }
