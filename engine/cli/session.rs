@@ -228,6 +228,10 @@ impl Opened {
             output::diagnostics(arguments, &typed.diagnostics);
             return Err(if is_sound { exit::PLUGIN } else { exit::PROJECT });
         }
+        // A table of a plugin that could not be understood is no unknown one.
+        if typed.head.plugins.len() < typed.document.keys("plugins") {
+            return Err(told(arguments, &typed.diagnostics));
+        }
         Ok(Opened { plugins, typed: Some(typed), warnings })
     }
 }

@@ -78,6 +78,12 @@ impl Document {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.places)
     }
 
+    /// How many keys a top-level table has.
+    pub fn keys(&self, table: &str) -> usize {
+        let entry = self.entries.iter().find(|entry| entry.name == table);
+        entry.and_then(|entry| entry.value.as_object()).map_or(0, Map::len)
+    }
+
     /// The secrets that the tables of a pipe ask to be granted, as they were typed, and where.
     pub fn granted(&self, pipe: &str) -> Vec<(String, Span)> {
         let tables = self.entries.iter().filter(|entry| entry.name == pipe);

@@ -23,6 +23,9 @@
 #ifndef VERSION
 #define VERSION "1.0.0"
 #endif
+#ifndef KIND
+#define KIND PIPE "_file"
+#endif
 #ifndef MADE
 #define MADE "made-by-"
 #endif
@@ -275,7 +278,7 @@ static forge_status plan(forge_cx cx, forge_str request) {
   value(request, "mode", mode, sizeof mode);
   if (!strcmp(mode, "dies_planning")) abort();
   snprintf(answer, sizeof answer,
-           "{\"steps\":[{\"makes\":[{\"name\":\"" MADE "%s\",\"kind\":\"" PIPE "_file\",\"detail\":{}}],"
+           "{\"steps\":[{\"makes\":[{\"name\":\"" MADE "%s\",\"kind\":\"" KIND "\",\"detail\":{}}],"
            "\"params\":{\"mode\":\"%s\"}}]}",
            mode, mode);
   return host->reply(host, cx, str(answer));
@@ -302,7 +305,7 @@ static forge_status call(void *state, forge_cx cx, forge_str method, forge_str r
     return host->reply(host, cx, FORGE_LIT("{\"name\":\"" NAME "\",\"version\":\"" VERSION "\",\"pipes\":[{\"name\":\"" PIPE "\","
                                            "\"summary\":\"misbehaves\",\"settings\":{\"type\":\"object\",\"additionalProperties\":false,"
                                            "\"required\":[\"mode\"],\"properties\":{\"mode\":{\"type\":\"string\"}}},"
-                                           "\"makes\":[{\"name\":\"" PIPE "_file\",\"detail\":{\"type\":\"object\"}}]}]}"));
+                                           "\"makes\":[{\"name\":\"" KIND "\",\"detail\":{\"type\":\"object\"}}]}]}"));
   if (!strcmp(name, "takes")) return FORGE_OK;
   if (!strcmp(name, "plan")) return plan(cx, request);
   if (!strcmp(name, "run")) return run(cx, request);

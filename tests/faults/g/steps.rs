@@ -276,6 +276,15 @@ fn g11_two_plugins_with_one_symbol() {
 }
 
 #[test]
+fn g11_a_kind_of_another_stays_what_it_is() {
+    let project = project(&["good"]);
+    build(&project, LIBRARY, &["KIND=\"image\""]);
+    let ended = project.forge(&RUN).expect(1);
+    let failure = failure(&ended, "evil:good").expect("it fails");
+    assert!(failure[0].contains("the pipe made a `image` whose detail is not of its schema"), "{failure:?}");
+}
+
+#[test]
 fn g12_swapped_while_it_runs() {
     let project = project(&["swap", "good"]);
     fails_in(&project, "swap", &bug("its process was ended by signal 6 (SIGABRT)"), &[]);
