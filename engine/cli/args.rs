@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use forge_schemas::Platform;
 use jiff::Span;
 
+use super::third_party::Unpinned;
+
 /// Takes a project from its source to what its users install
 ///
 /// One file, forge.toml, says what; forge derives the order, builds in parallel, remembers what is done, and publishes
@@ -32,9 +34,20 @@ pub struct Arguments {
     /// Fail at once where another forge works in this project, rather than wait for it
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_wait: bool,
+    /// Refuse plugins that forge.lock does not pin, and write nothing there; the default where CI is set
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub locked: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// What becomes of a plugin that is not pinned.
+    pub fn unpinned(&self) -> Unpinned {
+        let in_ci = std::env::var("CI").is_ok_and(|it| !matches!(it.as_str(), "" | "0" | "false"));
+        if self.locked || in_ci { Unpinned::Refused } else { Unpinned::Loaded }
+    }
 }
 
 /// When to use colour.
@@ -74,10 +87,16 @@ pub enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(Store),
-    /// List the plugins that are loaded, and their pipes
-    Plugins(AsJson),
+    /// List the plugins that are loaded, and their pipes; pin them, look at one, check one
+    Plugins(Plugins),
     /// Print the JSON Schema of the project file
     Schema,
+    /// Keep a plugin: forge starts itself so, with a socket as standard input
+    #[command(hide = true)]
+    PluginHost {
+        /// The plugin, for who looks at a list of processes
+        title: Option<String>,
+    },
 }
 
 /// `forge check`.
@@ -198,6 +217,42 @@ pub struct Clean {
 pub enum Store {
     /// Read all of the store, and set aside what is not what its name says
     Verify,
+}
+
+/// `forge plugins`.
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Something else than to list them
+    #[command(subcommand)]
+    pub command: Option<PluginsCommand>,
+}
+
+/// What of the plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginsCommand {
+    /// Pin what the project file names, in forge.lock: version, pipes, secrets, and the library's sha256 for each platform
+    ///
+    /// A pin says which code runs, so that a review can say whether it may. It does not say that the code is good. Nothing of a
+    /// plugin runs while it is pinned.
+    Lock,
+    /// Say what a library is, without running any of it
+    Info(PluginFile),
+    /// Put a library to the test, in a child: whether it keeps to what every plugin must do
+    Check(PluginFile),
+}
+
+/// A library by itself.
+#[derive(Debug, Args)]
+pub struct PluginFile {
+    /// The library
+    #[arg(value_name = "LIBRARY")]
+    pub path: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `forge plan`.

@@ -39,7 +39,6 @@ use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
 use self::effects::{Effects, Intentions};
-use self::environment::Environment;
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::host::Shared;
@@ -57,6 +56,7 @@ use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Blobs, Dist, Folder, Hashes, PartsLog, Record};
 
+pub use environment::{Environment, is_withheld};
 pub use required::Required;
 pub use sources::Sources;
 pub use tools::ask_all;

@@ -73,7 +73,12 @@ static forge_status init(const forge_host_v1 *given, forge_cx cx, void **state) 
 #endif
 }
 
-__attribute__((unused)) static void fini(void *state) { (void)state; }
+__attribute__((unused)) static void fini(void *state) {
+  (void)state;
+#ifdef LEAVES
+  fclose(fopen(LEAVES, "w"));
+#endif
+}
 
 /* Asks for everything in the name of a call that is over. */
 static void *be_late(void *out) {
@@ -117,6 +122,8 @@ static forge_status run(forge_cx cx, forge_str request) {
   forge_str hole = {NULL, 5};
   if (says(request, "ask_late")) return late(cx);
   if (says(request, "bad_services")) return bad_services(cx);
+  if (says(request, "alone"))
+    return host->log(host, cx, FORGE_INFO, host->features & FORGE_HF_OWN_PROCESS ? FORGE_LIT("alone") : FORGE_LIT("in company"), FORGE_LIT(""));
   if (says(request, "status_77")) return 77;
   if (says(request, "bad_error")) {
     host->set_error(host, cx, FORGE_LIT("\xff\xfe"));

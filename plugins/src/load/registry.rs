@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::env::consts::DLL_SUFFIX;
 use std::path::{Path, PathBuf};
 
-use forge_schemas::PipeInfo;
+use forge_schemas::{KindInfo, PipeInfo};
 
 use super::{LoadError, Plugin};
 
@@ -68,14 +68,20 @@ impl Plugins {
         }
     }
 
-    /// Adds a plugin. Two that have a pipe of the same name are an error; the same file twice is one.
-    pub fn add(&mut self, plugin: Plugin) -> Result<(), LoadError> {
+    /// Adds a plugin. Two that have a pipe of the same name are an error; the same file twice is one. What a kind is, who
+    /// came first says: one that comes later takes nothing away from it.
+    pub fn add(&mut self, mut plugin: Plugin) -> Result<(), LoadError> {
         if plugin.digest().is_some() && self.plugins.iter().any(|other| other.digest() == plugin.digest()) {
             return Ok(());
         }
         for pipe in &plugin.info().pipes {
             if let Some((other, _)) = self.pipe(&pipe.name) {
                 return Err(twice(&pipe.name, other, &plugin));
+            }
+        }
+        for kind in plugin.info.pipes.iter_mut().flat_map(|pipe| &mut pipe.makes) {
+            if let Some(first) = self.kind(&kind.name) {
+                kind.detail = first.detail.clone();
             }
         }
         let index = self.plugins.len();
@@ -99,6 +105,10 @@ impl Plugins {
     /// All plugins.
     pub fn plugins(&self) -> &[Plugin] {
         &self.plugins
+    }
+
+    fn kind(&self, name: &str) -> Option<&KindInfo> {
+        self.pipes().flat_map(|(_, pipe)| &pipe.makes).find(|kind| kind.name == name)
     }
 
     fn at(&self, (plugin, pipe): (usize, usize)) -> Option<(&Plugin, &PipeInfo)> {
