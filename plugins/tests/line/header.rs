@@ -3,21 +3,60 @@
 
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
+use std::path::Path;
 use std::process::Command;
 
 use forge_plugin::abi::{CallId, HostV1, PluginV1, Status, Str, platform};
 
 use crate::c;
+use crate::examples::Example;
 
 #[test]
 fn is_clean_in_every_dialect() {
-    let source = c::source("layout.c");
     let cpp = ["-x", "c++", "-std=c++11"];
-    for dialect in [&["-std=c99"][..], &["-std=c11"], &cpp] {
-        let mut gcc = c::gcc();
-        gcc.args(dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
-        assert!(gcc.status().unwrap().success(), "{dialect:?}");
+    for source in [c::source("layout.c"), c::source("json.c"), Example::of("notify").source().join("notify.c")] {
+        for dialect in [&["-std=c99"][..], &["-std=c11"], &cpp] {
+            let mut gcc = c::gcc();
+            gcc.args(dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
+            assert!(gcc.status().unwrap().success(), "{dialect:?} {}", source.display());
+        }
     }
+}
+
+/// What `json.c` prints for these arguments.
+#[track_caller]
+fn check_json(program: &Path, arguments: [&str; 2], expect: &str) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expect);
+}
+
+#[test]
+fn messages_can_be_read_and_written_in_c() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("json");
+    let mut gcc = c::gcc();
+    gcc.args(["-fsanitize=address,undefined", "-fno-sanitize-recover", "-g", "-o"]).arg(&program);
+    assert!(gcc.arg(c::source("json.c")).status().unwrap().success());
+    let check = |json: &str, path: &str, expect: &str| check_json(&program, [json, path], expect);
+    let nested = r#"{"a":1,"step":{"params":{"url":"a \"b\" }{"},"takes":[ "x" , {"y":[]},[[]],null ]} ,"z":-1.5e3}"#;
+    check(nested, "a", "1\n");
+    check(nested, "step.params.url", "\"a \\\"b\\\" }{\"\n");
+    check(nested, "step.takes", "[ \"x\" , {\"y\":[]},[[]],null ]\n\"x\"\n{\"y\":[]}\n[[]]\nnull\n");
+    check(nested, "z", "-1.5e3\n");
+    for path in ["b", "a.b", "step.takes.x", "step.param"] {
+        check(nested, path, "\n");
+    }
+    // What is no JSON is read without harm.
+    for text in ["", "{", "{\"a", "{\"a\":", "{\"a\":\"\\", "]", "{]", "[[[", "\"\\"] {
+        let output = Command::new(&program).args([text, "a"]).output().unwrap();
+        assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    check_json(
+        &program,
+        ["--write", "a\"\\\n\u{e9}"],
+        "{\"raw\":a\"\\\n\u{e9},\"quoted\":\"a\\\"\\\\\\u000a\u{e9}\"}\n",
+    );
 }
 
 #[test]

@@ -7,6 +7,9 @@ mod child;
 mod conformance;
 #[path = "../echo/lib.rs"]
 mod echo_plugin;
+mod example_plugins;
+#[path = "../examples.rs"]
+mod examples;
 mod handshake;
 mod header;
 mod misuse;
