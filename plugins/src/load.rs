@@ -8,6 +8,7 @@ mod copy;
 mod elf;
 mod error;
 mod handshake;
+mod kinds;
 mod library;
 mod manifest;
 mod owners;
@@ -158,6 +159,11 @@ impl Plugin {
     /// What it was built from, where it says so.
     pub fn build(&self) -> Option<&str> {
         self.info.build.as_deref()
+    }
+
+    /// Whether it is of forge's own build: what comes with forge.
+    fn comes_with_forge(&self) -> bool {
+        self.build() == Some(crate::BUILD_ID)
     }
 
     /// What it says of itself and its pipes.

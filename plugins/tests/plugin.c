@@ -29,6 +29,9 @@
 #ifndef DESCRIBED
 #define DESCRIBED "odd"
 #endif
+#ifndef MAKES
+#define MAKES "[]"
+#endif
 #ifndef FINI
 #define FINI fini
 #endif
@@ -154,7 +157,7 @@ static forge_status call(void *state, forge_cx cx, forge_str method, forge_str r
   (void)state;
   if (says(method, "describe"))
     return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"pipes\":[{\"name\":\"" DESCRIBED
-                                           "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":[]}]}"));
+                                           "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":" MAKES "}]}"));
   if (says(method, "run")) return run(cx, request);
   if (says(method, "takes")) return FORGE_OK;
   return FORGE_UNIMPLEMENTED;

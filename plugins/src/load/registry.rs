@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::env::consts::DLL_SUFFIX;
 use std::path::{Path, PathBuf};
 
-use forge_schemas::{KindInfo, PipeInfo};
+use forge_schemas::PipeInfo;
 
-use super::{LoadError, Plugin};
+use super::{LoadError, Plugin, kinds};
 
 /// The plugins of a run, in the order in which they were added, and their pipes by name.
 #[derive(Debug, Default)]
@@ -68,9 +68,9 @@ impl Plugins {
         }
     }
 
-    /// Adds a plugin. Two that have a pipe of the same name are an error; the same file twice is one. What a kind is, who
-    /// came first says: one that comes later takes nothing away from it.
-    pub fn add(&mut self, mut plugin: Plugin) -> Result<(), LoadError> {
+    /// Adds a plugin. Two that have a pipe of the same name are an error, and so is a kind that it may not make; the same
+    /// file twice is one.
+    pub fn add(&mut self, plugin: Plugin) -> Result<(), LoadError> {
         if plugin.digest().is_some() && self.plugins.iter().any(|other| other.digest() == plugin.digest()) {
             return Ok(());
         }
@@ -79,11 +79,11 @@ impl Plugins {
                 return Err(twice(&pipe.name, other, &plugin));
             }
         }
-        for kind in plugin.info.pipes.iter_mut().flat_map(|pipe| &mut pipe.makes) {
-            if let Some(first) = self.kind(&kind.name) {
-                kind.detail = first.detail.clone();
-            }
-        }
+        let file = plugin.path().map(Path::to_owned);
+        let plugin = kinds::settle(plugin, &self.plugins).map_err(|error| match &file {
+            Some(file) => error.of(file),
+            None => error,
+        })?;
         let index = self.plugins.len();
         for (place, pipe) in plugin.info().pipes.iter().enumerate() {
             self.pipes.insert(pipe.name.clone(), (index, place));
@@ -105,10 +105,6 @@ impl Plugins {
     /// All plugins.
     pub fn plugins(&self) -> &[Plugin] {
         &self.plugins
-    }
-
-    fn kind(&self, name: &str) -> Option<&KindInfo> {
-        self.pipes().flat_map(|(_, pipe)| &pipe.makes).find(|kind| kind.name == name)
     }
 
     fn at(&self, (plugin, pipe): (usize, usize)) -> Option<(&Plugin, &PipeInfo)> {

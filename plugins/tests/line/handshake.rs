@@ -195,3 +195,45 @@ fn a_pipe_has_one_plugin() {
     assert_eq!(names, [("echo", "echo"), ("odd-c", "odd")]);
     assert!(plugins.pipe("odd").is_some() && plugins.pipe("even").is_none());
 }
+
+/// Adds a plugin in C that makes this kind, beside one that comes with forge and makes `binary`.
+#[track_caller]
+fn check_kind(kind: &str, expect: Result<&str, &str>) {
+    let dir = tempfile::tempdir().unwrap();
+    let makes = format!("MAKES=\"[{{\\\"name\\\":\\\"{kind}\\\",\\\"detail\\\":{{}}}}]\"");
+    let mut plugins = Plugins::new();
+    plugins.add(Plugin::linked(echo::forge_plugin).unwrap()).unwrap();
+    let added = plugins.add(Plugin::open(&c::plugin(dir.path(), "odd", &[&makes])).unwrap());
+    let schema = added.map(|()| plugins.pipe("odd").unwrap().1.makes[0].detail.to_string());
+    match (schema, expect) {
+        (Ok(schema), Ok(expect)) => assert!(schema.contains(expect), "{schema}"),
+        (Err(error), Err(expect)) => assert_eq!(said::<()>(dir.path(), Err(error)), expect),
+        (schema, _) => panic!("{kind}: {schema:?}"),
+    }
+}
+
+#[test]
+fn kinds_bear_the_name_of_their_plugin() {
+    check_kind("odd-c.report", Ok("{}"));
+    // Forge's own mean the same whoever makes them: the schema is forge's.
+    check_kind("binary", Ok("file_name"));
+    check_kind(
+        "report",
+        Err(
+            "odd.so: it makes a kind `report`, and forge has none of that name: tell the plugin's author: a kind of its \
+             own is called `odd-c.report`",
+        ),
+    );
+    check_kind(
+        "acme.report",
+        Err(
+            "odd.so: it makes a kind `acme.report`, which only plugin `acme` may: tell the plugin's author: a kind of \
+             its own is called `odd-c.` and a name",
+        ),
+    );
+    check_kind(
+        "odd-c.",
+        Err("odd.so: it makes a kind `odd-c.`, which is no name of one: tell the plugin's author: behind the dot are \
+             lower-case letters, digits and `_`"),
+    );
+}

@@ -24,7 +24,7 @@
 #define VERSION "1.0.0"
 #endif
 #ifndef KIND
-#define KIND PIPE "_file"
+#define KIND NAME ".file"
 #endif
 #ifndef MADE
 #define MADE "made-by-"

@@ -121,7 +121,7 @@ fn where_it_runs_and_whether_it_is_pinned_is_listed() {
     let project = project(&["good"]);
     let list = || project.forge(&["plugins"]).expect(0).stdout;
     assert!(
-        list().contains("\n  in a child process\n  not pinned\n  pipe evil: misbehaves; makes evil_file\n"),
+        list().contains("\n  in a child process\n  not pinned\n  pipe evil: misbehaves; makes evil.file\n"),
         "{}",
         list()
     );
