@@ -4,7 +4,8 @@ import "encoding/json"
 
 // runMessage is the request of run and probe.
 type runMessage struct {
-	Step struct {
+	Table TableName `json:"table"`
+	Step  struct {
 		Step
 		Params json.RawMessage `json:"params"`
 	} `json:"step"`

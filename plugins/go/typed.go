@@ -38,7 +38,7 @@ func Of[Settings, Params any](pipe Pipe[Settings, Params]) TypedPipe {
 				return nil, err
 			}
 			found, err := prober.Probe(params, &host.of.Step.Step, host)
-			return map[string]any{"found": listed(found)}, err
+			return probeReply{listed(found)}, err
 		}
 	}
 	return typed
@@ -62,19 +62,21 @@ func takes[Settings, Params any](pipe Pipe[Settings, Params], request []byte) (a
 	return takesReply{listed(wants.Selectors), listed(wants.Sources), problems}, err
 }
 
+type planRequest[Settings any] struct {
+	Table    TableName `json:"table"`
+	Settings Settings  `json:"settings"`
+	Facts    Facts     `json:"facts"`
+	Offers   []Offer   `json:"offers"`
+	Sources  []Source  `json:"sources"`
+}
+
 type planReply struct {
 	Steps    []Step    `json:"steps"`
 	Problems []Problem `json:"problems"`
 }
 
 func plan[Settings, Params any](pipe Pipe[Settings, Params], line line, request []byte) (any, error) {
-	var of struct {
-		Table    TableName `json:"table"`
-		Settings Settings  `json:"settings"`
-		Facts    Facts     `json:"facts"`
-		Offers   []Offer   `json:"offers"`
-		Sources  []Source  `json:"sources"`
-	}
+	var of planRequest[Settings]
 	if err := json.Unmarshal(request, &of); err != nil {
 		return nil, notTheMessage("plan", err)
 	}
@@ -87,6 +89,10 @@ func plan[Settings, Params any](pipe Pipe[Settings, Params], line line, request 
 	steps, err := pipe.Plan(of.Settings, &given)
 	problems, err := problemsOf(err)
 	return planReply{listed(steps), problems}, err
+}
+
+type probeReply struct {
+	Found []Finding `json:"found"`
 }
 
 // problemsOf takes the mistakes of the user out of an error. Another error but a failure is a mistake of the whole table.

@@ -29,6 +29,12 @@
 #ifndef DESCRIBED
 #define DESCRIBED "odd"
 #endif
+#ifndef ABI_MINOR
+#define ABI_MINOR FORGE_ABI_MINOR
+#endif
+#ifndef NEEDS
+#define NEEDS "[]"
+#endif
 #ifndef MAKES
 #define MAKES "[]"
 #endif
@@ -156,14 +162,14 @@ static forge_status run(forge_cx cx, forge_str request) {
 static forge_status call(void *state, forge_cx cx, forge_str method, forge_str request) {
   (void)state;
   if (says(method, "describe"))
-    return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"pipes\":[{\"name\":\"" DESCRIBED
+    return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"needs\":" NEEDS ",\"pipes\":[{\"name\":\"" DESCRIBED
                                            "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":" MAKES "}]}"));
   if (says(method, "run")) return run(cx, request);
   if (says(method, "takes")) return FORGE_OK;
   return FORGE_UNIMPLEMENTED;
 }
 
-static const forge_plugin_v1 table = {TABLE_SIZE, ABI_MAJOR, FORGE_ABI_MINOR,           MIN_HOST_MINOR, 0,    0,
+static const forge_plugin_v1 table = {TABLE_SIZE, ABI_MAJOR, ABI_MINOR,                 MIN_HOST_MINOR, 0,    0,
                                       FLAGS,      FORGE_LIT_INIT(HANDED_OUT), init, call,           FINI};
 
 FORGE_EXPORT const forge_plugin_v1 *ENTRY(void) {

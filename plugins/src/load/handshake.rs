@@ -121,9 +121,12 @@ fn check_table(table: *const PluginV1) -> Result<&'static PluginV1, LoadError> {
     }
     if table.flags & MUST_UNDERSTAND != 0 {
         let flags = table.flags & MUST_UNDERSTAND;
-        return Err(
-            LoadError::new(format!("it asks for what this forge can't do (flags {flags:#x})")).help("update forge")
-        );
+        return Err(LoadError::new(format!(
+            "it asks for what this forge can't do (flags {flags:#x}): it was made for plugin ABI {MAJOR}.{}, this forge \
+             speaks {MAJOR}.{MINOR}",
+            table.abi_minor
+        ))
+        .help("update forge"));
     }
     if table.init.is_none() || table.call.is_none() || table.fini.is_none() {
         return wrong("a function of its table is missing".to_owned());
@@ -147,6 +150,7 @@ fn start(table: &'static PluginV1, manifest: &Manifest, host: &'static HostV1) -
     let open = Open { table, state, one_at_a_time };
     let info = describe(&open).map_err(|refusal| refused("describe", &refusal))?;
     check_info(manifest, &info)?;
+    check_needs(manifest, &info)?;
     Ok(Plugin::new(manifest, info, Box::new(open)))
 }
 
@@ -193,4 +197,17 @@ pub(super) fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), L
         return differs("pipes", &manifest.pipes.join(", "), &described.join(", "));
     }
     Ok(())
+}
+
+fn check_needs(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
+    let Some(missing) = info.needs.iter().find(|need| !services::NAMES.contains(&need.as_str())) else {
+        return Ok(());
+    };
+    let Manifest { name, version, abi, .. } = manifest;
+    Err(LoadError::new(format!(
+        "plugin `{name}` {version} (plugin ABI {abi}) needs the service `{missing}`, which forge {} (plugin ABI \
+         {MAJOR}.{MINOR}) does not have",
+        env!("CARGO_PKG_VERSION")
+    ))
+    .help("update forge, or install an older version of the plugin"))
 }

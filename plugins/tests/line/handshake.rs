@@ -120,9 +120,26 @@ fn a_table_that_breaks_the_rules() {
     check(&["NO_TABLE"], &tell("its entry hands out no table"));
     check(&["TABLE_SIZE=56"], &tell("its table has 56 bytes, and must have 64"));
     check(&["FINI=NULL"], &tell("a function of its table is missing"));
-    check(&["FLAGS=(1ull<<40)"], "odd.so: it asks for what this forge can't do (flags 0x10000000000): update forge");
+    check(
+        &["FLAGS=(1ull<<40)", "ABI_MINOR=3"],
+        "odd.so: it asks for what this forge can't do (flags 0x10000000000): it was made for plugin ABI 1.3, this forge \
+         speaks 1.0: update forge",
+    );
     check(&["HANDED_OUT=\"other\""], &tell("the manifest that it hands out is not the one in the file"));
     check(&["DESCRIBED=\"even\""], &tell("its manifest says pipes `odd`, and it describes itself as `even`"));
+}
+
+#[test]
+fn a_service_that_it_can_not_do_without() {
+    check(&["NEEDS=\"[\\\"exec\\\"]\""], r#""odd-c""#);
+    let ours = env!("CARGO_PKG_VERSION");
+    check(
+        &["NEEDS=\"[\\\"exec\\\",\\\"time.travel\\\"]\""],
+        &format!(
+            "odd.so: plugin `odd-c` 1.0.0 (plugin ABI 1.0) needs the service `time.travel`, which forge {ours} (plugin ABI \
+             1.0) does not have: update forge, or install an older version of the plugin"
+        ),
+    );
 }
 
 #[test]

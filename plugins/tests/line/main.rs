@@ -12,6 +12,7 @@ mod example_plugins;
 mod examples;
 mod handshake;
 mod header;
+mod messages;
 mod misuse;
 
 /// The plugin in Rust, linked into this executable and as a library.
