@@ -12,10 +12,13 @@ use forge_plugin::schemas::{
 use forge_plugin::testing::{FakeHost, FakeRenderer, sample_facts};
 use serde_json::{Value, json};
 
+use crate::child;
 use crate::examples::{Example, done, workspace};
 
-fn plugin(folder: &str) -> Plugin {
-    Plugin::open(&Example::of(folder).build(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap()
+/// The plugin, loaded and in a child.
+fn everywhere(folder: &str) -> [Plugin; 2] {
+    let library = Example::of(folder).build(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    [Plugin::open(&library).unwrap(), child::open(&library)]
 }
 
 /// Two programs, and a server that answers with this status.
@@ -30,10 +33,16 @@ fn host(status: u16) -> FakeHost {
     })
 }
 
-/// All that the only pipe of a plugin does with these settings: what it asks for, sends, says and makes.
+/// The same from both; then as expected.
 #[track_caller]
-fn check(folder: &str, settings: &Value, mut host: FakeHost, expect: &Expect) {
-    let plugin = plugin(folder);
+fn check(folder: &str, settings: &Value, host: impl Fn() -> FakeHost, expect: &Expect) {
+    let [loaded, kept] = everywhere(folder).map(|plugin| transcript(&plugin, settings, host()));
+    assert_eq!(loaded, kept);
+    expect.assert_eq(&loaded);
+}
+
+/// All that the only pipe of a plugin does with these settings: what it asks for, sends, says and makes.
+fn transcript(plugin: &Plugin, settings: &Value, mut host: FakeHost) -> String {
     let mut text = String::new();
     let mut say = |what: &str, said: String| text += &format!("{what}: {said}\n");
     let table = TableName::new(plugin.info().pipes[0].name.clone(), "a");
@@ -62,7 +71,7 @@ fn check(folder: &str, settings: &Value, mut host: FakeHost, expect: &Expect) {
         let content = std::fs::read_to_string(&made.path).unwrap();
         say("made", format!("{} {} {}\n{content}", made.kind, made.name, made.detail));
     }
-    expect.assert_eq(&text);
+    text
 }
 
 fn brief(selectors: &[Selector]) -> String {
@@ -89,7 +98,7 @@ fn upload_in_rust() {
     check(
         "upload",
         &settings,
-        host(201),
+        || host(201),
         &expect![[r#"
         takes: kinds ["binary"] tables [] at `kinds`
         step: hello/linux/amd64 takes ["hello/linux/amd64"], Publish, {"url":"https://files.example.org/1.2.3/hello/linux/amd64"}
@@ -107,7 +116,7 @@ fn upload_in_rust() {
     check(
         "upload",
         &json!({ "url": "https://files.example.org/" }),
-        host(503),
+        || host(503),
         &expect![[r#"
         takes: kinds ["binary"] tables [] at `kinds`
         step: hello/linux/amd64 takes ["hello/linux/amd64"], Publish, {"url":"https://files.example.org/hello/linux/amd64"}
@@ -129,7 +138,7 @@ fn notify_in_c() {
     check(
         "notify",
         &json!({ "url": "https://hooks.example.org/\"x\"" }),
-        host(204),
+        || host(204),
         &expect![[r#"
         takes: kinds [] tables [] at `ids`
         step:  takes ["hello/linux/amd64", "hello/darwin/arm64"], Publish, {"url":"https://hooks.example.org/\"x\"","version":"1.2.3"}
@@ -141,7 +150,7 @@ fn notify_in_c() {
     check(
         "notify",
         &json!({ "url": "https://hooks.example.org", "ids": ["test"] }),
-        host(410),
+        || host(410),
         &expect![[r#"
         takes: kinds [] tables ["test"] at `ids`
         step:  takes ["hello/linux/amd64", "hello/darwin/arm64"], Publish, {"url":"https://hooks.example.org","version":"1.2.3"}
@@ -160,7 +169,7 @@ fn brew_in_go() {
     check(
         "brew",
         &settings,
-        host(0),
+        || host(0),
         &expect![[r#"
         takes: kinds ["binary"] tables [] at `ids`
         step:  takes ["hello/linux/amd64", "hello/darwin/arm64"], Local, {"Class":"Hello","Description":"Greets","Downloads":[{"Arch":"intel","OS":"linux","SHA256":"","URL":"https://dl.example.org/1.2.3/linux-amd64"},{"Arch":"arm","OS":"macos","SHA256":"","URL":"https://dl.example.org/1.2.3/darwin-arm64"}],"Homepage":"https://example.org","License":"MIT","Program":"hello","Version":"1.2.3"}
@@ -198,7 +207,7 @@ fn brew_in_go() {
     check(
         "brew",
         &wrong,
-        host(0),
+        || host(0),
         &expect![[r#"
         takes: kinds ["binary"] tables [] at `ids`
         problem: Key("url"): undefined name `nobody`
@@ -207,7 +216,7 @@ fn brew_in_go() {
     check(
         "brew",
         &settings,
-        FakeHost::new(),
+        FakeHost::new,
         &expect![[r#"
         takes: kinds ["binary"] tables [] at `ids`
         problem: Key("ids"): none of these programs is for macOS or Linux on amd64 or arm64
@@ -220,7 +229,7 @@ fn shout_in_zig() {
     check(
         "shout",
         &json!({ "text": "hello" }),
-        FakeHost::new(),
+        FakeHost::new,
         &expect![[r#"
         takes: 
         step:  takes [], Local, {"text":"hello"}
