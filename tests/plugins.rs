@@ -4,3 +4,4 @@ mod examples;
 mod kinds;
 #[path = "../plugins/tests/examples.rs"]
 mod library;
+mod new;

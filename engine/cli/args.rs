@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use forge_plugin::templates::TEMPLATES;
 use forge_schemas::Platform;
 use jiff::Span;
 
@@ -87,7 +88,7 @@ pub enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(Store),
-    /// List the plugins that are loaded, and their pipes; pin them, look at one, check one
+    /// List the plugins that are loaded, and their pipes; begin one, pin them, look at one, check one
     Plugins(Plugins),
     /// Print the JSON Schema of the project file
     Schema,
@@ -233,6 +234,8 @@ pub struct Plugins {
 /// What of the plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginsCommand {
+    /// Write a project for a plugin of your own: it builds, has a test, and runs in an example project
+    New(NewPlugin),
     /// Pin what the project file names, in forge.lock: version, pipes, secrets, and the library's sha256 for each platform
     ///
     /// A pin says which code runs, so that a review can say whether it may. It does not say that the code is good. Nothing of a
@@ -253,6 +256,23 @@ pub struct PluginFile {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `forge plugins new`.
+#[derive(Debug, Args)]
+pub struct NewPlugin {
+    /// What it is called, and its folder: `acme-upload`. Its pipe is `[[acme_upload]]`
+    pub name: String,
+    /// What it is written in
+    #[arg(long, value_name = "LANGUAGE", value_parser = language())]
+    pub lang: String,
+    /// For Rust: the folder of forge's crate `forge-plugin`, where it is not to come from crates.io
+    #[arg(long, value_name = "DIR")]
+    pub sdk: Option<PathBuf>,
+}
+
+fn language() -> impl clap::builder::TypedValueParser<Value = String> {
+    clap::builder::PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.language))
 }
 
 /// `forge plan`.

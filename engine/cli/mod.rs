@@ -11,6 +11,7 @@ mod folder;
 mod intentions;
 mod lock;
 mod memory;
+mod new_plugin;
 mod output;
 mod plan;
 mod plugin_file;

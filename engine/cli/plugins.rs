@@ -1,4 +1,4 @@
-//! `forge plugins`: what was loaded, from where, and where it runs; pins.
+//! `forge plugins`: what was loaded, from where, and where it runs; pins; the way to a new one.
 //! Does not need a project, but for pins.
 
 use forge_plugin::{BUILD_ID, Home, Plugin};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{Arguments, Plugins as Options, PluginsCommand};
 use super::third_party::{Pinned, Unpinned};
-use super::{OpenPipes, lock, output, plugin_file, session};
+use super::{OpenPipes, lock, new_plugin, output, plugin_file, session};
 use crate::report::count;
 use crate::run::locked::{Locked, Pin};
 
@@ -37,6 +37,7 @@ struct PipeView {
 pub fn plugins(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
     match &options.command {
         None => list(arguments, options, pipes),
+        Some(PluginsCommand::New(new)) => new_plugin::write(arguments, new),
         Some(PluginsCommand::Lock) => lock_plugins(arguments),
         Some(PluginsCommand::Info(file)) => plugin_file::info(arguments, file),
         Some(PluginsCommand::Check(file)) => plugin_file::check(arguments, file),

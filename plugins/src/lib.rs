@@ -163,6 +163,7 @@
 //! | none | to write a plugin |
 //! | `testing` | module `testing`: a host in memory, for the tests of a pipe |
 //! | `sources` | module `sources`: what a path in a step means, for pipes that copy source files |
+//! | `templates` | what `forge plugins new` writes |
 //! | `load` | forge's own side of the line: it finds, checks and loads libraries |
 //!
 //! Other languages: `include/forge_plugin.h` for C, C++ and Zig, and a module for Go in `go/`.
@@ -185,6 +186,8 @@ mod settings;
 #[cfg(feature = "sources")]
 pub mod sources;
 mod template;
+#[cfg(feature = "templates")]
+pub mod templates;
 #[cfg(feature = "testing")]
 pub mod testing;
 
