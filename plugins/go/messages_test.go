@@ -21,7 +21,7 @@ func TestMessages(t *testing.T) {
 		"http.send.reply":       &HTTPResponse{},
 		"http.send.request":     &HTTPRequest{},
 		"plan.reply":            &planReply{},
-		"plan.request":          &planRequest[any]{},
+		"plan.request":          &planRequest{},
 		"probe.reply":           &probeReply{},
 		"probe.request":         &runMessage{},
 		"run.request":           &runMessage{},

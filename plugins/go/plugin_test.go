@@ -144,6 +144,12 @@ func TestTakes(t *testing.T) {
 		`"message":"there is nothing to say","help":"write something"}]}`)
 }
 
+func TestSettingsOfAnotherForm(t *testing.T) {
+	problem := `"problems":[{"place":{"key":""},"message":"json: cannot unmarshal array into Go value of type plugin.settings"}]}`
+	check(t, nil, "takes", `{`+table+`,"settings":[]}`, `{"selectors":[],"sources":[],`+problem)
+	check(t, nil, "plan", `{`+table+`,"settings":[]}`, `{"steps":[],`+problem)
+}
+
 func TestPlan(t *testing.T) {
 	request := `{` + table + `,"settings":{"text":"{{ arch }}"},"facts":{"version":"1.0.0"},"offers":[{"name":"hello","kind":"binary",` +
 		`"platform":"linux/arm64","table":{"pipe":"build","id":"a"},"detail":null}]}`

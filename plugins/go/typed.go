@@ -52,22 +52,27 @@ type takesReply struct {
 
 func takes[Settings, Params any](pipe Pipe[Settings, Params], request []byte) (any, error) {
 	var of struct {
-		Settings Settings `json:"settings"`
+		Settings json.RawMessage `json:"settings"`
 	}
 	if err := json.Unmarshal(request, &of); err != nil {
 		return nil, notTheMessage("takes", err)
 	}
-	wants, err := pipe.Takes(of.Settings)
+	var settings Settings
+	var wants Wants
+	err := decode(of.Settings, &settings)
+	if err == nil {
+		wants, err = pipe.Takes(settings)
+	}
 	problems, err := problemsOf(err)
 	return takesReply{listed(wants.Selectors), listed(wants.Sources), problems}, err
 }
 
-type planRequest[Settings any] struct {
-	Table    TableName `json:"table"`
-	Settings Settings  `json:"settings"`
-	Facts    Facts     `json:"facts"`
-	Offers   []Offer   `json:"offers"`
-	Sources  []Source  `json:"sources"`
+type planRequest struct {
+	Table    TableName       `json:"table"`
+	Settings json.RawMessage `json:"settings"`
+	Facts    Facts           `json:"facts"`
+	Offers   []Offer         `json:"offers"`
+	Sources  []Source        `json:"sources"`
 }
 
 type planReply struct {
@@ -76,7 +81,7 @@ type planReply struct {
 }
 
 func plan[Settings, Params any](pipe Pipe[Settings, Params], line line, request []byte) (any, error) {
-	var of planRequest[Settings]
+	var of planRequest
 	if err := json.Unmarshal(request, &of); err != nil {
 		return nil, notTheMessage("plan", err)
 	}
@@ -86,13 +91,29 @@ func plan[Settings, Params any](pipe Pipe[Settings, Params], line line, request 
 		return reply.Text, err
 	}
 	given := Given{Table: of.Table, Facts: of.Facts, Offers: of.Offers, Sources: of.Sources, Renderer: render}
-	steps, err := pipe.Plan(of.Settings, &given)
+	var settings Settings
+	var steps []Step
+	err := decode(of.Settings, &settings)
+	if err == nil {
+		steps, err = pipe.Plan(settings, &given)
+	}
 	problems, err := problemsOf(err)
 	return planReply{listed(steps), problems}, err
 }
 
 type probeReply struct {
 	Found []Finding `json:"found"`
+}
+
+// decode reads the settings of a table. Forge has checked them against the schema, so what is wrong here is wrong in few ways.
+func decode(settings json.RawMessage, into any) error {
+	if len(settings) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(settings, into); err != nil {
+		return Problems{AtKey("", "%s", err)}
+	}
+	return nil
 }
 
 // problemsOf takes the mistakes of the user out of an error. Another error but a failure is a mistake of the whole table.

@@ -123,7 +123,8 @@ static inline void forge_put_quoted(forge_text *text, forge_str str) {
   forge_put_bytes(text, "\"", 1);
 }
 
-/* Adds a message: %s is a forge_str as it is (a value of another message), %q a forge_str as a JSON string, ' becomes a ".
+/* Adds a message: %s is a forge_str as it is (a value of another message; null for one that forge_get has not found), %q a
+ * forge_str as a JSON string, ' becomes a ".
  *   forge_write(&text, "{'method':'GET','url':%s}", forge_get(request, "step.params.url")); */
 static inline void forge_write(forge_text *text, const char *format, ...) {
   va_list values;
@@ -132,6 +133,7 @@ static inline void forge_write(forge_text *text, const char *format, ...) {
     if (*format == '%') {
       forge_str str = va_arg(values, forge_str);
       if (*++format == 'q') forge_put_quoted(text, str);
+      else if (str.ptr == NULL) forge_put_bytes(text, "null", 4);
       else forge_put_bytes(text, str.ptr, str.len);
     } else {
       forge_put_bytes(text, *format == '\'' ? "\"" : format, 1);

@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
   if (argc != 3) return 1;
   if (strcmp(argv[1], "--write") == 0) {
     value = forge_str_of(argv[2], strlen(argv[2]));
-    forge_write(&text, "{'raw':%s,'quoted':%q}", value, value);
+    forge_write(&text, "{'raw':%s,'quoted':%q,'none':%s}", value, value, forge_get(value, "x"));
     print(forge_text_str(&text));
     forge_text_free(&text);
     return 0;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::library::Example;
+use super::library::{EXAMPLES, Example};
 use crate::support::files::{FileServer, PASSWORD, USER};
 use crate::support::forge::Ended;
 use crate::support::project::Project;
@@ -147,6 +147,16 @@ fn shout_is_run_once() {
     assert_eq!(text, "HELLO, THIS IS HELLO 1.2.3");
     let again = project.forge(&["run", "release", "--json"]).expect(0);
     assert_eq!(again.outcomes(), ["acme_shout:greeting fresh"]);
+}
+
+#[test]
+fn every_example_keeps_to_the_rules_of_the_line() {
+    for example in EXAMPLES {
+        let project = project(example.folder);
+        let library = project.root().join("lib").join(example.library);
+        let said = project.forge(&["plugins", "check", &library.display().to_string()]).expect(0).stdout;
+        assert!(said.lines().count() >= 10 && said.lines().all(|it| it.starts_with("ok ")), "{said}");
+    }
 }
 
 /// Replaces a text in the project file of an example; what forge says of it, from the first line on.

@@ -47,6 +47,9 @@ fn check(language: &str, more: &[&str], prepare: fn(&Path)) {
         done(&mut command(&project, words));
     }
     let example = project.root().join("acme-digests/example");
+    let library = ["lib", "target/debug"].map(|it| example.join("..").join(it).join("libacme_digests.so"));
+    let library = library.iter().find(|it| it.exists()).expect("the library is there");
+    project.forge(&["plugins", "check", &library.display().to_string()]).expect(0);
     let run = || {
         let mut forge = project.command(&["run", "release", "--snapshot", "--json"]);
         // The last directory counts.

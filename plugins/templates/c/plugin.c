@@ -24,11 +24,17 @@ static void takes(forge_text *reply, forge_str request) {
 
 static void plan(forge_text *reply, forge_str request) {
   forge_str offers = forge_items(forge_get(request, "offers")), offer, comma = FORGE_LIT("");
+  forge_str name = forge_get(request, "settings.file");
+  /* A mistake of the user, at a key of the table. Forge has checked this one by the schema already. */
+  if (name.len == 0) {
+    forge_write(reply, "{'problems':[{'place':{'key':'file'},'message':'the list has no name'}]}");
+    return;
+  }
   forge_write(reply, "{'steps':[{'takes':[");
   for (; forge_next(&offers, &offer); comma = FORGE_LIT(","))
     forge_write(reply, "%s%s", comma, forge_get(offer, "name"));
   forge_write(reply, "],'makes':[{'name':%s,'kind':'acme-sample.list','detail':{}}],'params':{'version':%s}}]}",
-              forge_get(request, "settings.file"), forge_get(request, "facts.version"));
+              name, forge_get(request, "facts.version"));
 }
 
 /* A string of a message without its quotes, and without so many bytes at its front. Digests, names and forge's

@@ -55,7 +55,7 @@ fn messages_can_be_read_and_written_in_c() {
     check_json(
         &program,
         ["--write", "a\"\\\n\u{e9}"],
-        "{\"raw\":a\"\\\n\u{e9},\"quoted\":\"a\\\"\\\\\\u000a\u{e9}\"}\n",
+        "{\"raw\":a\"\\\n\u{e9},\"quoted\":\"a\\\"\\\\\\u000a\u{e9}\",\"none\":null}\n",
     );
 }
 
