@@ -5,3 +5,4 @@ mod kinds;
 #[path = "../plugins/tests/examples.rs"]
 mod library;
 mod new;
+mod tutorial;
