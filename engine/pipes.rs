@@ -4,6 +4,9 @@
 use forge_plugin::{BUILD_ID, Host, Plugin, Plugins, Renderer};
 use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Probe, ProbeReply, Run, Takes, TakesReply};
 
+/// The stack of a thread that calls a pipe, in bytes.
+pub const STACK: usize = 8 << 20;
+
 /// Pipes by name.
 pub trait Pipes: Sync {
     /// All of them, sorted by name.

@@ -9,4 +9,5 @@ mod d;
 mod edits;
 mod g;
 mod h;
+mod kills;
 mod small;

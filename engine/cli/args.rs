@@ -265,8 +265,11 @@ pub struct Plan {
     #[arg(long, conflicts_with = "dot")]
     pub json: bool,
     /// As a picture in Graphviz's language
-    #[arg(long)]
+    #[arg(long, conflicts_with = "diff")]
     pub dot: bool,
+    /// What would be made, uploaded, changed or left alone: asks the registries, and changes nothing
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// Whether to print JSON.

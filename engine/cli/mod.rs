@@ -6,6 +6,7 @@ mod artifacts;
 mod check;
 mod clean;
 mod described;
+mod diff;
 mod folder;
 mod intentions;
 mod lock;

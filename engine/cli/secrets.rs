@@ -13,9 +13,7 @@ use crate::run::secrets::Secrets;
 /// Reads all that the project file names. One that `plan` needs and that is not set is told, and answered with the exit
 /// code.
 pub fn read(session: &Session, plan: &Plan) -> Result<Arc<Secrets>, u8> {
-    let head = &session.head;
-    let variables = |name: &str| std::env::var(name).ok();
-    let secrets = Secrets::read(&head.secrets, &head.registries, &session.root, &variables);
+    let secrets = all(session);
     if let Some(failure) = secrets.missing(plan) {
         return Err(output::failure(&failure));
     }
@@ -28,4 +26,14 @@ pub fn read(session: &Session, plan: &Plan) -> Result<Arc<Secrets>, u8> {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
     Ok(Arc::new(secrets))
+}
+
+/// Reads all that the project file names, for a command that starts no program: what is not set may not be needed.
+pub fn as_far_as_set(session: &Session) -> Arc<Secrets> {
+    Arc::new(all(session))
+}
+
+fn all(session: &Session) -> Secrets {
+    let variables = |name: &str| std::env::var(name).ok();
+    Secrets::read(&session.head.secrets, &session.head.registries, &session.root, &variables)
 }

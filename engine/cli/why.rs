@@ -32,7 +32,7 @@ pub fn why(arguments: &Arguments, selection: &Selection, pipes: OpenPipes) -> Re
     };
     let found = why::why(&plan, &past).map_err(|it| output::failure(&it))?;
     for id in asked_for(&session, &plan, selection) {
-        if let Some(why) = found.get(&id) {
+        if let Some(why) = found.of.get(&id) {
             tell(&plan, id, why);
         }
     }
@@ -51,21 +51,28 @@ fn asked_for(session: &Session, plan: &Plan, selection: &Selection) -> Vec<TaskI
     plan.order().iter().copied().filter(|id| selection.names.is_empty() || named.contains(id)).collect()
 }
 
-fn tell(plan: &Plan, id: TaskId, why: &Why) {
-    let task = plan.task(id);
-    let (words, changed): (String, &[Changed]) = match &why.next {
-        Next::Fresh => ("is fresh".to_owned(), &[]),
-        Next::Always => ("runs every time: it asks the world".to_owned(), &[]),
-        Next::First => ("would run: no earlier run of it is known".to_owned(), &[]),
-        Next::Lost => ("would run: what it made is not in the store any more".to_owned(), &[]),
-        Next::Changed(changed) => ("would run, for this is not what it was:".to_owned(), changed),
+// What has changed is told below it.
+fn in_words(plan: &Plan, next: &Next) -> String {
+    match next {
+        Next::Fresh => "is fresh".to_owned(),
+        Next::Always => "runs every time: it asks the world".to_owned(),
+        Next::First => "would run: no earlier run of it is known".to_owned(),
+        Next::Lost => "would run: what it made is not in the store any more".to_owned(),
+        Next::Changed(_) => "would run, for this is not what it was:".to_owned(),
         Next::After(first) => {
             let first = plan.task(*first);
-            (format!("can't be told yet: its inputs aren't known, because {first} would run first"), &[])
+            format!("can't be told yet: its inputs aren't known, because {first} would run first")
         }
-        Next::Unclear(failure) => (format!("can't be told: {failure}"), &[]),
+        Next::Unclear(failure) => format!("can't be told: {failure}"),
+    }
+}
+
+fn tell(plan: &Plan, id: TaskId, why: &Why) {
+    let changed = match &why.next {
+        Next::Changed(changed) => changed.as_slice(),
+        _ => &[],
     };
-    output::print(&format!("{task} {words}"));
+    output::print(&format!("{} {}", plan.task(id), in_words(plan, &why.next)));
     list(changed);
     match &why.last {
         Last::Never => {}

@@ -6,8 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, available_parallelism, scope};
 
-/// The stack of a thread that calls a pipe, in bytes.
-const STACK: usize = 8 << 20;
+use crate::pipes::STACK;
 
 /// Does `work` for each of `items`, as many at a time as there are processors; what comes of it, in the order of the items.
 /// The caller's thread is one of those that work, so that a single item costs no thread.

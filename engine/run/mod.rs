@@ -5,6 +5,7 @@ mod action;
 mod cancel;
 pub mod credentials;
 mod diary;
+pub mod diff;
 pub mod effects;
 mod environment;
 mod fingerprint;
@@ -28,7 +29,7 @@ pub mod why;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,7 @@ use self::effects::{Effects, Intentions};
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::host::Shared;
+use self::http::Http;
 use self::locked::Locked;
 use self::mask::Mask;
 use self::preflight::Preflight;
@@ -181,11 +183,7 @@ fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> R
     let (secrets, mask) = (world.secrets.clone(), Arc::new(Mask::of(&world.secrets)));
     let environment = Arc::new(Environment::of_process(world.secrets.hidden()));
     mask.learn(environment.passwords().iter().map(|it| ("a proxy's password", it)));
-    let variables = move |name: &str| match secrets.get(name) {
-        Some(secret) => Some(secret.reveal().to_owned()),
-        None => std::env::var(name).ok(),
-    };
-    let http = http::Http::new(world.registries.clone(), &world.root, Arc::new(variables)).masked_by(mask.clone());
+    let http = client(&world.root, &world.registries, secrets).masked_by(mask.clone());
     let (root, notes) = (world.root.clone(), world.folder.notes());
     Ok(Shared {
         reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
@@ -198,6 +196,15 @@ fn shared(world: &World<'_>, runtime: &Handle, stop: watch::Receiver<Stop>) -> R
         kinds: kinds::Kinds::of(&world.pipes.all())?,
         effects: None,
     })
+}
+
+// A name of `[secrets]` hides the variable of the same name.
+fn client(root: &Path, registries: &Registries, secrets: Arc<Secrets>) -> Http {
+    let variables = move |name: &str| match secrets.get(name) {
+        Some(secret) => Some(secret.reveal().to_owned()),
+        None => std::env::var(name).ok(),
+    };
+    Http::new(registries.clone(), root, Arc::new(variables))
 }
 
 /// A run under way.

@@ -40,7 +40,7 @@ pub struct Question<'a> {
     pub id: TaskId,
     /// The task.
     pub task: &'a Task,
-    /// What it takes; empty while that is not made.
+    /// What it takes, up to the first that is not made.
     pub inputs: Vec<Artifact>,
 }
 

@@ -79,8 +79,16 @@ pub enum Last {
     Always,
 }
 
+/// What can be said of the tasks of a plan.
+pub struct Whys {
+    /// Of each.
+    pub of: BTreeMap<TaskId, Why>,
+    /// What those have made that are fresh, by name.
+    pub made: BTreeMap<String, Arc<Artifact>>,
+}
+
 /// Why each task of a plan would run or not.
-pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failure> {
+pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
     let record = Record::open(past.folder.file("record"))?;
     let hashes = Hashes::open(past.folder.file("hashes"));
     let environment = Arc::new(Environment::of_process(&past.hidden));
@@ -113,7 +121,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<BTreeMap<TaskId, Why>, Failur
         made.extend(artifacts.into_iter().map(|it| (it.name.clone(), Arc::new(it))));
     }
     hashes.save()?;
-    Ok(found)
+    Ok(Whys { of: found, made })
 }
 
 // What waits for another waits for what that waits for.

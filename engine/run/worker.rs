@@ -15,7 +15,7 @@ use super::effects::Effects;
 use super::host::{Shared, TaskHost};
 use super::probe::{self, Question};
 use super::sources::Tree;
-use crate::pipes::Pipes;
+use crate::pipes::{Pipes, STACK};
 use crate::plan::{Task, TaskId};
 
 /// A task that is to run.
@@ -58,8 +58,6 @@ pub struct Ended {
 const ATTEMPTS: u32 = 3;
 /// How long to wait before the second attempt; four times as long before each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The stack of a thread that calls a pipe, in bytes.
-const STACK: usize = 8 << 20;
 
 /// Starts a task. Its end arrives as a message, whatever happens.
 pub fn start<'scope, 'env: 'scope>(threads: &'scope Scope<'scope, '_>, job: Job<'env>, sender: Sender<Message>) {

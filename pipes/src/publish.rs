@@ -294,6 +294,7 @@ mod tests {
                 PUT x.example/acme/a manifests/<image_arm64> = 201
 
                 push/x.example/acme/a/list made published/publish/x.example/acme/a/list.json
+                HEAD x.example/acme/a manifests/<list> = 404
                 PUT x.example/acme/a manifests/<list> = 201
 
                 tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
@@ -336,7 +337,7 @@ mod tests {
             HEAD x.example/acme/a manifests/<image_arm64> = 200
 
             push/x.example/acme/a/list made published/publish/x.example/acme/a/list.json
-            PUT x.example/acme/a manifests/<list> = 201
+            HEAD x.example/acme/a manifests/<list> = 200
 
             tag/x.example/acme/a:1.2.3 made published/publish/x.example/acme/a/tags/1.2.3.json
             HEAD x.example/acme/a manifests/1.2.3 = 200
@@ -570,6 +571,7 @@ mod tests {
             HEAD x.example/acme/a blobs/<config_amd64> = 404
             HEAD x.example/acme/a blobs/<layer_amd64> = 404
             HEAD x.example/acme/a blobs/<config_arm64> = 404
+            HEAD x.example/acme/a manifests/<list> = 404
             POST x.example/acme/a blobs/uploads/ = 202
             POST x.example/acme/a blobs/uploads/ = 202
             POST x.example/acme/a blobs/uploads/ = 202

@@ -16,6 +16,7 @@ mod panics;
 mod pipe;
 mod refusal;
 mod settings;
+#[cfg(feature = "sources")]
 pub mod sources;
 mod template;
 #[cfg(feature = "testing")]

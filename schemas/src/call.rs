@@ -146,7 +146,7 @@ pub struct Probe {
     pub table: TableName,
     /// The step.
     pub step: Step,
-    /// What it takes, in the order of `step.takes`; empty while that is not made.
+    /// What it takes, in the order of `step.takes`, up to the first that is not made.
     pub inputs: Vec<Artifact>,
     /// Where it stands; its directory is not there yet.
     pub host: Host,

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::small::files;
+
 use crate::support::forge::Running;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
@@ -142,4 +144,58 @@ fn everything_that_is_missing_is_told_before_anything_runs() {
     assert!(ended.stderr.contains("127.0.0.1:1"), "{}", ended.stderr);
     assert!(!project.root().join("dist/tool_linux_amd64").exists(), "nothing was built");
     assert!(!ended.stderr.contains("done build"), "{}", ended.stderr);
+}
+
+/// What `forge plan release --diff` says, a verdict and how often; the registry has heard questions alone, and nothing was made.
+fn diff(project: &Project, registry: &mut Registry, code: i32) -> (String, String) {
+    registry.requests();
+    let before = (registry.contents(), made(project));
+    let ended = project.forge(&["plan", "release", "--diff"]).expect(code);
+    let writes: Vec<String> = registry.requests().into_iter().filter(|it| !it.starts_with("HEAD ")).collect();
+    let writes: Vec<String> = writes.into_iter().filter(|it| !it.starts_with("GET ")).collect();
+    assert_eq!(writes, Vec::<String>::new());
+    assert!(registry.contents().differences(&before.0).is_empty());
+    assert_eq!(made(project), before.1);
+    let sum = ended.stdout.lines().last().unwrap_or_default().to_owned();
+    (ended.stdout, sum)
+}
+
+/// What lies under `dist/`, and the content of the store.
+fn made(project: &Project) -> Vec<std::path::PathBuf> {
+    let root = project.root();
+    [root.join("dist"), root.join(".forge/store/blobs")].iter().flat_map(|it| files(it)).collect()
+}
+
+#[test]
+fn d8_a_difference_is_only_asked_for() {
+    let mut registry = Registry::start();
+    let project = small::project(registry.address());
+    let (text, sum) = diff(&project, &mut registry, 0);
+    assert_eq!(sum, "5 to make, 2 to upload, 3 not known yet", "{text}");
+    project.forge(&["run", "release"]).expect(0);
+    let (text, sum) = diff(&project, &mut registry, 0);
+    assert_eq!(sum, "10 left alone", "{text}");
+
+    // A newer version: its own tag is new, `latest` moves, one image is the same.
+    let newer = small::changed("echo newer tool", registry.address(), "v1.2.4");
+    newer.forge(&["run", "docker_manifest"]).expect(0);
+    let (text, sum) = diff(&newer, &mut registry, 0);
+    assert_eq!(sum, "4 to upload, 1 to change, 5 left alone", "{text}");
+    let latest = format!("change  {}/acme/small:latest: sha256:", registry.address());
+    assert!(text.contains(&latest), "{text}");
+    let json = newer.forge(&["plan", "release", "--diff", "--json"]).expect(0).stdout;
+    let lines: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let changed = lines.as_array().expect("a list").iter().find(|it| it["run"] == "change").expect("a change");
+    assert_ne!(changed["there"], changed["ours"]);
+
+    // Other bytes under a version that is out: the run would stop, and so this ends with 1.
+    let other = small::changed("echo other tool", registry.address(), "v1.2.3");
+    other.forge(&["run", "docker_manifest"]).expect(0);
+    let (text, sum) = diff(&other, &mut registry, 1);
+    assert!(sum.ends_with("1 refused") && text.contains("refuse "), "{text}");
+
+    // Nobody answers: that is told, and all else as well.
+    let gone = small::project("127.0.0.1:1");
+    let ended = gone.forge(&["plan", "release", "--diff"]).expect(1);
+    assert!(ended.stdout.contains("5 to make") && ended.stdout.contains("127.0.0.1:1"), "{}", ended.stdout);
 }

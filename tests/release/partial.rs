@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::forge::Running;
 use crate::support::project::Project;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::registry::Registry;
 
 const HELLO: &str = r#"
@@ -78,7 +79,7 @@ fn what_was_built_before_is_published_elsewhere_and_nothing_is_built() {
 }
 
 /// Three images, each published by a table of its own, one after the other.
-fn three(registry: &Registry, build: &str) -> Project {
+fn three(registry: &str, build: &str) -> Project {
     let image = |name: &str| {
         format!(
             "[[docker]]\nid = \"{name}\"\nimages = [\"{{{{ env.REGISTRY }}}}/{name}\"]\ntags = [\"1\"]\n\
@@ -91,7 +92,7 @@ fn three(registry: &Registry, build: &str) -> Project {
         "[project]\nname = \"three\"\n[run]\nnetwork = 1\n\
          [[build]]\nid = \"program\"\ntool = \"command\"\nplatforms = [\"linux/amd64\"]\nargv = {build}\n{tables}"
     );
-    Project::of_text(&text).env("REGISTRY", registry.address()).tagged("v1.2.3")
+    Project::of_text(&text).env("REGISTRY", registry).tagged("v1.2.3")
 }
 
 /// The repositories of the three that have a tag.
@@ -102,11 +103,13 @@ fn published(registry: &Registry) -> Vec<&'static str> {
 #[test]
 fn d1_after_a_failed_publication_no_other_is_started_and_the_next_run_goes_on() {
     let registry = Registry::start();
-    let project = three(&registry, r#"["sh", "-c", "printf x > $FORGE_OUTPUT"]"#);
-    registry.break_tags("two");
+    let proxy = Proxy::start(registry.address());
+    let project = three(proxy.address(), r#"["sh", "-c", "printf x > $FORGE_OUTPUT"]"#);
+    let denied = Fault::Answer("403 Forbidden", Vec::new(), "");
+    proxy.fault("PUT", "/v2/two/manifests/1", 1..=usize::MAX, denied);
     let ended = project.forge(&["run", "release", "--json"]).expect(1);
     let tags = |tasks: Vec<String>| -> Vec<String> { tasks.into_iter().filter(|it| it.contains("/tag/")).collect() };
-    let name = |it: &str| format!("publish:{it}/tag/{}/{it}:1", registry.address());
+    let name = |it: &str| format!("publish:{it}/tag/{}/{it}:1", proxy.address());
     assert_eq!(tags(ended.tasks("task_started")), [name("one"), name("two")]);
     assert!(ended.stdout.contains(&format!("nothing more is published, because {} failed", name("two"))));
     assert_eq!(published(&registry), ["one"]);
@@ -114,7 +117,7 @@ fn d1_after_a_failed_publication_no_other_is_started_and_the_next_run_goes_on() 
     project.forge(&["run", "release", "--keep-going"]).expect(1);
     assert_eq!(published(&registry), ["one", "three"]);
 
-    registry.mend_tags("two");
+    proxy.heal();
     project.forge(&["run", "release"]).expect(0);
     assert_eq!(published(&registry), ["one", "two", "three"]);
 }
@@ -122,7 +125,7 @@ fn d1_after_a_failed_publication_no_other_is_started_and_the_next_run_goes_on() 
 #[test]
 fn nothing_is_published_when_any_task_has_failed() {
     let mut registry = Registry::start();
-    let project = three(&registry, r#"["sh", "-c", "printf x > $FORGE_OUTPUT"]"#);
+    let project = three(registry.address(), r#"["sh", "-c", "printf x > $FORGE_OUTPUT"]"#);
     let bad = "\n[[build]]\nid = \"bad\"\ntool = \"command\"\nbinary = \"bad\"\nplatforms = [\"linux/arm64\"]\nargv = [\"false\"]\n";
     let text = std::fs::read_to_string(project.root().join("forge.toml")).expect("the project file");
     let project = Project::of_text(&(text + bad)).env("REGISTRY", registry.address()).tagged("v1.2.3");

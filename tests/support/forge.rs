@@ -108,6 +108,14 @@ impl Running {
         panic!("the run has ended, and no task has written a line")
     }
 
+    /// Waits until so many events were told, or forge has ended.
+    pub fn skip(&mut self, events: usize) {
+        let mut line = String::new();
+        for _ in 0..events {
+            self.events.read_line(&mut line).expect("events can be read");
+        }
+    }
+
     /// Waits for an event of this type: `log`.
     pub fn wait_for(&mut self, event: &str) {
         let mut line = String::new();

@@ -106,18 +106,6 @@ impl Registry {
         Contents(paths.map(|path| (name(&path), content(&path))).collect())
     }
 
-    /// From now on no tag of this repository can be read or set; all else can.
-    pub fn break_tags(&self, repository: &str) {
-        let manifests = self.manifests(repository);
-        fs::create_dir_all(&manifests).expect("a directory can be made");
-        fs::write(manifests.join("tags"), "no directory").expect("a file can be written");
-    }
-
-    /// Undoes `break_tags`.
-    pub fn mend_tags(&self, repository: &str) {
-        fs::remove_file(self.manifests(repository).join("tags")).expect("the tags are broken");
-    }
-
     /// The tags of a repository, as it lies on disk.
     pub fn tags(&self, repository: &str) -> Vec<String> {
         let entries = fs::read_dir(self.manifests(repository).join("tags")).into_iter().flatten();

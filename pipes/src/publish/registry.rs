@@ -120,7 +120,11 @@ fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
             stage(step, host, &repository, |content, remote| push_missing(content, remote, &mounts))
         }
         What::List { repository, mounts } => stage(step, host, &repository, |content, remote| {
-            match remote.put(&content.digest().to_string(), &content.root()?)? {
+            let name = content.digest().to_string();
+            if remote.digest_of(&name)?.is_some() {
+                return Ok(());
+            }
+            match remote.put(&name, &content.root()?)? {
                 Put::Done => Ok(()),
                 // A member may be seen before it is stored for good, after a push that was cut off.
                 Put::Missing(_) => push_all(content, remote, &mounts),
