@@ -25,7 +25,8 @@ void forge_go_release(forge_cx cx, const void *ptr) { host->release(host, cx, (c
 static forge_status init(const forge_host_v1 *given, forge_cx cx, void **state) {
   (void)cx;
   *state = NULL;
-  if (given == NULL || given->abi_major != FORGE_ABI_MAJOR) return FORGE_INCOMPATIBLE;
+  if (given == NULL || given->abi_major != FORGE_ABI_MAJOR || given->struct_size < sizeof *given)
+    return FORGE_INCOMPATIBLE;
   host = given;
   return FORGE_OK;
 }

@@ -77,7 +77,11 @@ fn in_rust() {
 
 #[test]
 fn in_c() {
-    check("c", &[], |_| {});
+    check("c", &[], |folder| {
+        // Its test once more, with all that a compiler can watch for.
+        let flags = "CFLAGS=-std=c99 -pedantic -Wall -Wextra -Werror -Iinclude -g -fsanitize=address,undefined";
+        done(Command::new("make").args(["test", flags]).current_dir(folder));
+    });
 }
 
 #[test]
