@@ -17,6 +17,8 @@ pub mod schedule;
 
 pub mod registries;
 
+pub mod plugins;
+
 pub mod secrets;
 
 pub mod store;

@@ -1,7 +1,5 @@
 //! The executable: the command line, the pipes that come with forge, and the exit code.
 
-use std::process::ExitCode;
-
 use clap::Parser as _;
 use forge_engine::cli;
 use forge_plugin::{LoadError, Plugin};
@@ -10,9 +8,10 @@ use forge_plugin::{LoadError, Plugin};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> ExitCode {
+fn main() {
     cli::tell_bugs();
-    cli::main(&cli::Arguments::parse(), pipes)
+    // Libraries that are mapped may have threads, and what they have registered for the end of a process is not for these.
+    forge_plugin::leave(cli::main(&cli::Arguments::parse(), pipes))
 }
 
 #[cfg(feature = "static-pipes")]

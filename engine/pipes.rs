@@ -1,7 +1,7 @@
 //! The pipes that a run can ask, behind one door: plan and run know no plugin, only the name of a pipe.
 //! Does not know where a pipe's code lies, or in which process.
 
-use forge_plugin::{Host, Plugin, Plugins, Renderer};
+use forge_plugin::{BUILD_ID, Host, Plugin, Plugins, Renderer};
 use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Probe, ProbeReply, Run, Takes, TakesReply};
 
 /// The stack of a thread that calls a pipe, in bytes.
@@ -25,6 +25,10 @@ pub trait Pipes: Sync {
     fn probe(&self, _request: &Probe, _host: &dyn Host) -> Result<ProbeReply, Failure> {
         Ok(ProbeReply::default())
     }
+    /// A failure of a pipe that did not do what it had declared, so that the user knows whose it is.
+    fn blamed(&self, _pipe: &str, failure: Failure) -> Failure {
+        failure
+    }
 }
 
 impl Pipes for Plugins {
@@ -39,7 +43,7 @@ impl Pipes for Plugins {
     fn identity(&self, pipe: &str) -> String {
         match self.pipe(pipe) {
             // The same sources make the same artifacts, linked in or loaded.
-            Some((plugin, _)) if plugin.build().is_some() => plugin.build().unwrap_or_default().to_owned(),
+            Some((plugin, _)) if plugin.build() == Some(BUILD_ID) => BUILD_ID.to_owned(),
             Some((plugin, _)) => plugin.digest().map(|it| it.to_string()).unwrap_or_default(),
             None => String::new(),
         }
@@ -59,6 +63,13 @@ impl Pipes for Plugins {
 
     fn probe(&self, request: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
         plugin(self, &request.table.pipe)?.probe(request, host)
+    }
+
+    fn blamed(&self, pipe: &str, failure: Failure) -> Failure {
+        match self.pipe(pipe) {
+            Some((plugin, _)) => plugin.blamed(failure),
+            None => failure,
+        }
     }
 }
 

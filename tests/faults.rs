@@ -7,6 +7,7 @@ mod c;
 mod changes;
 mod d;
 mod edits;
+mod g;
 mod h;
 mod kills;
 mod signals;

@@ -7,6 +7,7 @@ mod docs;
 mod faults;
 mod fresh;
 mod graph;
+mod plugins;
 mod registry_http;
 mod registry_publish;
 mod registry_token;

@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use forge_plugin::templates::TEMPLATES;
 use forge_schemas::Platform;
 use jiff::Span;
+
+use super::third_party::Unpinned;
 
 /// Takes a project from its source to what its users install
 ///
@@ -32,9 +35,20 @@ pub struct Arguments {
     /// Fail at once where another forge works in this project, rather than wait for it
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_wait: bool,
+    /// Refuse plugins that forge.lock does not pin, and write nothing there; the default where CI is set
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub locked: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// What becomes of a plugin that is not pinned.
+    pub fn unpinned(&self) -> Unpinned {
+        let in_ci = std::env::var("CI").is_ok_and(|it| !matches!(it.as_str(), "" | "0" | "false"));
+        if self.locked || in_ci { Unpinned::Refused } else { Unpinned::Loaded }
+    }
 }
 
 /// When to use colour.
@@ -74,10 +88,16 @@ pub enum Command {
     /// Look after the store
     #[command(subcommand)]
     Store(Store),
-    /// List the plugins that are loaded, and their pipes
-    Plugins(AsJson),
+    /// List the plugins that are loaded, and their pipes; begin one, pin them, look at one, check one
+    Plugins(Plugins),
     /// Print the JSON Schema of the project file
     Schema,
+    /// Keep a plugin: forge starts itself so, with a socket as standard input
+    #[command(hide = true)]
+    PluginHost {
+        /// The plugin, for who looks at a list of processes
+        title: Option<String>,
+    },
 }
 
 /// `forge check`.
@@ -198,6 +218,61 @@ pub struct Clean {
 pub enum Store {
     /// Read all of the store, and set aside what is not what its name says
     Verify,
+}
+
+/// `forge plugins`.
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Something else than to list them
+    #[command(subcommand)]
+    pub command: Option<PluginsCommand>,
+}
+
+/// What of the plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginsCommand {
+    /// Write a project for a plugin of your own: it builds, has a test, and runs in an example project
+    New(NewPlugin),
+    /// Pin what the project file names, in forge.lock: version, pipes, secrets, and the library's sha256 for each platform
+    ///
+    /// A pin says which code runs, so that a review can say whether it may. It does not say that the code is good. Nothing of a
+    /// plugin runs while it is pinned.
+    Lock,
+    /// Say what a library is, without running any of it
+    Info(PluginFile),
+    /// Put a library to the test, in a child: whether it keeps to what every plugin must do
+    Check(PluginFile),
+}
+
+/// A library by itself.
+#[derive(Debug, Args)]
+pub struct PluginFile {
+    /// The library
+    #[arg(value_name = "LIBRARY")]
+    pub path: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `forge plugins new`.
+#[derive(Debug, Args)]
+pub struct NewPlugin {
+    /// What it is called, and its folder: `acme-upload`. Its pipe is `[[acme_upload]]`
+    pub name: String,
+    /// What it is written in
+    #[arg(long, value_name = "LANGUAGE", value_parser = language())]
+    pub lang: String,
+    /// For Rust: the folder of forge's crate `forge-plugin`, where it is not to come from crates.io
+    #[arg(long, value_name = "DIR")]
+    pub sdk: Option<PathBuf>,
+}
+
+fn language() -> impl clap::builder::TypedValueParser<Value = String> {
+    clap::builder::PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.language))
 }
 
 /// `forge plan`.

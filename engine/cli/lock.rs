@@ -1,4 +1,4 @@
-//! `forge lock`: writes down what the tools of the plan are; and what every run reads of that.
+//! `forge lock`: writes down what the tools of the plan are; and what every run reads of `forge.lock`.
 //! Does not know what a lock decides.
 
 use std::collections::BTreeSet;
@@ -43,16 +43,23 @@ pub fn lock(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Resul
     if options.check {
         return Ok(if changes.is_empty() { exit::DONE } else { exit::FAILED });
     }
-    let (path, name) = (path(arguments)?, name(arguments));
-    if !std::fs::read(&path).is_ok_and(|it| it == now.text().as_bytes()) {
-        write_beside(&path, now.text().as_bytes())
-            .map_err(|error| output::failure(&Failure::file("write", &path, &error)))?;
-    }
-    output::note(&match now.iter().count() {
+    write(arguments, &now)?;
+    let name = name(arguments);
+    output::note(&match now.tools().count() {
         1 => format!("1 tool is locked in {}", name.display()),
         many => format!("{many} tools are locked in {}", name.display()),
     });
     Ok(exit::DONE)
+}
+
+/// Writes the file, unless it says the same.
+pub fn write(arguments: &Arguments, locked: &Locked) -> Result<(), u8> {
+    let (path, text) = (path(arguments)?, locked.text());
+    match std::fs::read(&path).is_ok_and(|it| it == text.as_bytes()) {
+        true => Ok(()),
+        false => write_beside(&path, text.as_bytes())
+            .map_err(|error| output::failure(&Failure::file("write", &path, &error))),
+    }
 }
 
 // A tool of another machine stays as it was locked there.
@@ -73,17 +80,17 @@ fn ask(tools: BTreeSet<Tool>, before: &Locked, session: &Session) -> Result<Lock
     let codes: Vec<u8> = failures.iter().map(output::failure).collect();
     match codes.first() {
         Some(code) => Err(*code),
-        None => Ok(said.into_iter().collect()),
+        None => Ok(said.into_iter().collect::<Locked>().with_pins(before.pins().clone())),
     }
 }
 
 fn changes(before: &Locked, now: &Locked) -> Vec<String> {
-    let here = now.iter().filter_map(|(tool, found)| match before.get(tool) {
+    let here = now.tools().filter_map(|(tool, found)| match before.get(tool) {
         Some(locked) if locked.digest() == found.digest() => None,
         Some(locked) => Some(format!("`{tool}`: {} is locked, {} is here", locked.unlike(found), found.unlike(locked))),
         None => Some(format!("`{tool}`: nothing is locked, {} is here", found.unlike(&Said::Words(String::new())))),
     });
-    let gone = before.iter().filter(|(tool, _)| now.get(tool).is_none());
+    let gone = before.tools().filter(|(tool, _)| now.get(tool).is_none());
     here.chain(gone.map(|(tool, _)| format!("`{tool}` is locked, and nothing needs it"))).collect()
 }
 
@@ -113,7 +120,7 @@ fn path(arguments: &Arguments) -> Result<PathBuf, u8> {
     Ok(session::directory(arguments)?.join(name(arguments)))
 }
 
-// Each project file has its own.
-fn name(arguments: &Arguments) -> PathBuf {
+/// The file, as people know it. Each project file has its own.
+pub fn name(arguments: &Arguments) -> PathBuf {
     arguments.file.with_extension("lock")
 }

@@ -5,13 +5,16 @@ mod args;
 mod artifacts;
 mod check;
 mod clean;
+mod described;
 mod diff;
 mod folder;
 mod intentions;
 mod lock;
 mod memory;
+mod new_plugin;
 mod output;
 mod plan;
+mod plugin_file;
 mod plugins;
 mod run;
 mod runs;
@@ -20,9 +23,8 @@ mod secrets;
 mod select;
 mod session;
 mod store;
+mod third_party;
 mod why;
-
-use std::process::ExitCode;
 
 use forge_plugin::{LoadError, Plugin};
 use forge_schemas::exit;
@@ -33,8 +35,11 @@ use args::Command;
 /// Opens the pipes that come with forge.
 pub type OpenPipes = fn() -> Result<Plugin, LoadError>;
 
-/// Does what the command line says.
-pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
+/// Does what the command line says. Answers the exit code.
+pub fn main(arguments: &Arguments, pipes: OpenPipes) -> u8 {
+    if !matches!(arguments.command, Command::PluginHost { .. }) {
+        forge_plugin::end_only_by_leaving(exit::PLUGIN);
+    }
     let code = match &arguments.command {
         Command::Run(run) => run::run(arguments, run, pipes),
         Command::Check(options) => check::check(arguments, options, pipes),
@@ -45,10 +50,11 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> ExitCode {
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
         Command::Clean(options) => clean::clean(arguments, options),
         Command::Store(args::Store::Verify) => store::verify(arguments),
-        Command::Plugins(as_json) => plugins::plugins(arguments, as_json, pipes),
+        Command::Plugins(options) => plugins::plugins(arguments, options, pipes),
         Command::Schema => schema::schema(arguments, pipes),
+        Command::PluginHost { .. } => forge_plugin::plugin_host(),
     };
-    ExitCode::from(code.unwrap_or_else(|code| code))
+    code.unwrap_or_else(|code| code)
 }
 
 /// From now on a panic says that it is a bug in forge, and ends the process with the exit code of one.
@@ -59,7 +65,7 @@ pub fn tell_bugs() {
         let on_main = std::thread::current().name() == Some("main");
         if on_main {
             output::error("this is a bug in forge; please report it with the lines above");
-            std::process::exit(i32::from(exit::BUG));
+            forge_plugin::leave(exit::BUG);
         }
     }));
 }

@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     let results = results.map_err(|it| output::failure(&it))?;
     reported.and(listed).map_err(|it| output::failure(&it))?;
     // All is written. What is left is memory, which the system takes back at once where we would do it piece by piece.
-    std::process::exit(i32::from(exit_code(&results)))
+    forge_plugin::leave(exit_code(&results))
 }
 
 fn world<'a>(

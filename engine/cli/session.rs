@@ -9,13 +9,15 @@ use forge_plugin::Plugins;
 use forge_schemas::{Digest, Facts, Failure, exit};
 
 use super::args::Arguments;
-use super::{OpenPipes, memory, output};
+use super::third_party::{Named, Pinned};
+use super::{OpenPipes, described, lock, memory, output};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::pipes::Pipes as _;
 use crate::plan::{self, Compiled, Plan, Reader};
 use crate::project::{Document, Environment, Head, Renderer, lower};
 use crate::run::Sources;
+use crate::run::locked::Locked;
 use crate::secrets::hidden;
 use crate::source::Source;
 use crate::store::Folder;
@@ -55,8 +57,24 @@ struct Given {
     repository: git::Repository,
     environment: Environment,
     files: Files,
-    plugins: Plugins,
+    opened: Opened,
     mode: Mode,
+}
+
+/// The plugins, and what of the project file had to be read to have them.
+struct Opened {
+    plugins: Plugins,
+    /// None where the file names no plugin: most runs need not read it at all.
+    typed: Option<Typed>,
+    /// What there is to say of the plugins.
+    warnings: Vec<Diagnostic>,
+}
+
+/// A project file, as far as it can be understood without plugins.
+struct Typed {
+    document: Document,
+    head: Head,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Session {
@@ -81,8 +99,9 @@ impl Session {
         }
     }
 
-    /// Keeps the plan for the next run.
+    /// Keeps the plan, and what plugins have said of themselves, for the next run.
     pub fn remember(&self, folder: &Folder) -> Result<(), Failure> {
+        described::remember(folder, self.plugins.plugins(), &self.head.plugins)?;
         match &self.fresh {
             Some(compiled) => memory::remember(&folder.file(PLAN), compiled),
             None => Ok(()),
@@ -90,8 +109,30 @@ impl Session {
     }
 }
 
-/// The plugins that a run has.
-pub fn plugins(_: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
+/// The plugins there are: those that come with forge, and those that the project file names, where there is one.
+pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
+    let own = own(pipes)?;
+    match Source::read(&directory(arguments)?, &arguments.file) {
+        Ok(source) => Opened::of(arguments, &source, own).map(|opened| opened.plugins),
+        Err(_) => Ok(own),
+    }
+}
+
+/// What the plugins are to be pinned to that the project file names, by name. Loads none of them.
+pub fn pins(arguments: &Arguments) -> Result<BTreeMap<String, Pinned>, u8> {
+    let source = Source::read(&directory(arguments)?, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+    let typed = Typed::of(&source);
+    if typed.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(told(arguments, &typed.diagnostics));
+    }
+    typed.named(arguments, |named| named.pins())?.map_err(|diagnostics| {
+        output::diagnostics(arguments, &diagnostics);
+        exit::PLUGIN
+    })
+}
+
+/// The plugins that come with forge.
+fn own(pipes: OpenPipes) -> Result<Plugins, u8> {
     let mut plugins = Plugins::new();
     pipes().and_then(|plugin| plugins.add(plugin)).map_err(|error| {
         output::error(&error.to_string());
@@ -123,18 +164,19 @@ impl Given {
         let root = root(arguments)?;
         // git works beside us.
         let asked = git::ask(&root);
-        let plugins = plugins(arguments, pipes)?;
+        let own = own(pipes)?;
         let directory = directory(arguments)?;
         let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+        let opened = Opened::of(arguments, &source, own)?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let repository = asked.answer();
-        Ok(Given { source, repository, environment, files: Files::of(&root), plugins, mode })
+        Ok(Given { source, repository, environment, files: Files::of(&root), opened, mode })
     }
 
     fn key(&self) -> Digest {
-        memory::key(&self.source, self.mode, &self.repository, &self.plugins)
+        memory::key(&self.source, self.mode, &self.repository, &self.opened.plugins)
     }
 
     fn recall(&self, compiled: Compiled) -> Option<(Compiled, Head)> {
@@ -143,17 +185,18 @@ impl Given {
         Some((compiled, head))
     }
 
-    fn compile(self, arguments: &Arguments) -> Result<Session, u8> {
-        let (document, mut diagnostics) = Document::parse(self.source.clone());
-        let (head, more) = Head::read(&document);
-        diagnostics.extend(more);
+    fn compile(mut self, arguments: &Arguments) -> Result<Session, u8> {
+        let typed = self.opened.typed.take().unwrap_or_else(|| Typed::of(&self.source));
+        let Typed { document, head, mut diagnostics } = typed;
+        diagnostics.append(&mut self.opened.warnings);
+        let plugins = &self.opened.plugins;
         let (facts, more) = facts(&self.repository, &head.project.name, self.mode);
         diagnostics.extend(more);
-        let (project, more) = lower(&document, head, &self.plugins.all(), &facts, &self.environment);
+        let (project, more) = lower(&document, head, &plugins.all(), &facts, &self.environment);
         diagnostics.extend(more);
         let hidden = hidden(&project.head.secrets, &project.head.registries);
         let renderer = Renderer::new(&facts, &project.head.env, &self.environment, &hidden);
-        let (plan, more) = plan::compile(&project, &facts, &self.plugins, &renderer, &self.files);
+        let (plan, more) = plan::compile(&project, &facts, plugins, &renderer, &self.files);
         diagnostics.extend(more);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(told(arguments, &diagnostics));
@@ -176,7 +219,58 @@ impl Given {
     fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
         let Compiled { facts, plan, .. } = compiled;
         let Files { root, sources, .. } = self.files;
-        Session { root, plugins: self.plugins, head, facts, sources, plan, fresh }
+        Session { root, plugins: self.opened.plugins, head, facts, sources, plan, fresh }
+    }
+}
+
+impl Opened {
+    fn of(arguments: &Arguments, source: &Arc<Source>, mut plugins: Plugins) -> Result<Opened, u8> {
+        if !source.text.contains("plugins") {
+            return Ok(Opened { plugins, typed: None, warnings: Vec::new() });
+        }
+        let mut typed = Typed::of(source);
+        let warnings = typed.load(arguments, &mut plugins)?;
+        if warnings.iter().any(Diagnostic::is_error) {
+            let is_sound = !typed.diagnostics.iter().any(Diagnostic::is_error);
+            typed.diagnostics.extend(warnings);
+            output::diagnostics(arguments, &typed.diagnostics);
+            return Err(if is_sound { exit::PLUGIN } else { exit::PROJECT });
+        }
+        // A table of a plugin that could not be understood is no unknown one.
+        if typed.head.plugins.len() < typed.document.keys("plugins") {
+            return Err(told(arguments, &typed.diagnostics));
+        }
+        Ok(Opened { plugins, typed: Some(typed), warnings })
+    }
+}
+
+impl Typed {
+    fn of(source: &Arc<Source>) -> Typed {
+        let (document, mut diagnostics) = Document::parse(source.clone());
+        let (head, more) = Head::read(&document);
+        diagnostics.extend(more);
+        Typed { document, head, diagnostics }
+    }
+
+    /// Loads the plugins that are named; all there is to say of them.
+    fn load(&self, arguments: &Arguments, plugins: &mut Plugins) -> Result<Vec<Diagnostic>, u8> {
+        self.named(arguments, |named| named.load(plugins))
+    }
+
+    /// What is named, and what that is held against.
+    fn named<T>(&self, arguments: &Arguments, act: impl FnOnce(Named<'_>) -> T) -> Result<T, u8> {
+        let locked = match self.head.plugins.is_empty() {
+            true => Locked::default(),
+            false => lock::read(arguments)?,
+        };
+        Ok(act(Named {
+            file: &directory(arguments)?.join(&arguments.file),
+            document: &self.document,
+            wanted: &self.head.plugins,
+            hidden: &hidden(&self.head.secrets, &self.head.registries),
+            locked: &locked,
+            unpinned: arguments.unpinned(),
+        }))
     }
 }
 

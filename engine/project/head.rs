@@ -14,6 +14,7 @@ use super::keypath::{Inside, Places};
 use super::parse::{Entry, Form};
 use super::schema::{Schema, Settings};
 use crate::diagnostic::Diagnostic;
+use crate::plugins::Wanted;
 use crate::registries::Registries;
 use crate::secrets::Declared;
 use crate::source::Span;
@@ -74,11 +75,15 @@ pub struct Head {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": "^[a-z][a-z0-9_]*$" }))]
     pub secrets: Declared,
+    /// Plugins of third parties, by the name that each gives itself. Every other top-level table is that of a pipe.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": "^[a-z0-9][a-z0-9-]*$" }))]
+    pub plugins: Wanted,
 }
 
 impl Head {
     /// Their names.
-    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries", "secrets"];
+    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries", "secrets", "plugins"];
 }
 
 impl Head {
@@ -118,14 +123,15 @@ fn read_all(mut tables: Map<String, Value>) -> Head {
         goals: read(&mut tables, "goals").unwrap_or_default(),
         run: read(&mut tables, "run").unwrap_or_default(),
         registries: read(&mut tables, "registries").unwrap_or_default(),
-        secrets: read_secrets(&mut tables),
+        secrets: read_each(&mut tables, "secrets"),
+        plugins: read_each(&mut tables, "plugins"),
     }
 }
 
 /// Each by itself as well: what one of them hides stays hidden when another is wrong.
-fn read_secrets(tables: &mut Map<String, Value>) -> Declared {
-    let Some(Value::Object(secrets)) = tables.remove("secrets") else { return Declared::new() };
-    secrets.into_iter().filter_map(|(name, origin)| Some((name, serde_json::from_value(origin).ok()?))).collect()
+fn read_each<T: DeserializeOwned>(tables: &mut Map<String, Value>, name: &str) -> BTreeMap<String, T> {
+    let Some(Value::Object(entries)) = tables.remove(name) else { return BTreeMap::new() };
+    entries.into_iter().filter_map(|(name, entry)| Some((name, serde_json::from_value(entry).ok()?))).collect()
 }
 
 /// The schema has told what is wrong with it.

@@ -20,7 +20,7 @@ use crate::source::{Source, Span};
 /// The engine's own keys in every table of a pipe.
 pub(super) const OWN_KEYS: &[&str] = &[ID, SECRETS];
 const ID: &str = "id";
-const SECRETS: &str = "secrets";
+pub(super) const SECRETS: &str = "secrets";
 
 /// The project that `document` means, as far as it can be told, and all that is wrong with it.
 /// `environment` is the process environment; templates see it as `env.NAME`, behind `[env]`.

@@ -8,7 +8,8 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::keypath::{Inside, Places};
+use super::keypath::{Inside, Places, Segment};
+use super::lower::SECRETS;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -70,6 +71,28 @@ impl Document {
     /// The file.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// Where a top-level table stands, and all that is in it. The first, if there are several.
+    pub fn table(&self, name: &str) -> Option<&Places> {
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.places)
+    }
+
+    /// How many keys a top-level table has.
+    pub fn keys(&self, table: &str) -> usize {
+        let entry = self.entries.iter().find(|entry| entry.name == table);
+        entry.and_then(|entry| entry.value.as_object()).map_or(0, Map::len)
+    }
+
+    /// The secrets that the tables of a pipe ask to be granted, as they were typed, and where.
+    pub fn granted(&self, pipe: &str) -> Vec<(String, Span)> {
+        let tables = self.entries.iter().filter(|entry| entry.name == pipe);
+        let of_table = |entry: &Entry| {
+            let names = entry.value.get(SECRETS).and_then(Value::as_array).into_iter().flatten().enumerate();
+            let span = |at| entry.places.get([Segment::Key(SECRETS), Segment::Item(at)]).map(|it| it.value);
+            names.filter_map(|(at, name)| Some((name.as_str()?.to_owned(), span(at)?))).collect::<Vec<_>>()
+        };
+        tables.flat_map(of_table).collect()
     }
 
     /// Whether there are syntax errors: what is missing may stand where one is.

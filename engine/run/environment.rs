@@ -157,8 +157,7 @@ impl Environment {
     }
 
     fn of(variables: impl Iterator<Item = (String, String)>, hidden: &Hidden) -> Environment {
-        let open: BTreeMap<String, String> =
-            variables.filter(|(name, _)| !hidden.contains_key(name) && !is_telltale(name)).collect();
+        let open: BTreeMap<String, String> = variables.filter(|(name, _)| !is_withheld(name, hidden)).collect();
         let neutral =
             open.iter().filter(|(name, _)| is_neutral(name)).map(|(name, value)| (name.clone(), value.clone()));
         Environment { neutral: neutral.collect(), open }
@@ -187,6 +186,11 @@ impl Environment {
     pub fn without_secrets(&self) -> &BTreeMap<String, String> {
         &self.open
     }
+}
+
+/// Whether a variable of this name is never passed on, whoever asks.
+pub fn is_withheld(name: &str, hidden: &Hidden) -> bool {
+    hidden.contains_key(name) || is_telltale(name)
 }
 
 fn is_neutral(name: &str) -> bool {

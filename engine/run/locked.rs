@@ -1,5 +1,5 @@
-//! `forge.lock`: what the tools of a plan said of themselves, so that a machine without them knows what they are.
-//! Does not ask a tool, and does not know where the file lies.
+//! `forge.lock`: what the tools of a plan said of themselves, so that a machine without them knows what they are; and which
+//! library each plugin of a third party is. Does not ask a tool, reads no library, and does not know where the file lies.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,10 +7,26 @@ use std::ops::Range;
 use forge_schemas::{Digest, Tool};
 use serde::{Deserialize, Serialize};
 
-/// What tools are, by what somebody wrote down.
+/// What tools and plugins are, by what somebody wrote down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locked {
     tools: BTreeMap<Tool, Said>,
+    plugins: BTreeMap<String, Pin>,
+}
+
+/// Which library a plugin is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// Its version.
+    pub version: String,
+    /// Its pipes.
+    pub pipes: Vec<String>,
+    /// The names of `[secrets]` that its tables are granted, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// The digest of its library, by platform.
+    pub digests: BTreeMap<String, Digest>,
 }
 
 /// What a tool said of its version; of one that can't be asked, what its file is.
@@ -46,8 +62,10 @@ pub enum Flaw {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    #[serde(default, rename = "tool")]
+    #[serde(default, rename = "tool", skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Entry>,
+    #[serde(default, rename = "plugins", skip_serializing_if = "BTreeMap::is_empty")]
+    plugins: BTreeMap<String, Pin>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,7 +82,8 @@ struct Entry {
 
 /// The form of the file that this forge writes.
 const VERSION: u32 = 1;
-const HEADER: &str = "# Written by `forge lock`: what each tool of the plan is. It belongs into version control.\n\n";
+const HEADER: &str =
+    "# Written by `forge lock` (tools) and `forge plugins lock` (plugins). It belongs into version control.\n\n";
 
 impl Said {
     /// From what a tool wrote.
@@ -117,7 +136,7 @@ impl Locked {
                 return Err(bad("is there twice"));
             }
         }
-        Ok(Locked { tools })
+        Ok(Locked { tools, plugins: file.plugins })
     }
 
     /// The text of the file. Same tools, same text.
@@ -129,7 +148,7 @@ impl Locked {
             };
             Entry { program: tool.program.clone(), args: tool.version.clone(), said, digest }
         });
-        let file = File { version: VERSION, tools: tools.collect() };
+        let file = File { version: VERSION, tools: tools.collect(), plugins: self.plugins.clone() };
         format!("{HEADER}{}", toml::to_string(&file).unwrap_or_default())
     }
 
@@ -138,15 +157,31 @@ impl Locked {
         self.tools.get(tool)
     }
 
-    /// All of it, sorted by tool.
-    pub fn iter(&self) -> impl Iterator<Item = (&Tool, &Said)> {
+    /// Which library this plugin is.
+    pub fn pin(&self, plugin: &str) -> Option<&Pin> {
+        self.plugins.get(plugin)
+    }
+
+    /// All plugins, by name.
+    pub fn pins(&self) -> &BTreeMap<String, Pin> {
+        &self.plugins
+    }
+
+    /// The same tools, with these plugins.
+    #[must_use]
+    pub fn with_pins(self, plugins: BTreeMap<String, Pin>) -> Locked {
+        Locked { plugins, ..self }
+    }
+
+    /// All tools, sorted.
+    pub fn tools(&self) -> impl Iterator<Item = (&Tool, &Said)> {
         self.tools.iter()
     }
 }
 
 impl FromIterator<(Tool, Said)> for Locked {
     fn from_iter<I: IntoIterator<Item = (Tool, Said)>>(tools: I) -> Locked {
-        Locked { tools: tools.into_iter().collect() }
+        Locked { tools: tools.into_iter().collect(), plugins: BTreeMap::new() }
     }
 }
 
@@ -169,8 +204,15 @@ mod tests {
         ]
         .into_iter()
         .collect();
+        let pin = Pin {
+            version: "0.3.1".to_owned(),
+            pipes: vec!["sign".to_owned()],
+            secrets: vec!["key".to_owned()],
+            digests: [("linux-x86_64-gnu".to_owned(), Digest::of(b"a library"))].into(),
+        };
+        let locked = locked.with_pins([("acme-sign".to_owned(), pin)].into());
         expect![[r##"
-            # Written by `forge lock`: what each tool of the plan is. It belongs into version control.
+            # Written by `forge lock` (tools) and `forge plugins lock` (plugins). It belongs into version control.
 
             version = 1
 
@@ -190,6 +232,14 @@ mod tests {
             rustc 1.0
             host: "x"
             """
+
+            [plugins.acme-sign]
+            version = "0.3.1"
+            pipes = ["sign"]
+            secrets = ["key"]
+
+            [plugins.acme-sign.digests]
+            linux-x86_64-gnu = "sha256:31f109ab38348582abdc9e1c9942f74505c719e98c6d0ab6fbcfdccfd8c9935b"
         "##]]
         .assert_eq(&locked.text());
         assert_eq!(Locked::parse(&locked.text()), Ok(locked));

@@ -57,6 +57,7 @@ use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Dist, Folder, Hashes, PartsLog, Record};
 
+pub use environment::{Environment, is_withheld};
 pub use required::Required;
 pub use sources::Sources;
 pub use tools::ask_all;

@@ -1,10 +1,46 @@
 /* forge_plugin.h - the line between forge and its plugins, version 1. C99 or C++11, and nothing else.
  *
- * A plugin is a shared library that exports forge_plugin_entry_v1() and carries FORGE_MANIFEST(...).
- * Messages are JSON objects in UTF-8, at most 64 MiB, named by method (describe, takes, plan, run,
- * and probe, which a plugin need not have) and by
- * service (exec, http.send, artifact.emit, template.render, note.set, note.get).
- * These structs are frozen: they only grow at their end.
+ * A plugin is a shared library that carries one or more pipes. Each pipe is one kind of table in forge.toml. The library
+ * exports one function, forge_plugin_entry_v1(), which hands out a constant forge_plugin_v1, and it carries a manifest,
+ * FORGE_MANIFEST(...), which forge reads in the file before it maps it. A whole plugin is in examples/plugins/notify.
+ *
+ * All else is messages: JSON objects in UTF-8, at most FORGE_MAX_MESSAGE bytes. Content of files never crosses, paths do.
+ * Both sides ignore members that they do not know, so messages can grow; these structs only grow at their end.
+ *
+ * What forge asks, by the method of forge_plugin_v1.call; the answer goes to forge_host_v1.reply:
+ *
+ *   describe  {"host"}                          -> {"name","version","needs","pipes":[{"name","summary","settings","makes"}]}
+ *   takes     {"table","settings"}              -> {"selectors","sources","problems"}     which artifacts a table wants
+ *   plan      {"table","settings","facts",
+ *              "offers","sources"}              -> {"steps","problems"}                   what is to be done; changes nothing
+ *   run       {"table","step","inputs","host",
+ *              "found"}                         -> {}                                     does one step
+ *   probe     {"table","step","inputs","host"}  -> {"found"}                              what lies where it would publish
+ *
+ * A plugin answers FORGE_UNIMPLEMENTED to a method that it does not know; it need not know probe.
+ *
+ * What a plugin asks, by the service of forge_host_v1.call:
+ *
+ *   template.render  {"template","names"}                       -> {"text"}                      while planning
+ *   exec             {"argv","dir","env"}                       -> {"code","signal","stdout","stderr"}
+ *   http.send        {"method","url","headers","body",...}      -> {"status","headers","body"}   forge adds credentials
+ *   artifact.emit    {"name","path","blobs","detail"}           -> the artifact, as it lies in the store
+ *   note.set         {"key","value"}                            -> {}                            kept for a later run
+ *   note.get         {"key"}                                    -> {"key","value"}
+ *
+ * Every message in full, member by member: docs/plugins.md. One of each as it is sent: plugins/tests/messages/.
+ * forge_json.h, beside this, reads and writes messages for those who have no library for JSON at hand.
+ *
+ * The rules:
+ *
+ *   Memory   All memory that crosses is the host's, or only lent. Method and request are valid until call() returns; what
+ *            a plugin passes is copied before the host's function returns. Nobody frees what the other side has made.
+ *   Threads  forge calls from threads of its own, any number at once (see FORGE_PF_SERIAL), and each may block. Within a
+ *            call any thread of the plugin may use its forge_cx; after the call has returned, it is FORGE_STALE.
+ *   Errors   A status other than FORGE_OK fails the call; set_error() says why, for people. No exception, panic or longjmp
+ *            may leave a function of the plugin: in C++ catch (...) and return FORGE_PANICKED.
+ *   Process  Outside of a process of its own (FORGE_HF_OWN_PROCESS), a plugin leaves alone what it shares with forge: the
+ *            current directory, the environment, signals, the files 0 to 2. It never calls exit() or abort().
  */
 #ifndef FORGE_PLUGIN_H
 #define FORGE_PLUGIN_H
@@ -19,11 +55,20 @@ extern "C" {
 #define FORGE_ABI_MAJOR 1
 #define FORGE_ABI_MINOR 0
 #define FORGE_ENTRY_V1 "forge_plugin_entry_v1"
+/* The longest message, in bytes. */
+#define FORGE_MAX_MESSAGE ((size_t)64 << 20)
 
-#if defined(_WIN32)
-#define FORGE_EXPORT __declspec(dllexport)
+/* Stands before the definition of forge_plugin_entry_v1(). Compile the rest with -fvisibility=hidden, C++ also with
+ * -fno-gnu-unique: two plugins in one process must not find each other's symbols. */
+#if defined(__cplusplus)
+#define FORGE_C_ extern "C"
 #else
-#define FORGE_EXPORT __attribute__((visibility("default"), used))
+#define FORGE_C_
+#endif
+#if defined(_WIN32)
+#define FORGE_EXPORT FORGE_C_ __declspec(dllexport)
+#else
+#define FORGE_EXPORT FORGE_C_ __attribute__((visibility("default"), used))
 #endif
 
 /* Borrowed bytes, never ended by NUL. ptr may be NULL where len is 0. */
@@ -36,6 +81,7 @@ typedef struct forge_str {
  * host answers FORGE_STALE to it. */
 typedef uint64_t forge_cx;
 
+/* How a call or a service ended. Any other number is FORGE_FAILED, and a bug. */
 typedef int32_t forge_status;
 enum {
   FORGE_OK = 0,
@@ -50,6 +96,7 @@ enum {
   FORGE_STALE = 9          /* the call is not in flight, or no longer      */
 };
 
+/* The levels of log(). Below FORGE_INFO lines stand in the task's log only. */
 enum { FORGE_TRACE = 0, FORGE_DEBUG = 1, FORGE_INFO = 2, FORGE_WARN = 3, FORGE_ERROR = 4 };
 
 /* forge_host_v1.features */
@@ -67,31 +114,35 @@ struct forge_host_v1 {
   uint16_t abi_major, abi_minor;
   uint64_t features;
   void *self; /* the host's own */
-  /* The answer to this call, {} if never given; a later one replaces it. */
+  /* The answer to this call, {} if never given; a later one replaces it. Counts only where call() returns FORGE_OK. */
   forge_status (*reply)(const forge_host_v1 *, forge_cx, forge_str body);
-  /* What there is to say about a status other than FORGE_OK: {"class","message","causes","help"}, or plain text. */
+  /* What there is to say about a status other than FORGE_OK: plain text, or {"class","message","causes":[...],"help"},
+   * where class is one of tool, network, refused, input, machine, cancelled, bug. To fail without a word is a bug. */
   forge_status (*set_error)(const forge_host_v1 *, forge_cx, forge_str body);
-  /* One line for the user; fields_json is empty or an object. */
+  /* One line for the user; fields_json is empty or an object. What is not UTF-8 is replaced. */
   forge_status (*log)(const forge_host_v1 *, forge_cx, uint32_t level, forge_str message, forge_str fields_json);
-  /* How far the call is; total 0 where that is not known. May be called in a tight loop. */
+  /* How far the call is: so much of total, in any unit; total 0 where that is not known. May be called in a tight loop. */
   forge_status (*progress)(const forge_host_v1 *, forge_cx, uint64_t done, uint64_t total, forge_str message);
-  /* 1 where the call should stop soon, or is over. */
+  /* 1 where the call should stop soon, or is over. Cheap: ask as often as there is time to stop. Services that wait end
+   * by themselves then, with FORGE_CANCELLED. Whoever has not returned after a few seconds may be killed. */
   int32_t (*cancelled)(const forge_host_v1 *, forge_cx);
-  /* A service. *response is the host's memory, valid until release() or the end of the call; also set on an error. */
+  /* A service. *response is the host's memory, valid until release() or the end of the call; also set on an error, to
+   * what set_error() of a plugin would say. response may be NULL. Blocks. */
   forge_status (*call)(const forge_host_v1 *, forge_cx, forge_str service, forge_str request, forge_str *response);
+  /* Gives the memory of a response back before the call ends. What is no such memory is ignored. */
   void (*release)(const forge_host_v1 *, forge_cx, const uint8_t *ptr);
 };
 
 /* The plugin's: constant, valid as long as the process lives. */
 typedef struct forge_plugin_v1 {
   uint32_t struct_size; /* sizeof(forge_plugin_v1) */
-  uint16_t abi_major, abi_minor;
-  uint16_t min_host_minor; /* the lowest minor version of a host that it can work with */
+  uint16_t abi_major, abi_minor; /* FORGE_ABI_MAJOR, FORGE_ABI_MINOR */
+  uint16_t min_host_minor; /* the lowest minor version of a host that it can work with; a lower one refuses it */
   uint16_t reserved0;
   uint32_t reserved1;
   uint64_t flags;
-  forge_str manifest; /* FORGE_LIT(FORGE_MANIFEST(...)) */
-  /* Once, before anything else. Keep host; *state is yours. */
+  forge_str manifest; /* FORGE_LIT_INIT(FORGE_MANIFEST(...)): the same bytes that stand in the file */
+  /* Once, before anything else. Keep host; *state is yours, and may be NULL. */
   forge_status (*init)(const forge_host_v1 *host, forge_cx cx, void **state);
   /* One message. From any thread, any number at once, unless FORGE_PF_SERIAL. */
   forge_status (*call)(void *state, forge_cx cx, forge_str method, forge_str request);
@@ -99,7 +150,7 @@ typedef struct forge_plugin_v1 {
   void (*fini)(void *state);
 } forge_plugin_v1;
 
-/* What a plugin exports: no side effects, the same answer every time. */
+/* What a plugin exports as FORGE_ENTRY_V1: no side effects, the same answer every time. */
 typedef const forge_plugin_v1 *(*forge_plugin_entry_v1_fn)(void);
 
 /* The platform that this is compiled for. <stdint.h> of glibc defines __GLIBC__. */
@@ -134,7 +185,11 @@ typedef const forge_plugin_v1 *(*forge_plugin_entry_v1_fn)(void);
 #define FORGE_PLATFORM FORGE_OS_ "-" FORGE_ARCH_ FORGE_LIBC_
 #endif
 
-/* FORGE_MANIFEST("acme-sign", "1.0.0", "c", "[\"sign\"]"): forge finds it in the file before it maps the file. */
+/* FORGE_MANIFEST("acme-sign", "1.0.0", "c", "[\"acme_sign\"]"): forge finds it in the file before it maps the file.
+ * name     of the plugin, as [plugins.NAME] says it: lower-case letters, digits and -
+ * version  of the plugin: semver
+ * runtime  what it is written in: c, c++, go, rust, zig, other
+ * pipes    the names of its pipes, as describe says them: a JSON array */
 #define FORGE_MANIFEST(name, version, runtime, pipes)                                                       \
   "FORGE-PLUGIN-MANIFEST-1\n{\"name\":\"" name "\",\"version\":\"" version "\",\"abi\":\"1.0\",\"platform\":\"" \
   FORGE_PLATFORM "\",\"runtime\":\"" runtime "\",\"pipes\":" pipes "}"
@@ -146,7 +201,7 @@ static inline forge_str forge_str_of(const char *text, size_t len) {
   return str;
 }
 
-/* A string literal, at run time and as the initial value of a static. */
+/* A string literal, as an expression and as the initial value of a static. */
 #define FORGE_LIT(s) forge_str_of("" s, sizeof(s) - 1)
 #define FORGE_LIT_INIT(s) { (const uint8_t *)("" s), sizeof(s) - 1 }
 

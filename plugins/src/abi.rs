@@ -20,6 +20,9 @@ pub const PREFER_PROCESS: u64 = 1 << 1;
 /// [`PluginV1::flags`]: who does not know one of these must refuse the plugin. The others may be ignored.
 pub const MUST_UNDERSTAND: u64 = 0xffff_ffff_0000_0000;
 
+/// [`HostV1::features`]: the plugin is alone in its process.
+pub const OWN_PROCESS: u64 = 1;
+
 /// The platform that this is compiled for, as the line spells it: `linux-x86_64-gnu`.
 pub const PLATFORM: &[&str] = &[std::env::consts::OS, "-", std::env::consts::ARCH, LIBC];
 
@@ -94,7 +97,7 @@ pub struct HostV1 {
     pub abi_major: u16,
     /// [`MINOR`] as the host was compiled.
     pub abi_minor: u16,
-    /// Bit 0: the plugin is alone in its process.
+    /// [`OWN_PROCESS`].
     pub features: u64,
     /// The host's own.
     pub this: *mut c_void,

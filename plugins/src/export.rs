@@ -192,6 +192,8 @@ impl State {
             name: self.manifest.name.to_owned(),
             version: self.manifest.version.to_owned(),
             build: self.manifest.build.map(ToOwned::to_owned),
+            // This crate was compiled with the names of all that it asks for, and each was there from the start.
+            needs: Vec::new(),
             pipes: self.pipes.iter().map(|pipe| (pipe.describe)()).collect(),
         }
     }

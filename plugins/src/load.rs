@@ -2,33 +2,44 @@
 //! Does not know what the pipes do, nor which of them the project file names.
 
 mod calls;
+mod child;
+mod conformance;
 mod copy;
 mod elf;
 mod error;
 mod handshake;
+mod kinds;
+mod library;
 mod manifest;
+mod owners;
 mod registry;
+mod search;
 mod services;
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use forge_schemas::{
-    Describe, Digest, Failure, FailureClass, Hello, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes,
-    TakesReply,
+    Digest, Failure, FailureClass, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes, TakesReply,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::abi::{self, CallId, Entry, PluginV1, Status, Str};
+use crate::abi::{CallId, Entry, PluginV1, Status, Str};
 use crate::refusal::Refusal;
 use crate::{Host, Renderer};
-use calls::Ended;
+use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
+pub use child::{Nursery, end_only_by_leaving, leave, plugin_host};
+pub use conformance::Rule;
 pub use error::LoadError;
+use library::Hashed;
+pub use library::Library;
+pub use owners::Owners;
 pub use registry::Plugins;
+pub use search::Found;
 
 /// A plugin that has been found good, is initialized, and answers calls from any thread, several at once. Its library
 /// stays mapped for as long as the process lives.
@@ -40,13 +51,34 @@ pub struct Plugin {
     file: Option<Hashed>,
     path: Option<PathBuf>,
     info: PluginInfo,
-    open: Open,
+    peer: Box<dyn Peer>,
 }
 
-/// Some bytes, hashed when somebody asks: a run that uses what comes with forge never does.
-struct Hashed {
-    bytes: Vec<u8>,
-    digest: OnceLock<Digest>,
+/// Who answers at the other end of the line.
+trait Peer: Send + Sync {
+    /// One message and its answer. While it lasts, the plugin may ask for `services`, from any thread; when this returns,
+    /// none does.
+    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Result<Vec<u8>, Refusal>;
+
+    /// Whether the plugin wants one call at a time.
+    fn one_at_a_time(&self) -> bool;
+
+    /// Where it is.
+    fn home(&self) -> Home;
+
+    /// How often it has died.
+    fn deaths(&self) -> u32 {
+        0
+    }
+}
+
+/// Where a plugin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// In this process.
+    Here,
+    /// In a child process.
+    Child,
 }
 
 /// The C side of a plugin between `init` and `fini`.
@@ -64,21 +96,36 @@ unsafe impl Send for Open {}
 unsafe impl Sync for Open {}
 
 impl Plugin {
-    /// Opens a library. It is read once, and judged by its manifest before any of it is mapped; what is mapped is what
-    /// was read and what is hashed, whatever happens to the file.
+    /// Opens a library in this process. It is read once, and judged by its manifest before any of it is mapped; what is
+    /// mapped is what was read and what is hashed, whatever happens to the file.
     pub fn open(path: &Path) -> Result<Plugin, LoadError> {
-        handshake::open(path, None)
+        Library::read(path)?.load()
     }
 
     /// Opens a library that must be of this build: one that comes with forge. Another one [is
     /// stale](LoadError::is_stale).
     pub fn open_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
-        handshake::open(path, Some(build))
+        let library = Library::read(path)?;
+        library.judge()?;
+        library.check_build(build)?;
+        library.load()
     }
 
     /// Takes a plugin that is linked in.
     pub fn linked(entry: Entry) -> Result<Plugin, LoadError> {
         handshake::linked(entry)
+    }
+
+    fn new(manifest: &Manifest, info: PluginInfo, peer: Box<dyn Peer>) -> Plugin {
+        let Manifest { name, version, abi, .. } = manifest.clone();
+        Plugin { name, version, abi, file: None, path: None, info, peer }
+    }
+
+    /// The same with no pipes but these.
+    #[must_use]
+    pub fn only(mut self, pipes: &[String]) -> Plugin {
+        self.info.pipes.retain(|pipe| pipes.contains(&pipe.name));
+        self
     }
 
     /// Its name.
@@ -98,12 +145,12 @@ impl Plugin {
 
     /// The sha256 of its file. None for what is linked in: the executable's own.
     pub fn digest(&self) -> Option<Digest> {
-        self.file.as_ref().map(|file| *file.digest.get_or_init(|| Digest::of(&file.bytes)))
+        self.file.as_ref().map(Hashed::digest)
     }
 
     /// Whether both were opened from the same bytes.
     fn is_same_file(&self, other: &Plugin) -> bool {
-        self.file.as_ref().zip(other.file.as_ref()).is_some_and(|(one, other)| one.bytes == other.bytes)
+        self.file.as_ref().zip(other.file.as_ref()).is_some_and(|(one, other)| one.digest() == other.digest())
     }
 
     /// Its file. None for what is linked in.
@@ -111,9 +158,19 @@ impl Plugin {
         self.path.as_deref()
     }
 
+    /// Where it is.
+    pub fn home(&self) -> Home {
+        self.peer.home()
+    }
+
     /// What it was built from, where it says so.
     pub fn build(&self) -> Option<&str> {
         self.info.build.as_deref()
+    }
+
+    /// Whether it is of forge's own build: what comes with forge.
+    fn comes_with_forge(&self) -> bool {
+        self.build() == Some(crate::BUILD_ID)
     }
 
     /// What it says of itself and its pipes.
@@ -139,9 +196,9 @@ impl Plugin {
 
     /// What lies now where a step would put something. A plugin that does not know the question has found nothing.
     pub fn probe(&self, probe: &Probe, host: &dyn Host) -> Result<ProbeReply, Failure> {
-        match self.open.ask("probe", probe, &Running(host)) {
+        match ask(&*self.peer, "probe", probe, &Running(host)) {
             Err(refusal) if refusal.status == Status::UNIMPLEMENTED => Ok(ProbeReply::default()),
-            answer => answer.map_err(|refusal| self.named(refusal.failure)),
+            answer => answer.map_err(|refusal| self.blamed(refusal.failure)),
         }
     }
 
@@ -151,11 +208,21 @@ impl Plugin {
         request: &impl Serialize,
         services: &dyn Services,
     ) -> Result<A, Failure> {
-        self.open.ask(method, request, services).map_err(|refusal| self.named(refusal.failure))
+        ask(&*self.peer, method, request, services).map_err(|refusal| self.blamed(refusal.failure))
     }
 
-    /// A bug is named after its plugin, so that the user knows whom to tell.
-    fn named(&self, mut failure: Failure) -> Failure {
+    /// One message, as bytes.
+    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Result<Vec<u8>, Refusal> {
+        self.peer.call(method, request, services)
+    }
+
+    fn one_at_a_time(&self) -> bool {
+        self.peer.one_at_a_time()
+    }
+
+    /// A failure of this plugin: a bug is named after it, so that the user knows whom to tell.
+    #[must_use]
+    pub fn blamed(&self, mut failure: Failure) -> Failure {
         if failure.class == FailureClass::Bug {
             failure.message = format!("bug in plugin `{}` {}: {}", self.name, self.version, failure.message);
         }
@@ -163,34 +230,36 @@ impl Plugin {
     }
 }
 
-impl Open {
-    /// One message and its answer.
-    fn ask<A: DeserializeOwned>(
-        &self,
-        method: &str,
-        request: &impl Serialize,
-        services: &dyn Services,
-    ) -> Result<A, Refusal> {
-        let request = serde_json::to_vec(request)
-            .map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))?;
-        let body = self.call(method, &request, services).body()?;
-        serde_json::from_slice(&body).map_err(|error| Refusal::protocol(&format!("the answer to `{method}`"), error))
-    }
+/// One message and its answer, as what they say.
+fn ask<A: DeserializeOwned>(
+    peer: &dyn Peer,
+    method: &str,
+    request: &impl Serialize,
+    services: &dyn Services,
+) -> Result<A, Refusal> {
+    let request =
+        serde_json::to_vec(request).map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))?;
+    let body = peer.call(method, &request, services)?;
+    serde_json::from_slice(&body).map_err(|error| Refusal::protocol(&format!("the answer to `{method}`"), error))
+}
 
-    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Ended {
+impl Peer for Open {
+    fn call(&self, method: &str, request: &[u8], services: &dyn Services) -> Result<Vec<u8>, Refusal> {
         let _turn = self.one_at_a_time.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
-        calls::run(services, |call: CallId| match self.table.call {
+        let ended = calls::run(services, |call: CallId| match self.table.call {
             // SAFETY: the handshake has checked the table; method and request live until the call has returned.
             Some(function) => unsafe { function(self.state, call, Str::of(method.as_bytes()), Str::of(request)) },
             None => Status::UNIMPLEMENTED,
-        })
+        });
+        ended.body()
     }
 
-    fn describe(&self) -> Result<PluginInfo, Refusal> {
-        let services = services::NAMES.iter().map(|name| (*name).to_owned()).collect();
-        let abi = format!("{}.{}", abi::MAJOR, abi::MINOR);
-        let host = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), abi, services };
-        self.ask("describe", &Describe { host }, &Nothing)
+    fn one_at_a_time(&self) -> bool {
+        self.one_at_a_time.is_some()
+    }
+
+    fn home(&self) -> Home {
+        Home::Here
     }
 }
 

@@ -15,27 +15,37 @@ use serde_json::Value;
 
 use crate::template::{Names, Template};
 
-/// The code for one kind of step, and one kind of table in the project file.
+/// The code for one kind of step, and one kind of table in the project file. It has no state: what one call learns, the
+/// next is told by forge. The [crate's page](crate) has a whole one.
 pub trait Pipe {
-    /// Its table in the project file.
+    /// Its table in the project file: `acme_upload` for `[[acme_upload]]`. Lower-case letters, digits and `_`; no name of
+    /// another pipe of the project, nor of one that comes with forge.
     const NAME: &'static str;
     /// One line for people.
     const SUMMARY: &'static str;
-    /// One table. The doc comments of its fields are the manual.
+    /// One table, without its `id`, which is [`Given::table`]'s. The doc comments of its fields are the manual, and what an
+    /// editor shows. With `#[serde(deny_unknown_fields)]` a misspelt key is a mistake that names the nearest one.
+    /// A [`Template`] may name what is only known a platform; any other text has been rendered when it arrives.
     type Settings: DeserializeOwned + JsonSchema;
-    /// What `plan` tells `run`: all that decides what comes out, resolved.
+    /// What `plan` tells `run`: all that decides what comes out, resolved. It is part of the step's fingerprint, so what
+    /// changes nothing does not belong in it.
     type Params: Serialize + DeserializeOwned;
 
-    /// The kinds it can make.
+    /// The kinds it can make: kinds of the plugin's own, `PLUGIN.kind`, with the JSON Schema of their detail; and kinds of
+    /// forge's, [by their types](kind). What a step declares must be of one of these.
     fn makes() -> Vec<KindInfo>;
 
-    /// Which artifacts a table takes, and which source files it must read to plan. Pure.
+    /// Which artifacts a table takes, and which source files it must read to plan. Pure. A selector names the key that it
+    /// comes from, for the caret under a selector that nothing answers. The problems are mistakes of the user.
     fn takes(settings: &Self::Settings) -> Result<Wants, Vec<Problem>>;
 
-    /// The steps of a table, or all that is wrong with it. Pure.
+    /// The steps of a table, or all that is wrong with it. Pure: the same settings, facts and offers give the same steps in
+    /// the same order. A step takes offers that it was shown, by name, and declares all that it will make.
     fn plan(settings: &Self::Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>>;
 
-    /// Does one step. Acts through `host`, and in `host.dir()`, and nowhere else.
+    /// Does one step. Acts through `host`, and in `host.dir()`, and nowhere else. It makes what the step declared: what is
+    /// missing at the end, and what was not declared, is a bug of the pipe. It may run again after it has failed or was
+    /// killed in its midst, and so asks before it changes something remote.
     fn run(params: &Self::Params, step: &Step, host: &dyn Host) -> Result<(), Failure>;
 
     /// What lies now where a step with a remote effect would put something. Only looks: of `host` it has GET, HEAD and
@@ -64,17 +74,20 @@ pub struct Given<'a> {
     pub offers: &'a [Offer],
     /// The source files that it asked for.
     pub sources: &'a [SourceText],
-    /// Renders templates.
+    /// Renders templates; [`Given::render`] calls it.
     pub renderer: &'a dyn Renderer,
 }
 
 /// Renders a template with the facts and further names. Any thread of a pipe may ask, several at once.
 pub trait Renderer: Sync {
-    /// The text, or what is wrong with the template.
+    /// The text of a template that may name the facts and the members of `names`, an object; or what is wrong with the
+    /// template, as a phrase.
     fn render(&self, template: &str, names: &Value) -> Result<String, String>;
 }
 
-/// All that a pipe may do to the world. Calls block; any thread may make them, several at once.
+/// All that a pipe may do to the world. Calls block; any thread may make them, several at once, until `run` returns. Their
+/// failures are to be passed on: where the run is interrupted, what waits ends with one of class
+/// [`Cancelled`](forge_schemas::FailureClass::Cancelled).
 pub trait Host: Sync {
     /// What the step takes, made, in the order of `step.takes`.
     fn inputs(&self) -> &[Artifact];
@@ -84,19 +97,27 @@ pub trait Host: Sync {
     fn root(&self) -> &Path;
     /// An empty directory of this step alone; absolute. What it emits is moved out of here.
     fn dir(&self) -> &Path;
-    /// Starts a program and waits for it. A program that fails is no failure of this call.
+    /// Starts a program and waits for it. There is no shell. Its output goes to the task's log line by line, secrets
+    /// masked; its environment is what the step names, what its table is granted, and little else. A program that fails is
+    /// no failure of this call; one that can't be started is.
     fn exec(&self, command: &Command) -> Result<Exit, Failure>;
-    /// Sends a request. An answer of status 400 and more is no failure of this call.
+    /// Sends a request, with the credentials that the user has named for its host: a pipe never has them. What may be
+    /// repeated is tried again for about 40 seconds. An answer of status 400 and more is no failure of this call, except for
+    /// credentials that are refused; no answer is one of class [`Network`](forge_schemas::FailureClass::Network).
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure>;
-    /// An artifact that the step declared is made. Answers as it lies in the store.
+    /// An artifact that the step declared is made. Its file is moved away. Answers it as it lies in the store, with digest
+    /// and size. A file outside of `dir`, a name that was not declared or is emitted twice, and a detail that is not of its
+    /// kind's schema are failures.
     fn emit(&self, emit: &Emit) -> Result<Artifact, Failure>;
     /// Says something to the user: one line.
     fn log(&self, level: Level, message: &str);
-    /// How far the step is. `total` 0 where that is not known. May be called in a tight loop.
+    /// How far the step is: so much of `total`, in any unit, 0 where that is not known. May be called in a tight loop.
     fn progress(&self, done: u64, total: u64, message: &str);
-    /// Whether the step should stop soon.
+    /// Whether the step should stop soon: the run was interrupted, or its time is up. One that goes on is killed after a
+    /// few seconds, where it runs in a process of its own.
     fn cancelled(&self) -> bool;
-    /// Keeps what a remote side answered, for a later run of the same task.
+    /// Keeps what a remote side answered, for a later run of the same task: the address of an upload that was begun. A
+    /// later value replaces an earlier one of that key.
     fn remember(&self, key: &str, value: &Value) -> Result<(), Failure>;
     /// What was remembered under `key`; null for nothing.
     fn recall(&self, key: &str) -> Result<Value, Failure>;
@@ -135,7 +156,7 @@ impl Given<'_> {
     }
 }
 
-/// A kind, described by its type.
+/// A kind, described by its type: its name, and the JSON Schema of its detail.
 pub fn kind<K: Kind + JsonSchema>() -> KindInfo {
     KindInfo { name: K::NAME.to_owned(), detail: schemars::schema_for!(K).to_value() }
 }

@@ -29,6 +29,15 @@
 #ifndef DESCRIBED
 #define DESCRIBED "odd"
 #endif
+#ifndef ABI_MINOR
+#define ABI_MINOR FORGE_ABI_MINOR
+#endif
+#ifndef NEEDS
+#define NEEDS "[]"
+#endif
+#ifndef MAKES
+#define MAKES "[]"
+#endif
 #ifndef FINI
 #define FINI fini
 #endif
@@ -73,7 +82,12 @@ static forge_status init(const forge_host_v1 *given, forge_cx cx, void **state) 
 #endif
 }
 
-__attribute__((unused)) static void fini(void *state) { (void)state; }
+__attribute__((unused)) static void fini(void *state) {
+  (void)state;
+#ifdef LEAVES
+  fclose(fopen(LEAVES, "w"));
+#endif
+}
 
 /* Asks for everything in the name of a call that is over. */
 static void *be_late(void *out) {
@@ -117,6 +131,8 @@ static forge_status run(forge_cx cx, forge_str request) {
   forge_str hole = {NULL, 5};
   if (says(request, "ask_late")) return late(cx);
   if (says(request, "bad_services")) return bad_services(cx);
+  if (says(request, "alone"))
+    return host->log(host, cx, FORGE_INFO, host->features & FORGE_HF_OWN_PROCESS ? FORGE_LIT("alone") : FORGE_LIT("in company"), FORGE_LIT(""));
   if (says(request, "status_77")) return 77;
   if (says(request, "bad_error")) {
     host->set_error(host, cx, FORGE_LIT("\xff\xfe"));
@@ -146,14 +162,14 @@ static forge_status run(forge_cx cx, forge_str request) {
 static forge_status call(void *state, forge_cx cx, forge_str method, forge_str request) {
   (void)state;
   if (says(method, "describe"))
-    return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"pipes\":[{\"name\":\"" DESCRIBED
-                                           "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":[]}]}"));
+    return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"needs\":" NEEDS ",\"pipes\":[{\"name\":\"" DESCRIBED
+                                           "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":" MAKES "}]}"));
   if (says(method, "run")) return run(cx, request);
   if (says(method, "takes")) return FORGE_OK;
   return FORGE_UNIMPLEMENTED;
 }
 
-static const forge_plugin_v1 table = {TABLE_SIZE, ABI_MAJOR, FORGE_ABI_MINOR,           MIN_HOST_MINOR, 0,    0,
+static const forge_plugin_v1 table = {TABLE_SIZE, ABI_MAJOR, ABI_MINOR,                 MIN_HOST_MINOR, 0,    0,
                                       FLAGS,      FORGE_LIT_INIT(HANDED_OUT), init, call,           FINI};
 
 FORGE_EXPORT const forge_plugin_v1 *ENTRY(void) {

@@ -36,6 +36,9 @@ pub struct PluginInfo {
     /// What it was built from, where it must match its executable exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
+    /// The services that it can't do without. A forge that has not all of them refuses it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// Its pipes.
     pub pipes: Vec<PipeInfo>,
 }

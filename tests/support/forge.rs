@@ -128,6 +128,19 @@ impl Running {
         }
     }
 
+    /// Waits for an event of this type: `log`.
+    pub fn wait_for(&mut self, event: &str) {
+        let mut line = String::new();
+        while self.events.read_line(&mut line).expect("events can be read") > 0 {
+            let told: Value = serde_json::from_str(&line).expect("an event is JSON");
+            if told["event"]["type"] == event {
+                return;
+            }
+            line.clear();
+        }
+        panic!("the run has ended, and no `{event}` was told")
+    }
+
     /// The process id of forge.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod disk;
 pub mod docker;
+pub mod files;
 pub mod forge;
 pub mod program;
 pub mod project;

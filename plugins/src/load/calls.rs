@@ -11,12 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use forge_schemas::Level;
 
 use super::services::Services;
-use crate::abi::{CallId, HostV1, MAJOR, MAX_MESSAGE, MINOR, Status, Str};
+use crate::abi::{CallId, HostV1, MAJOR, MAX_MESSAGE, MINOR, OWN_PROCESS, Status, Str};
 use crate::panics::caught;
 use crate::refusal::Refusal;
 
-/// What every plugin is given.
-pub(super) static HOST: HostV1 = HostV1 {
+/// What a plugin is given in forge's own process.
+pub(super) static HOST: HostV1 = FUNCTIONS;
+
+/// What a plugin is given that is alone in its process.
+pub(super) static HOST_OF_ONE: HostV1 = HostV1 { features: OWN_PROCESS, ..FUNCTIONS };
+
+const FUNCTIONS: HostV1 = HostV1 {
     struct_size: size_of::<HostV1>() as u32,
     abi_major: MAJOR,
     abi_minor: MINOR,
@@ -81,6 +86,8 @@ impl Ended {
         match (self.status, self.said.broken) {
             (Status::OK, Some(what)) => Err(Refusal::new(Status::PROTOCOL, what)),
             (Status::OK, None) => Ok(self.said.reply.unwrap_or_else(|| b"{}".to_vec())),
+            // It has passed on the status that we had answered.
+            (Status::PROTOCOL, Some(what)) if self.said.error.is_none() => Err(Refusal::new(Status::PROTOCOL, what)),
             (status, _) => Err(Refusal::answered("the plugin", status, self.said.error.as_deref())),
         }
     }

@@ -43,6 +43,11 @@ impl LoadError {
         &self.message
     }
 
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// Whether it is sound, but was built from other sources than this executable.
     pub fn is_stale(&self) -> bool {
         self.is_stale

@@ -1,23 +1,21 @@
-//! From a file to a plugin that answers, step by step; each step can refuse, with its own words.
+//! From a library that was judged to a plugin that answers, step by step; each step can refuse, with its own words.
 //! Does not know pipes beyond their names.
 
 use std::error::Error as _;
 use std::ffi::{c_int, c_void};
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::ptr;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
-use forge_schemas::PluginInfo;
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use forge_schemas::{Describe, Hello, PluginInfo};
+use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
 use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
-use super::services::Nothing;
-use super::{Hashed, Open, Plugin, calls, elf};
-use crate::abi::{Entry, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
+use super::services::{self, Nothing};
+use super::{Open, Peer, Plugin, ask, calls};
+use crate::abi::{Entry, HostV1, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
 const ENTRY: &str = "forge_plugin_entry_v";
@@ -30,66 +28,32 @@ const RTLD_NODELETE: c_int = 0x80;
 #[cfg(not(target_os = "macos"))]
 const RTLD_NODELETE: c_int = 0x1000;
 
-pub(super) fn open(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
-    open_file(path, build).map_err(|error| error.of(path))
+/// Maps a library that was judged, and starts it.
+pub(super) fn load(bytes: &[u8]) -> Result<Plugin, LoadError> {
+    load_for(bytes, &calls::HOST)
 }
 
+/// The same in a process that has nothing else in it.
+pub(super) fn load_alone(bytes: &[u8]) -> Result<Plugin, LoadError> {
+    load_for(bytes, &calls::HOST_OF_ONE)
+}
+
+fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
+    let (manifest, marked) = manifest::find(bytes)?;
+    manifest.judge()?;
+    let table = check_table(map(bytes)?())?;
+    if manifest_of(table)? != marked {
+        return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
+    }
+    start(table, &manifest, host)
+}
+
+/// Starts a plugin that is linked in.
 pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
     let table = check_table(entry())?;
     let (manifest, _) = manifest::find(manifest_of(table)?)?;
-    manifest::judge(&manifest)?;
-    start(table, manifest)
-}
-
-fn open_file(path: &Path, build: Option<&str>) -> Result<Plugin, LoadError> {
-    let bytes = read(path)?;
-    let (manifest, raw) = manifest::find(&bytes)?;
-    manifest::judge(&manifest)?;
-    check_build(&manifest, build)?;
-    check_whole(&bytes)?;
-    let table = check_table(map(&bytes)?())?;
-    if manifest_of(table)? != raw {
-        return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
-    }
-    let plugin = start(table, manifest)?;
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let file = Some(Hashed { bytes, digest: OnceLock::new() });
-    Ok(Plugin { file, path: Some(path), ..plugin })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |error: io::Error| LoadError::new(format!("can't be read: {error}"));
-    let kind = fs::metadata(path).map_err(unreadable)?.file_type();
-    if kind.is_dir() {
-        return Err(LoadError::new("it is a directory").help("name the library in it"));
-    }
-    if !kind.is_file() {
-        return Err(LoadError::new("it is not a file").help("name a library"));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    match bytes.is_empty() {
-        true => Err(LoadError::new("the file is empty").help("install the plugin again")),
-        false => Ok(bytes),
-    }
-}
-
-fn check_build(manifest: &Manifest, build: Option<&str>) -> Result<(), LoadError> {
-    let theirs = manifest.build.as_deref().unwrap_or("unknown");
-    match build {
-        Some(ours) if ours != theirs => {
-            Err(LoadError::new(format!("it is of another build than this forge (build {theirs}, not {ours})"))
-                .help("run `cargo build` in forge's source tree, or install forge and its pipes together")
-                .stale())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_whole(bytes: &[u8]) -> Result<(), LoadError> {
-    match elf::cut_short(bytes) {
-        Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
-        None => Ok(()),
-    }
+    manifest.judge()?;
+    start(table, &manifest, &calls::HOST)
 }
 
 /// Maps a copy of the bytes for ever, and finds the entry.
@@ -97,7 +61,7 @@ fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let copy = Copy::of(bytes).map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
     // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
     // is to be trusted; more cannot be known.
-    let library = unsafe { Library::open(Some(copy.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+    let library = unsafe { unix::Library::open(Some(copy.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
         .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, copy.path()))))?;
     let entry = symbol(&library, MAJOR).map(|symbol| {
         // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
@@ -116,7 +80,7 @@ fn reason(error: &libloading::Error, copy: &Path) -> String {
     text.replace(&format!("{}: ", copy.display()), "")
 }
 
-fn symbol(library: &Library, major: u16) -> Option<*mut c_void> {
+fn symbol(library: &unix::Library, major: u16) -> Option<*mut c_void> {
     // SAFETY: only its address is asked for.
     let symbol = unsafe { library.get::<*mut c_void>(format!("{ENTRY}{major}").as_str()) }.ok()?;
     Some(symbol.as_raw_ptr()).filter(|address| !address.is_null())
@@ -157,9 +121,12 @@ fn check_table(table: *const PluginV1) -> Result<&'static PluginV1, LoadError> {
     }
     if table.flags & MUST_UNDERSTAND != 0 {
         let flags = table.flags & MUST_UNDERSTAND;
-        return Err(
-            LoadError::new(format!("it asks for what this forge can't do (flags {flags:#x})")).help("update forge")
-        );
+        return Err(LoadError::new(format!(
+            "it asks for what this forge can't do (flags {flags:#x}): it was made for plugin ABI {MAJOR}.{}, this forge \
+             speaks {MAJOR}.{MINOR}",
+            table.abi_minor
+        ))
+        .help("update forge"));
     }
     if table.init.is_none() || table.call.is_none() || table.fini.is_none() {
         return wrong("a function of its table is missing".to_owned());
@@ -174,26 +141,34 @@ fn manifest_of(table: &'static PluginV1) -> Result<&'static [u8], LoadError> {
 }
 
 /// `init`, `describe`, and whether all that was said fits together.
-fn start(table: &'static PluginV1, manifest: Manifest) -> Result<Plugin, LoadError> {
+fn start(table: &'static PluginV1, manifest: &Manifest, host: &'static HostV1) -> Result<Plugin, LoadError> {
     let Some(init) = table.init else {
         return Err(LoadError::new("a function of its table is missing").help(TELL));
     };
-    let state = initialize(init).map_err(|refusal| refused("init", &refusal))?;
+    let state = initialize(init, host).map_err(|refusal| refused("init", &refusal))?;
     let one_at_a_time = (table.flags & SERIAL != 0).then(|| Mutex::new(()));
     let open = Open { table, state, one_at_a_time };
-    let info = open.describe().map_err(|refusal| refused("describe", &refusal))?;
-    check_info(&manifest, &info)?;
-    let Manifest { name, version, abi, .. } = manifest;
-    Ok(Plugin { name, version, abi, file: None, path: None, info, open })
+    let info = describe(&open).map_err(|refusal| refused("describe", &refusal))?;
+    check_info(manifest, &info)?;
+    check_needs(manifest, &info)?;
+    Ok(Plugin::new(manifest, info, Box::new(open)))
 }
 
-fn initialize(init: Init) -> Result<*mut c_void, Refusal> {
+fn initialize(init: Init, host: &'static HostV1) -> Result<*mut c_void, Refusal> {
     let mut state = ptr::null_mut();
     let ended = calls::run(&Nothing, |call| {
         // SAFETY: the host is a constant; there is room for the state.
-        unsafe { init(&raw const calls::HOST, call, &raw mut state) }
+        unsafe { init(host, call, &raw mut state) }
     });
     ended.body().map(|_| state)
+}
+
+/// What a plugin says of itself.
+pub(super) fn describe(peer: &dyn Peer) -> Result<PluginInfo, Refusal> {
+    let services = services::NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let abi = format!("{MAJOR}.{MINOR}");
+    let host = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), abi, services };
+    ask(peer, "describe", &Describe { host }, &Nothing)
 }
 
 fn refused(method: &str, refusal: &Refusal) -> LoadError {
@@ -206,7 +181,7 @@ fn refused(method: &str, refusal: &Refusal) -> LoadError {
     }
 }
 
-fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
+pub(super) fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
     let described: Vec<&str> = info.pipes.iter().map(|pipe| pipe.name.as_str()).collect();
     let differs = |what: &str, manifest: &str, described: &str| {
         Err(LoadError::new(format!("its manifest says {what} `{manifest}`, and it describes itself as `{described}`"))
@@ -222,4 +197,17 @@ fn check_info(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
         return differs("pipes", &manifest.pipes.join(", "), &described.join(", "));
     }
     Ok(())
+}
+
+fn check_needs(manifest: &Manifest, info: &PluginInfo) -> Result<(), LoadError> {
+    let Some(missing) = info.needs.iter().find(|need| !services::NAMES.contains(&need.as_str())) else {
+        return Ok(());
+    };
+    let Manifest { name, version, abi, .. } = manifest;
+    Err(LoadError::new(format!(
+        "plugin `{name}` {version} (plugin ABI {abi}) needs the service `{missing}`, which forge {} (plugin ABI \
+         {MAJOR}.{MINOR}) does not have",
+        env!("CARGO_PKG_VERSION")
+    ))
+    .help("update forge, or install an older version of the plugin"))
 }

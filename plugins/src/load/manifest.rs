@@ -17,10 +17,37 @@ pub(super) struct Manifest {
     /// The version of the line that it was made for: `1.0`.
     pub(super) abi: String,
     pub(super) platform: String,
+    /// What it is written in.
+    #[serde(default)]
+    pub(super) runtime: Option<String>,
+    /// What it was made with.
+    #[serde(default)]
+    pub(super) sdk: Option<String>,
     #[serde(default)]
     pub(super) build: Option<String>,
     #[serde(default)]
     pub(super) pipes: Vec<String>,
+}
+
+impl Manifest {
+    /// Whether it allows to go on: the ABI and the platform are ours.
+    pub(super) fn judge(&self) -> Result<(), LoadError> {
+        let Manifest { name, version, abi, platform, .. } = self;
+        if abi.split_once('.').map_or(abi.as_str(), |(major, _)| major).parse() != Ok(MAJOR) {
+            return Err(LoadError::new(format!(
+                "plugin `{name}` {version} needs plugin ABI {abi}, this forge speaks {MAJOR}.{MINOR}"
+            ))
+            .help(format!("update forge, or install a build of the plugin for ABI {MAJOR}")));
+        }
+        let ours = abi::platform();
+        if *platform != ours {
+            return Err(LoadError::new(format!(
+                "plugin `{name}` {version} is built for {platform}, this forge runs on {ours}"
+            ))
+            .help(format!("install the build of the plugin for {ours}")));
+        }
+        Ok(())
+    }
 }
 
 /// The manifest in `bytes`, and its bytes from the marker on. More than one that differ, or none, is an error. A marker
@@ -45,25 +72,6 @@ pub(super) fn find(bytes: &[u8]) -> Result<(Manifest, &[u8]), LoadError> {
         (several, _) => Err(LoadError::new(format!("it holds {several} different manifests"))
             .help("link one plugin into a library, not several")),
     }
-}
-
-/// Whether the manifest allows to go on.
-pub(super) fn judge(manifest: &Manifest) -> Result<(), LoadError> {
-    let Manifest { name, version, abi, platform, .. } = manifest;
-    if abi.split_once('.').map_or(abi.as_str(), |(major, _)| major).parse() != Ok(MAJOR) {
-        return Err(LoadError::new(format!(
-            "plugin `{name}` {version} needs plugin ABI {abi}, this forge speaks {MAJOR}.{MINOR}"
-        ))
-        .help(format!("update forge, or install a build of the plugin for ABI {MAJOR}")));
-    }
-    let ours = abi::platform();
-    if *platform != ours {
-        return Err(LoadError::new(format!(
-            "plugin `{name}` {version} is built for {platform}, this forge runs on {ours}"
-        ))
-        .help(format!("install the build of the plugin for {ours}")));
-    }
-    Ok(())
 }
 
 fn no_plugin() -> LoadError {

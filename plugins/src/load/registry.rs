@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use forge_schemas::PipeInfo;
 
-use super::{LoadError, Plugin};
+use super::{LoadError, Plugin, kinds};
 
 /// The plugins of a run, in the order in which they were added, and their pipes by name.
 #[derive(Debug, Default)]
@@ -68,7 +68,8 @@ impl Plugins {
         }
     }
 
-    /// Adds a plugin. Two that have a pipe of the same name are an error; the same file twice is one.
+    /// Adds a plugin. Two that have a pipe of the same name are an error, and so is a kind that it may not make; the same
+    /// file twice is one.
     pub fn add(&mut self, plugin: Plugin) -> Result<(), LoadError> {
         if self.plugins.iter().any(|other| other.is_same_file(&plugin)) {
             return Ok(());
@@ -78,6 +79,11 @@ impl Plugins {
                 return Err(twice(&pipe.name, other, &plugin));
             }
         }
+        let file = plugin.path().map(Path::to_owned);
+        let plugin = kinds::settle(plugin, &self.plugins).map_err(|error| match &file {
+            Some(file) => error.of(file),
+            None => error,
+        })?;
         let index = self.plugins.len();
         for (place, pipe) in plugin.info().pipes.iter().enumerate() {
             self.pipes.insert(pipe.name.clone(), (index, place));

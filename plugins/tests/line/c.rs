@@ -2,14 +2,8 @@
 //! Does not judge what comes out.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// A compiler that finds the header.
-pub fn gcc() -> Command {
-    let mut gcc = Command::new("gcc");
-    gcc.arg("-I").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"));
-    gcc
-}
+pub use crate::examples::gcc_with_header as gcc;
 
 /// A source of these tests.
 pub fn source(name: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! A plugin answers the same whether it is linked in or loaded.
+//! A plugin answers the same whether it is linked in, loaded, or lives in a child.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use forge_plugin::schemas::{Exit, FailureClass, HttpResponse, Plan, PlanReply, S
 use forge_plugin::testing::{FakeHost, FakeRenderer, sample_facts};
 use serde_json::{Value, json};
 
-use crate::echo;
+use crate::{child, echo};
 
 /// All that a plugin does with these settings, as text.
 fn transcript(plugin: &Plugin, settings: &Value) -> String {
@@ -63,24 +63,29 @@ fn host() -> FakeHost {
         .on_http(|_| HttpResponse { status: 204, ..HttpResponse::default() })
 }
 
-/// The plugin, linked in and loaded.
-fn both() -> [Plugin; 2] {
-    [Plugin::linked(echo::forge_plugin).unwrap(), Plugin::open(&echo::library()).unwrap()]
+/// The plugin, linked in, loaded, and in a child.
+fn everywhere() -> [Plugin; 3] {
+    let library = echo::library();
+    [Plugin::linked(echo::forge_plugin).unwrap(), Plugin::open(&library).unwrap(), child::open(&library)]
 }
 
-/// The same from both; then as expected.
+/// The same from all; then as expected.
 #[track_caller]
 fn check(settings: &Value, expect: &expect_test::Expect) {
-    // Both are compiled from one file, under two names.
-    let [linked, loaded] = both().map(|plugin| transcript(&plugin, settings).replace("line/../echo", "echo"));
+    // They are compiled from one file, under two names.
+    let [linked, loaded, kept] =
+        everywhere().map(|plugin| transcript(&plugin, settings).replace("line/../echo", "echo"));
     assert_eq!(linked, loaded);
+    assert_eq!(linked, kept);
     expect.assert_eq(&linked.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
 #[test]
 fn describes_itself_the_same() {
-    let [linked, loaded] = both();
+    let [linked, loaded, kept] = everywhere();
     assert_eq!(linked.info(), loaded.info());
+    assert_eq!(linked.info(), kept.info());
+    assert_eq!((loaded.path(), loaded.digest()), (kept.path(), kept.digest()));
     assert_eq!((linked.path(), linked.digest()), (None, None));
     assert_eq!(loaded.build(), Some(forge_plugin::BUILD_ID));
     assert_eq!((loaded.name(), loaded.version(), loaded.abi()), ("echo", env!("CARGO_PKG_VERSION"), "1.0"));
@@ -200,7 +205,7 @@ fn panics() {
 #[test]
 fn a_panic_of_the_host_is_an_answer_to_the_pipe() {
     let step = Step { params: json!({ "text": "x", "act": "everything" }), ..Step::default() };
-    for plugin in both() {
+    for plugin in everywhere() {
         let mut host = FakeHost::new().on_exec(|_| panic!("no more processes"));
         let run = host.begin(&TableName::new("echo", "test"), &step).unwrap();
         let failure = plugin.run(&run, &host).unwrap_err();
@@ -210,9 +215,17 @@ fn a_panic_of_the_host_is_an_answer_to_the_pipe() {
 }
 
 #[test]
+fn every_rule_is_kept() {
+    for plugin in everywhere() {
+        let broken: Vec<_> = plugin.conformance().into_iter().filter(|rule| rule.broken.is_some()).collect();
+        assert_eq!(broken, []);
+    }
+}
+
+#[test]
 fn many_threads_at_once() {
     let (facts, offers) = (sample_facts(), host().offers());
-    for plugin in both() {
+    for plugin in everywhere() {
         let ask = |text: String| {
             let settings = json!({ "text": text.clone() + " {{ arch }}", "act": "fail" });
             let (table, facts, offers) = (TableName::new("echo", "test"), facts.clone(), offers.clone());

@@ -120,9 +120,26 @@ fn a_table_that_breaks_the_rules() {
     check(&["NO_TABLE"], &tell("its entry hands out no table"));
     check(&["TABLE_SIZE=56"], &tell("its table has 56 bytes, and must have 64"));
     check(&["FINI=NULL"], &tell("a function of its table is missing"));
-    check(&["FLAGS=(1ull<<40)"], "odd.so: it asks for what this forge can't do (flags 0x10000000000): update forge");
+    check(
+        &["FLAGS=(1ull<<40)", "ABI_MINOR=3"],
+        "odd.so: it asks for what this forge can't do (flags 0x10000000000): it was made for plugin ABI 1.3, this forge \
+         speaks 1.0: update forge",
+    );
     check(&["HANDED_OUT=\"other\""], &tell("the manifest that it hands out is not the one in the file"));
     check(&["DESCRIBED=\"even\""], &tell("its manifest says pipes `odd`, and it describes itself as `even`"));
+}
+
+#[test]
+fn a_service_that_it_can_not_do_without() {
+    check(&["NEEDS=\"[\\\"exec\\\"]\""], r#""odd-c""#);
+    let ours = env!("CARGO_PKG_VERSION");
+    check(
+        &["NEEDS=\"[\\\"exec\\\",\\\"time.travel\\\"]\""],
+        &format!(
+            "odd.so: plugin `odd-c` 1.0.0 (plugin ABI 1.0) needs the service `time.travel`, which forge {ours} (plugin ABI \
+             1.0) does not have: update forge, or install an older version of the plugin"
+        ),
+    );
 }
 
 #[test]
@@ -194,4 +211,46 @@ fn a_pipe_has_one_plugin() {
     let names: Vec<_> = plugins.pipes().map(|(plugin, pipe)| (plugin.name(), pipe.name.as_str())).collect();
     assert_eq!(names, [("echo", "echo"), ("odd-c", "odd")]);
     assert!(plugins.pipe("odd").is_some() && plugins.pipe("even").is_none());
+}
+
+/// Adds a plugin in C that makes this kind, beside one that comes with forge and makes `binary`.
+#[track_caller]
+fn check_kind(kind: &str, expect: Result<&str, &str>) {
+    let dir = tempfile::tempdir().unwrap();
+    let makes = format!("MAKES=\"[{{\\\"name\\\":\\\"{kind}\\\",\\\"detail\\\":{{}}}}]\"");
+    let mut plugins = Plugins::new();
+    plugins.add(Plugin::linked(echo::forge_plugin).unwrap()).unwrap();
+    let added = plugins.add(Plugin::open(&c::plugin(dir.path(), "odd", &[&makes])).unwrap());
+    let schema = added.map(|()| plugins.pipe("odd").unwrap().1.makes[0].detail.to_string());
+    match (schema, expect) {
+        (Ok(schema), Ok(expect)) => assert!(schema.contains(expect), "{schema}"),
+        (Err(error), Err(expect)) => assert_eq!(said::<()>(dir.path(), Err(error)), expect),
+        (schema, _) => panic!("{kind}: {schema:?}"),
+    }
+}
+
+#[test]
+fn kinds_bear_the_name_of_their_plugin() {
+    check_kind("odd-c.report", Ok("{}"));
+    // Forge's own mean the same whoever makes them: the schema is forge's.
+    check_kind("binary", Ok("file_name"));
+    check_kind(
+        "report",
+        Err(
+            "odd.so: it makes a kind `report`, and forge has none of that name: tell the plugin's author: a kind of its \
+             own is called `odd-c.report`",
+        ),
+    );
+    check_kind(
+        "acme.report",
+        Err(
+            "odd.so: it makes a kind `acme.report`, which only plugin `acme` may: tell the plugin's author: a kind of \
+             its own is called `odd-c.` and a name",
+        ),
+    );
+    check_kind(
+        "odd-c.",
+        Err("odd.so: it makes a kind `odd-c.`, which is no name of one: tell the plugin's author: behind the dot are \
+             lower-case letters, digits and `_`"),
+    );
 }

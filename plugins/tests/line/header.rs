@@ -3,21 +3,60 @@
 
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};
+use std::path::Path;
 use std::process::Command;
 
 use forge_plugin::abi::{CallId, HostV1, PluginV1, Status, Str, platform};
 
 use crate::c;
+use crate::examples::Example;
 
 #[test]
 fn is_clean_in_every_dialect() {
-    let source = c::source("layout.c");
     let cpp = ["-x", "c++", "-std=c++11"];
-    for dialect in [&["-std=c99"][..], &["-std=c11"], &cpp] {
-        let mut gcc = c::gcc();
-        gcc.args(dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
-        assert!(gcc.status().unwrap().success(), "{dialect:?}");
+    for source in [c::source("layout.c"), c::source("json.c"), Example::of("notify").source().join("notify.c")] {
+        for dialect in [&["-std=c99"][..], &["-std=c11"], &cpp] {
+            let mut gcc = c::gcc();
+            gcc.args(dialect).args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]).arg(&source);
+            assert!(gcc.status().unwrap().success(), "{dialect:?} {}", source.display());
+        }
     }
+}
+
+/// What `json.c` prints for these arguments.
+#[track_caller]
+fn check_json(program: &Path, arguments: [&str; 2], expect: &str) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expect);
+}
+
+#[test]
+fn messages_can_be_read_and_written_in_c() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("json");
+    let mut gcc = c::gcc();
+    gcc.args(["-fsanitize=address,undefined", "-fno-sanitize-recover", "-g", "-o"]).arg(&program);
+    assert!(gcc.arg(c::source("json.c")).status().unwrap().success());
+    let check = |json: &str, path: &str, expect: &str| check_json(&program, [json, path], expect);
+    let nested = r#"{"a":1,"step":{"params":{"url":"a \"b\" }{"},"takes":[ "x" , {"y":[]},[[]],null ]} ,"z":-1.5e3}"#;
+    check(nested, "a", "1\n");
+    check(nested, "step.params.url", "\"a \\\"b\\\" }{\"\n");
+    check(nested, "step.takes", "[ \"x\" , {\"y\":[]},[[]],null ]\n\"x\"\n{\"y\":[]}\n[[]]\nnull\n");
+    check(nested, "z", "-1.5e3\n");
+    for path in ["b", "a.b", "step.takes.x", "step.param"] {
+        check(nested, path, "\n");
+    }
+    // What is no JSON is read without harm.
+    for text in ["", "{", "{\"a", "{\"a\":", "{\"a\":\"\\", "]", "{]", "[[[", "\"\\"] {
+        let output = Command::new(&program).args([text, "a"]).output().unwrap();
+        assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    check_json(
+        &program,
+        ["--write", "a\"\\\n\u{e9}"],
+        "{\"raw\":a\"\\\n\u{e9},\"quoted\":\"a\\\"\\\\\\u000a\u{e9}\",\"none\":null}\n",
+    );
 }
 
 #[test]
@@ -26,7 +65,10 @@ fn has_the_layout_of_the_rust_types() {
     let program = dir.path().join("layout");
     assert!(c::gcc().arg(c::source("layout.c")).arg("-o").arg(&program).status().unwrap().success());
     let output = Command::new(&program).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), rust());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), rust() + "FORGE_PLATFORM " + &platform() + "\n");
+    // Of every version that there was: a number that changes here breaks every plugin there is.
+    #[cfg(target_pointer_width = "64")]
+    expect_test::expect_file!["../layout.txt"].assert_eq(&rust());
 }
 
 fn rust() -> String {
@@ -59,5 +101,5 @@ fn rust() -> String {
     line("forge_plugin_v1.call", offset_of!(PluginV1, call));
     line("forge_plugin_v1.fini", offset_of!(PluginV1, fini));
     line("FORGE_STALE", usize::try_from(Status::STALE.0).unwrap());
-    text + "FORGE_PLATFORM " + &platform() + "\n"
+    text
 }

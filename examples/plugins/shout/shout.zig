@@ -1,0 +1,116 @@
+//! acme_shout: writes a text into a file, in capital letters.
+const std = @import("std");
+const forge = @import("forge"); // forge_plugin.h, as build.zig translates it
+
+const manifest = forge.FORGE_MANIFEST("acme-shout", "0.1.0", "zig", "[\"acme_shout\"]");
+const described =
+    \\{"name":"acme-shout","version":"0.1.0","pipes":[{"name":"acme_shout","summary":"Writes a text in capital letters",
+    \\"settings":{"type":"object","additionalProperties":false,"required":["text"],"properties":{"text":{"type":"string"}}},
+    \\"makes":[{"name":"acme-shout.text","detail":{"type":"object","additionalProperties":false}}]}]}
+;
+
+/// What is read of a message; forge may say more.
+const Plan = struct { table: struct { id: []const u8 }, settings: struct { text: []const u8 } };
+const Run = struct {
+    step: struct { makes: []const struct { name: []const u8 }, params: struct { text: []const u8 } },
+    host: struct { dir: []const u8 },
+};
+
+var host: *const forge.forge_host_v1 = undefined;
+
+const Error = error{ OutOfMemory, NotTheMessage, CantWriteTheFile, ServiceFailed };
+
+/// The answer to one message; null for what the plugin does not know.
+fn answer(memory: std.mem.Allocator, cx: forge.forge_cx, method: []const u8, request: []const u8) Error!?[]const u8 {
+    if (std.mem.eql(u8, method, "describe")) return described;
+    if (std.mem.eql(u8, method, "takes")) return "{}";
+    if (std.mem.eql(u8, method, "plan")) return try plan(memory, try read(Plan, memory, request));
+    if (std.mem.eql(u8, method, "run")) return try run(memory, cx, try read(Run, memory, request));
+    return null;
+}
+
+fn plan(memory: std.mem.Allocator, of: Plan) Error![]const u8 {
+    const name = try std.fmt.allocPrint(memory, "{s}/SHOUT.txt", .{of.table.id});
+    const output = .{ .name = name, .kind = "acme-shout.text", .detail = struct {}{} };
+    return write(memory, .{ .steps = .{.{ .makes = .{output}, .params = .{ .text = of.settings.text } }} });
+}
+
+fn run(memory: std.mem.Allocator, cx: forge.forge_cx, of: Run) Error![]const u8 {
+    const text = try std.ascii.allocUpperString(memory, of.step.params.text);
+    const path = try std.fmt.allocPrintSentinel(memory, "{s}/shout", .{of.host.dir}, 0);
+    const file = fopen(path, "wb") orelse return error.CantWriteTheFile;
+    const written = fwrite(text.ptr, 1, text.len, file);
+    if (fclose(file) != 0 or written != text.len) return error.CantWriteTheFile;
+    const emit = .{ .name = of.step.makes[0].name, .path = path, .detail = struct {}{} };
+    var response: forge.forge_str = undefined;
+    const status = host.call.?(host, cx, str("artifact.emit"), str(try write(memory, emit)), &response);
+    if (status == forge.FORGE_OK) return "{}";
+    _ = host.set_error.?(host, cx, response);
+    return error.ServiceFailed;
+}
+
+fn read(comptime T: type, memory: std.mem.Allocator, request: []const u8) Error!T {
+    const options = std.json.ParseOptions{ .ignore_unknown_fields = true };
+    return std.json.parseFromSliceLeaky(T, memory, request, options) catch error.NotTheMessage;
+}
+
+fn write(memory: std.mem.Allocator, message: anytype) Error![]const u8 {
+    return std.json.Stringify.valueAlloc(memory, message, .{});
+}
+
+fn call(_: ?*anyopaque, cx: forge.forge_cx, method: forge.forge_str, request: forge.forge_str) callconv(.c) forge.forge_status {
+    var arena = std.heap.ArenaAllocator.init(std.heap.c_allocator);
+    defer arena.deinit();
+    const reply = answer(arena.allocator(), cx, bytes(method), bytes(request)) catch |err| {
+        if (err != error.ServiceFailed) _ = host.set_error.?(host, cx, str(@errorName(err)));
+        return forge.FORGE_FAILED;
+    };
+    return host.reply.?(host, cx, str(reply orelse return forge.FORGE_UNIMPLEMENTED));
+}
+
+fn init(given: ?*const forge.forge_host_v1, _: forge.forge_cx, _: ?*?*anyopaque) callconv(.c) forge.forge_status {
+    host = given orelse return forge.FORGE_INCOMPATIBLE;
+    return forge.FORGE_OK;
+}
+
+fn fini(_: ?*anyopaque) callconv(.c) void {}
+
+const plugin: forge.forge_plugin_v1 = .{
+    .struct_size = @sizeOf(forge.forge_plugin_v1),
+    .abi_major = forge.FORGE_ABI_MAJOR,
+    .abi_minor = forge.FORGE_ABI_MINOR,
+    .manifest = str(manifest),
+    .init = init,
+    .call = call,
+    .fini = fini,
+};
+
+export fn forge_plugin_entry_v1() *const forge.forge_plugin_v1 {
+    return &plugin;
+}
+
+fn str(text: []const u8) forge.forge_str {
+    return .{ .ptr = text.ptr, .len = text.len };
+}
+
+fn bytes(text: forge.forge_str) []const u8 {
+    return if (text.len == 0) "" else text.ptr[0..text.len];
+}
+
+extern "c" fn fopen(path: [*:0]const u8, mode: [*:0]const u8) ?*anyopaque;
+extern "c" fn fwrite(from: [*]const u8, size: usize, count: usize, file: *anyopaque) usize;
+extern "c" fn fclose(file: *anyopaque) c_int;
+
+test "a step for a table" {
+    var arena = std.heap.ArenaAllocator.init(std.testing.allocator);
+    defer arena.deinit();
+    const request =
+        \\{"table":{"pipe":"acme_shout","id":"a"},"settings":{"text":"hello"},"facts":{},"offers":[]}
+    ;
+    const reply = (try answer(arena.allocator(), 1, "plan", request)).?;
+    try std.testing.expectEqualStrings(
+        \\{"steps":[{"makes":[{"name":"a/SHOUT.txt","kind":"acme-shout.text","detail":{}}],"params":{"text":"hello"}}]}
+    , reply);
+    try std.testing.expectError(error.NotTheMessage, answer(arena.allocator(), 1, "plan", "{}"));
+    try std.testing.expectEqual(null, try answer(arena.allocator(), 1, "dance", "{}"));
+}

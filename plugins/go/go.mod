@@ -1,0 +1,3 @@
+module forge.example/plugin
+
+go 1.22

@@ -1,0 +1,104 @@
+package plugin
+
+import "encoding/json"
+
+// A Pipe is the code for one kind of table. Settings is one table, Params what Plan tells Run.
+type Pipe[Settings, Params any] interface {
+	// About says what it is.
+	About() About
+	// Takes says which artifacts a table wants, and which source files it must read to plan. Pure.
+	Takes(settings Settings) (Wants, error)
+	// Plan answers the steps of a table. Pure: no file, no network, no clock. An error is a mistake of the user: Problems.
+	Plan(settings Settings, given *Given) ([]Step, error)
+	// Run does one step. It acts through host, and in host.Dir(), and nowhere else.
+	Run(params Params, step *Step, host Host) error
+}
+
+// A Prober is a pipe with remote effects that can tell what lies where a step would put something. Forge asks before
+// anything runs, with no inputs: then it finds out whether one gets there at all. And again before the step runs, with
+// them. It only looks: of the host it has GET, HEAD and what was remembered.
+type Prober[Params any] interface {
+	Probe(params Params, step *Step, host Host) ([]Finding, error)
+}
+
+// About is what a pipe says of itself.
+type About struct {
+	Name    string     // its table in the project file: acme_upload for [[acme_upload]]
+	Summary string     // one line for people
+	Makes   []KindInfo // the kinds it can make: see Kind
+}
+
+// Kind describes a kind of artifact by the type of its detail. A kind of a plugin's own is called PLUGIN.kind; any other
+// name is one of forge's own, and the schema is forge's.
+func Kind[Detail any](name string) KindInfo {
+	return KindInfo{Name: name, Detail: SchemaOf[Detail]()}
+}
+
+// Given is what Plan is given.
+type Given struct {
+	Table   TableName
+	Facts   Facts
+	Offers  []Offer  // what the tables that it takes from have declared: all that answers one of its selectors
+	Sources []Source // the source files that it asked for
+
+	// Renderer renders a template with the facts and these names. Render calls it.
+	Renderer func(template string, names any) (string, error)
+}
+
+// Render renders the template at a key with the facts and these names: an object, or nil. The error is a Problem at key.
+func (g *Given) Render(key string, template Template, names any) (string, error) {
+	if names == nil {
+		names = struct{}{}
+	}
+	text, err := g.Renderer(string(template), names)
+	if err != nil {
+		return "", Problems{AtKey(key, "%s", err)}
+	}
+	return text, nil
+}
+
+// Source is the text of a source file that Takes asked for; empty where it did not.
+func (g *Given) Source(path string) string {
+	for _, source := range g.Sources {
+		if source.Path == path {
+			return source.Text
+		}
+	}
+	return ""
+}
+
+// DetailOf decodes what is known of an artifact.
+func DetailOf[Detail any](offer Offer) (Detail, error) {
+	var detail Detail
+	err := json.Unmarshal(offer.Detail, &detail)
+	return detail, err
+}
+
+// A Host is all that a pipe may do to the world. Its methods block; any goroutine may call them, several at once. Their
+// errors are *Failure: return them as they are, or wrapped.
+type Host interface {
+	// Inputs is what the step takes, made, in the order of Step.Takes.
+	Inputs() []Artifact
+	// Found is what Probe has found just before; empty for a step that does not publish.
+	Found() []Finding
+	// Root is the directory of the project file; absolute. To be read, never written.
+	Root() string
+	// Dir is an empty directory of this step alone; absolute. What it emits is moved out of here.
+	Dir() string
+	// Exec starts a program and waits for it; its output goes to the task's log. A program that fails is no error.
+	Exec(command Command) (Exit, error)
+	// HTTP sends a request. An answer of status 400 and more is no error.
+	HTTP(request HTTPRequest) (HTTPResponse, error)
+	// Emit says that an artifact that the step declared is made, and answers it as it lies in the store.
+	Emit(emit Emit) (Artifact, error)
+	// Log says something to the user: one line.
+	Log(level Level, message string)
+	// Progress says how far the step is, in any unit; total 0 where that is not known.
+	Progress(done, total uint64, message string)
+	// Cancelled tells whether the step should stop soon.
+	Cancelled() bool
+	// Remember keeps what a remote side answered, for a later run of the same task.
+	Remember(key string, value any) error
+	// Recall decodes what was remembered into value, and tells whether there was anything.
+	Recall(key string, value any) (bool, error)
+}

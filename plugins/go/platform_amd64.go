@@ -1,0 +1,3 @@
+package plugin
+
+const platformArch = "x86_64"

@@ -1,0 +1,6 @@
+package plugin
+
+const (
+	platformOS   = "windows"
+	platformLibc = ""
+)

@@ -1,0 +1,96 @@
+//! Plugins in children: what only a process can do to a plugin, and a plugin to a process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use forge_plugin::schemas::{Exit, FailureClass, Step, TableName};
+use forge_plugin::testing::FakeHost;
+use forge_plugin::{Library, Nursery, Plugin};
+use serde_json::json;
+
+use crate::{echo, example, misuse};
+
+/// A plugin in a child.
+pub fn open(library: &Path) -> Plugin {
+    Library::read(library).unwrap().load_in_child(nursery()).unwrap()
+}
+
+fn nursery() -> Nursery {
+    Nursery { program: example("plugin_host"), env: BTreeMap::new(), timeout: Duration::from_secs(600) }
+}
+
+#[test]
+fn g1_a_panic_leaves_its_child_alive() {
+    let plugin = open(&echo::library());
+    let act = |act: &str| {
+        let mut host = FakeHost::new();
+        let step = Step { params: json!({ "text": "x", "act": act }), ..Step::default() };
+        let run = host.begin(&TableName::new("echo", "test"), &step).unwrap();
+        plugin.run(&run, &host).unwrap_err()
+    };
+    // More often than a child is started.
+    for _ in 0..10 {
+        for panic in ["panic", "panic_twice"] {
+            let failure = act(panic);
+            assert_eq!(failure.class, FailureClass::Bug);
+            assert!(failure.message.starts_with("bug in plugin `echo`") && failure.message.contains("panicked: "));
+        }
+        assert_eq!(act("fail").class, FailureClass::Refused);
+    }
+}
+
+#[test]
+fn a_service_that_takes_long_holds_up_no_other() {
+    let plugin = open(&echo::library());
+    let gate = Arc::new(Barrier::new(8));
+    let run = || {
+        let gate = gate.clone();
+        // Each waits for all the others: one at a time would wait for ever.
+        let mut host = FakeHost::new().on_exec(move |_| {
+            gate.wait();
+            Exit { code: Some(0), ..Exit::default() }
+        });
+        let step = Step { params: json!({ "text": "x", "act": "everything" }), ..Step::default() };
+        let run = host.begin(&TableName::new("echo", "test"), &step).unwrap();
+        plugin.run(&run, &host)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(run)).collect();
+        // What they emit was not declared; they got that far.
+        threads.into_iter().for_each(|it| drop(it.join().unwrap()));
+    });
+}
+
+#[test]
+fn no_program_to_start() {
+    let nursery = Nursery { program: "/nowhere/forge".into(), ..nursery() };
+    let error = Library::read(&echo::library()).unwrap().load_in_child(nursery).unwrap_err();
+    assert_eq!(error.message(), "a process can't be started for it: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_program_that_is_no_host() {
+    for (program, words) in [("/bin/true", "exit status 0"), ("/bin/false", "exit status 1")] {
+        let nursery = Nursery { program: program.into(), ..nursery() };
+        let error = Library::read(&echo::library()).unwrap().load_in_child(nursery).unwrap_err();
+        let words = format!("it could not be loaded: its process ended with {words} before it had answered");
+        assert_eq!(error.message(), words);
+    }
+}
+
+#[test]
+fn an_idle_child_ends_with_its_plugin() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = dir.path().join("ended");
+    let plugin = open(&crate::c::plugin(dir.path(), "odd", &[&format!("LEAVES=\"{}\"", ended.display())]));
+    assert_eq!(misuse::run(&plugin, "nothing").0, Ok(()));
+    assert!(!ended.exists());
+    drop(plugin);
+    let patience = std::time::Instant::now() + Duration::from_secs(30);
+    while !ended.exists() && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert!(ended.exists(), "`fini` was called");
+}

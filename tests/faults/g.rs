@@ -1,0 +1,8 @@
+//! Rows G: plugins that are broken, hostile, or not what they were. forge lives through each, names the plugin, and the next
+//! task runs. Does not know how forge guards itself.
+
+mod evil;
+mod file_by_itself;
+mod files;
+mod pins;
+mod steps;
