@@ -69,19 +69,21 @@ pub enum Mode {
 #[must_use]
 pub struct Asked<'a> {
     directory: &'a Path,
-    status: io::Result<Child>,
-    log: io::Result<Child>,
+    /// What tells of the tree, and of the commit; none where there is no repository.
+    running: Option<(io::Result<Child>, io::Result<Child>)>,
 }
 
 /// Asks git about `directory`.
 pub fn ask(directory: &Path) -> Asked<'_> {
-    Asked { directory, status: start(directory, STATUS), log: start(directory, LOG) }
+    let ask = || (start(directory, STATUS), start(directory, LOG));
+    Asked { directory, running: may_be_repository(directory).then(ask) }
 }
 
 impl Asked<'_> {
     /// Waits for the answer.
     pub fn answer(self) -> Repository {
-        let (status, log) = match (finish(self.status), finish(self.log)) {
+        let Some((status, log)) = self.running else { return Repository::default() };
+        let (status, log) = match (finish(status), finish(log)) {
             (Ok(status), Ok(log)) => (status, log),
             (Err(missing), Ok(_) | Err(_)) | (Ok(_), Err(missing)) => {
                 return Repository { missing: Some(missing), ..Repository::default() };
@@ -121,6 +123,11 @@ const LOG: &[&str] = &[
 ];
 
 const SHALLOW: &[&str] = &["rev-parse", "--is-shallow-repository"];
+
+// Where git would find nothing, it need not be started: that takes longer than all else that is found out here.
+fn may_be_repository(directory: &Path) -> bool {
+    std::env::var_os("GIT_DIR").is_some() || directory.ancestors().any(|it| it.join(".git").exists())
+}
 
 fn start<S: AsRef<OsStr>>(directory: &Path, arguments: &[S]) -> io::Result<Child> {
     Command::new("git")
