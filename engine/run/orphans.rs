@@ -114,11 +114,12 @@ fn left() -> Vec<Pid> {
     adopted.into_iter().filter(|it| !matches!(waitpid(Some(*it), WaitOptions::NOHANG), Ok(Some(_)) | Err(_))).collect()
 }
 
-/// Children in other groups than forge's own, where its helpers are: programs, and who was adopted. The system gives those to
-/// the first thread.
+/// Children in other groups than forge's own, where its helpers are, and that no plugin lives in: programs, and who was
+/// adopted. The system gives those to the first thread.
 fn adopted() -> Vec<Pid> {
     let first = getpid().as_raw_nonzero();
     let children = std::fs::read_to_string(format!("/proc/self/task/{first}/children")).unwrap_or_default();
     let children = children.split_whitespace().filter_map(|it| it.parse().ok().and_then(Pid::from_raw));
-    children.filter(|it| getpgid(Some(*it)).is_ok_and(|group| group != getpgrp())).collect()
+    let is_strange = |it: &Pid| !forge_plugin::is_home_of_plugin(it.as_raw_nonzero().get().cast_unsigned());
+    children.filter(|it| getpgid(Some(*it)).is_ok_and(|group| group != getpgrp()) && is_strange(it)).collect()
 }

@@ -32,7 +32,7 @@ use crate::{Host, Renderer};
 use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
-pub use child::{Nursery, end_only_by_leaving, leave, plugin_host};
+pub use child::{Nursery, end_only_by_leaving, is_home_of_plugin, leave, plugin_host};
 pub use conformance::Rule;
 pub use error::LoadError;
 use library::Hashed;

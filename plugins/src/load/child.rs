@@ -23,6 +23,7 @@ use crate::refusal::Refusal;
 
 pub use host::{end_only_by_leaving, leave, plugin_host};
 use process::Process;
+pub use process::is_home_of_plugin;
 use turn::Patience;
 
 /// How often a child is started: once, and three times more when it has died.

@@ -1,7 +1,7 @@
 //! One child process: started, spoken to, and, when it has ended, told why. Whoever waits for it hears of its end.
 //! Does not know which plugin it has, nor whether it will be started again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, BufReader};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -165,8 +165,18 @@ impl Drop for Process {
     }
 }
 
+/// The processes of plugins that nobody has waited for yet, by their numbers.
+static LIVING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Whether this child of the process is one that a plugin lives in. It is waited for here, and by nobody else.
+pub fn is_home_of_plugin(process: u32) -> bool {
+    lock(&LIVING).contains(&process)
+}
+
 fn spawn(title: &str, nursery: &Nursery, socket: UnixStream, output: io::PipeWriter) -> io::Result<Child> {
-    Command::new(&nursery.program)
+    // Held until it is known: who asks about a child that is just there waits.
+    let mut living = lock(&LIVING);
+    let child = Command::new(&nursery.program)
         // The second is for people who look at a list of processes.
         .args(["plugin-host", title])
         .env_clear()
@@ -175,7 +185,9 @@ fn spawn(title: &str, nursery: &Nursery, socket: UnixStream, output: io::PipeWri
         .stdout(output.try_clone()?)
         .stderr(output)
         .process_group(0)
-        .spawn()
+        .spawn()?;
+    living.insert(child.id());
+    Ok(child)
 }
 
 fn wait_for_hello(ready: &Receiver<Event>, limit: Duration) -> Result<(PluginInfo, bool), LoadError> {
@@ -257,6 +269,12 @@ fn follow(
 
 /// How a process ended whose socket has. One that goes on without it is killed.
 fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    let ended = wait(child);
+    lock(&LIVING).remove(&child.id());
+    ended
+}
+
+fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let group = Pid::from_raw(child.id().cast_signed());
     let since = Instant::now();
     while since.elapsed() < LINGER {
