@@ -8,6 +8,8 @@ mod base;
 mod checks;
 mod context;
 mod copying;
+#[cfg(test)]
+mod corpus;
 mod dockerfile;
 mod foreign;
 mod healthcheck;
