@@ -11,10 +11,12 @@ use forge_plugin::schemas::{Digest, Emit, EmitBlob, Failure, Output};
 use serde_json::json;
 
 use crate::docker::base::BaseImage;
+use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
 use crate::docker::recipe::{BaseOf, Change, Copy, Made, Recipe};
+use crate::docker::run::{self, Place, Run};
 use crate::oci::config::Config;
-use crate::oci::held::{Held, damaged};
+use crate::oci::held::Held;
 use crate::oci::layer::{self, Entry};
 use crate::oci::manifest::{Descriptor, Family, Manifest};
 
@@ -72,18 +74,16 @@ impl<'a> Assembly<'a> {
                 .help("take the base that it was made from, and write here what they do"));
         }
         let mut assembly = Assembly::on_scratch(recipe, host);
-        if recipe.instructions.iter().any(|it| matches!(it.change, Change::Copy(_) | Change::Workdir(_))) {
-            for (at, layer) in held.manifest.layers.iter().enumerate() {
-                assembly.laying.rootfs.apply(at, held.tar(layer)?).map_err(|error| damaged(layer, &error))?;
-            }
-        }
         assembly.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
         assembly.family = held.manifest.family();
         assembly.laying.workdir = held.config.workdir().unwrap_or("/").to_owned();
-        assembly.config = held.config;
-        for layer in held.manifest.layers {
+        assembly.config = held.config.clone();
+        for layer in &held.manifest.layers {
             assembly.add_blob(EmitBlob::Held(layer.digest));
-            assembly.layers.push(layer);
+            assembly.layers.push(layer.clone());
+        }
+        if recipe.instructions.iter().any(|it| it.change.needs_files()) {
+            assembly.laying.on(Layers::new(host, held))?;
         }
         Ok(assembly)
     }
@@ -113,6 +113,8 @@ impl<'a> Assembly<'a> {
             Change::Cmd(argv) => {
                 self.cmd_is_ours = true;
                 self.set_command("Cmd", argv);
+                // So BuildKit marks it, for Windows.
+                self.config.set_runtime("ArgsEscaped", json!(true));
             }
             Change::User(user) => self.config.set_runtime("User", json!(user)),
             Change::Workdir(dir) => {
@@ -125,6 +127,7 @@ impl<'a> Assembly<'a> {
             Change::StopSignal(signal) => self.config.set_runtime("StopSignal", json!(signal)),
             Change::Healthcheck(value) => self.config.set_runtime("Healthcheck", value.clone()),
             Change::Author(author) => self.config.set_author(author),
+            Change::Run(run) => return self.run(run).map(Some),
         }
         Ok(None)
     }
@@ -148,6 +151,14 @@ impl<'a> Assembly<'a> {
         for copy in copies {
             entries.extend(self.laying.copy(copy)?);
         }
+        self.add_layer(entries)
+    }
+
+    /// What changes nothing makes a layer of nothing, as it does in BuildKit.
+    fn run(&mut self, run: &Run) -> Result<Digest, Failure> {
+        let (env, user) = (self.config.env(), self.config.user().to_owned());
+        let place = Place { env: &env, user: &user, shell: self.config.shell(), timestamp: self.recipe.timestamp };
+        let entries = run::run(run, &mut self.laying, &place)?;
         self.add_layer(entries)
     }
 

@@ -190,6 +190,7 @@ fn on_scratch_by_keys() {
               image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3","ghcr.io/acme/hello:v1"]}
               application/vnd.oci.image.manifest.v1+json {"a": "linux/amd64"}
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                ArgsEscaped true
                 Cmd ["--help"]
                 Entrypoint ["/usr/local/bin/hello"]
                 Env ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=amd64"]
@@ -236,6 +237,7 @@ fn all_of_the_project_and_commands_taken_back() {
               image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
               application/vnd.oci.image.manifest.v1+json {}
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                ArgsEscaped true
                 Env ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
                 Labels {"org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
                 WorkingDir "/"
@@ -275,9 +277,10 @@ fn on_scratch_by_a_dockerfile() {
               image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
               application/vnd.oci.image.manifest.v1+json {}
               application/vnd.oci.image.config.v1+json "linux"/"amd64" "2026-01-02T03:04:05Z"
+                ArgsEscaped true
                 Cmd ["/bin/sh","-c","echo hi"]
                 Entrypoint ["hello"]
-                Env ["PATH=/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","DIR=/env","B=x y"]
+                Env ["PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","DIR=/env","B=x y"]
                 ExposedPorts {"53/udp":{},"80/tcp":{}}
                 Healthcheck {"Interval":30000000000,"Test":["CMD","hello","--check"]}
                 Labels {"k":"v","org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.revision":"4805ca7d3b1f0c2e9a6858d1f7b2a04c6e93d1b5","org.opencontainers.image.title":"hello","org.opencontainers.image.version":"1.2.3"}
@@ -298,8 +301,8 @@ fn on_scratch_by_a_dockerfile() {
                 STOPSIGNAL SIGINT false
                 LABEL k=v false
               application/vnd.oci.image.layer.v1.tar+gzip
-                755 5:6 opt/
-                755 5:6 opt/bin/
+                700 5:6 opt/
+                700 5:6 opt/bin/
                 700 5:6 opt/bin/hello
               application/vnd.oci.image.layer.v1.tar+gzip
                 755 0:0 srv/
@@ -397,16 +400,16 @@ fn archives_that_are_unpacked() {
     check_layers(
         "FROM scratch\nADD --chown=5:6 --chmod=700 packed/*.data /opt/app/\n",
         expect![[r#"
-              application/vnd.oci.image.layer.v1.tar+gzip
-                755 5:6 opt/
-                755 5:6 opt/app/
-                700 5:6 opt/app/other
-                700 5:6 opt/app/tmp/
-                700 5:6 opt/app/tmp/x/
-                700 5:6 opt/app/tmp/x/a
-                755 5:6 opt/app/usr/
-                755 5:6 opt/app/usr/bin/
-                777 5:6 opt/app/usr/bin/sh
+            application/vnd.oci.image.layer.v1.tar+gzip
+              700 5:6 opt/
+              700 5:6 opt/app/
+              700 5:6 opt/app/other
+              700 5:6 opt/app/tmp/
+              700 5:6 opt/app/tmp/x/
+              700 5:6 opt/app/tmp/x/a
+              755 5:6 opt/app/usr/
+              755 5:6 opt/app/usr/bin/
+              777 5:6 opt/app/usr/bin/sh
         "#]],
     );
     check_layers(
@@ -539,7 +542,7 @@ fn stages() {
                 755 0:0 one/
                 644 7:8 one/a.conf
               application/vnd.oci.image.layer.v1.tar+gzip
-                755 0:0 two/
+                700 0:0 two/
               application/vnd.oci.image.layer.v1.tar+gzip
                 755 5:5 three/
         "#]],
@@ -800,8 +803,8 @@ fn mistakes_in_stages() {
                 known are amd64, arm64, arm, 386, riscv64, ppc64le, ppc64, s390x, loong64, mips, mipsle, mips64, mips64le, wasm
             D:1 `--x=y`: `FROM` has no option `--x`
                 known is `--platform`
-            D:2 `RUN`: `RUN` needs an engine that runs programs
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
+            D:2 `x`: `x` needs an engine that runs programs
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
         "#]],
     );
 }
@@ -813,8 +816,8 @@ fn mistakes_in_a_dockerfile() {
         "FROM scratch\nRUN apt-get update\nCOPY --from=x a b\nADD https://a/b /\nCOPY $TARGETARC/hello /\nONBUILD USER x\n\
          ADD --keep-git-dir a /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
-            D:2 `RUN`: `RUN` needs an engine that runs programs
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
+            D:2 `apt-get`: `apt-get` needs an engine that runs programs
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
             D:4 `https://a/b`: `ADD` of a URL is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:5 `$TARGETARC`: no variable `TARGETARC`

@@ -12,6 +12,7 @@ use crate::docker::copying;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::{Change, Instruction};
+use crate::docker::run;
 use crate::docker::stages::Request;
 use crate::docker::syntax;
 use crate::docker::values::{port, shell_form, stop_signal};
@@ -48,8 +49,6 @@ pub(crate) struct Reader<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     pub(crate) scope: Scope,
-    /// An `ENV` hides an `ARG` of its name, before it and after.
-    set_by_env: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -59,10 +58,7 @@ impl<'a> Reader<'a> {
             request,
             offset: if request.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
             escape: dockerfile.parser_directives.escape.as_ref().map_or('\\', |it| it.value.value),
-            variables: Variables {
-                scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
-                set_by_env: BTreeSet::new(),
-            },
+            variables: Variables { scope: Scope { known: globals.clone(), unknown: Unknown::Mistake } },
             globals,
             in_stage: false,
             args: BTreeSet::new(),
@@ -125,7 +121,6 @@ impl<'a> Reader<'a> {
             Parsed::Env(it) => {
                 let pairs = self.pairs(&it.arguments)?;
                 for (name, value) in &pairs {
-                    self.variables.set_by_env.insert(name.clone());
                     match value.known() {
                         Some(value) => self.variables.scope.known.insert(name.clone(), Some(value)),
                         None => self.variables.scope.known.remove(name),
@@ -168,7 +163,7 @@ impl<'a> Reader<'a> {
                 Ok(value) => Some(Change::Healthcheck(value)),
                 Err((bytes, message)) => self.refuse(bytes, message, "as in `--interval=30s`"),
             },
-            Parsed::Run(it) => self.refuse(it.run.span.clone(), "`RUN` needs an engine that runs programs", LATER),
+            Parsed::Run(it) => run::read(self, it).map(Change::Run),
             Parsed::Onbuild(it) => self.refuse(it.onbuild.span.clone(), "`ONBUILD` is not supported", LATER),
             Parsed::Shell(it) => self.refuse(it.shell.span.clone(), "`SHELL` is not supported", LATER),
             _ => None,
@@ -192,7 +187,8 @@ impl<'a> Reader<'a> {
             }
             // Without a value it is what the base has under that name.
             let is_of_base = value.is_none() && self.has_base();
-            if !self.variables.set_by_env.contains(name) && !is_of_base {
+            // The later of `ENV` and `ARG` counts: so does BuildKit, whatever its reference says.
+            if !is_of_base {
                 let known = self.variables.scope.known.entry(name.to_owned()).or_default();
                 // Said once more without a value, it keeps the one that it has.
                 *known = value.or_else(|| known.take());
@@ -254,6 +250,11 @@ impl<'a> Reader<'a> {
         let unknown = if self.has_base() { Unknown::OnlyOfBase } else { Unknown::Mistake };
         let scope = Scope { unknown, ..self.variables.scope.clone() };
         self.expanded(&word.value, word, 0, &scope)?.known()
+    }
+
+    /// What continues a line.
+    pub(crate) fn escape(&self) -> char {
+        self.escape
     }
 
     /// Whether there is an image below, which may know what the Dockerfile does not say.

@@ -12,11 +12,12 @@ use forge_plugin::schemas::{Artifact, Failure, FailureClass};
 use crate::docker::archives::{self, Archive};
 use crate::docker::copying::is_directory;
 use crate::docker::foreign::Foreign;
+use crate::docker::layers::Layers;
 use crate::docker::recipe::{Archives, Copy, Source};
 use crate::docker::sources::{Found, Thing, find};
 use crate::oci::accounts;
 use crate::oci::layer::{Content, Entry};
-use crate::oci::rootfs::{Rootfs, normal};
+use crate::oci::rootfs::{Node, Rootfs, What, normal};
 
 /// The file system of an image under way.
 pub struct Laying<'a> {
@@ -27,6 +28,8 @@ pub struct Laying<'a> {
     pub workdir: String,
     /// The other images that files were taken from, by artifact.
     foreign: BTreeMap<String, Foreign<'a>>,
+    /// Those of the image that this one stands on.
+    below: Option<Layers<'a>>,
     /// How many files were unpacked, each to a name of its own.
     unpacked: usize,
 }
@@ -34,7 +37,26 @@ pub struct Laying<'a> {
 impl<'a> Laying<'a> {
     /// Of an empty image.
     pub fn new(host: &'a dyn Host) -> Laying<'a> {
-        Laying { host, rootfs: Rootfs::default(), workdir: "/".to_owned(), foreign: BTreeMap::new(), unpacked: 0 }
+        let (rootfs, workdir) = (Rootfs::default(), "/".to_owned());
+        Laying { host, rootfs, workdir, foreign: BTreeMap::new(), below: None, unpacked: 0 }
+    }
+
+    /// The same of an image that stands on these.
+    pub fn on(&mut self, layers: Layers<'a>) -> Result<(), Failure> {
+        self.rootfs = layers.rootfs()?;
+        self.below = Some(layers);
+        Ok(())
+    }
+
+    /// What a file in it holds.
+    pub fn content(&self, node: &Node) -> Result<Content, Failure> {
+        match (&node.what, &self.below) {
+            (What::Placed(content), _) => Ok(content.clone()),
+            (What::Layered { layer, offset, size }, Some(layers)) => layers.content(*layer, *offset, *size),
+            (What::Link(to), _) => Ok(Content::Link(to.clone())),
+            (What::Directory, _) => Ok(Content::Directory),
+            _ => Err(Failure::bug("what is neither a file nor a directory nor a link has no content")),
+        }
     }
 
     /// `path`, from the root on.
@@ -74,9 +96,12 @@ impl<'a> Laying<'a> {
         let owner = self.owner(&copy.owner)?;
         if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
             let to = self.rootfs.follow(&to);
-            return self.place(copy, &to, owner, file.clone());
+            let (above, _) = to.rsplit_once('/').unwrap_or_default();
+            let mut entries = self.directories(copy, above, owner)?;
+            entries.extend(self.place(copy, &to, owner, file.clone())?);
+            return Ok(entries);
         }
-        let mut entries = self.rootfs.place(&to, 0o755, owner, Content::Directory).map_err(Failure::input)?;
+        let mut entries = self.directories(copy, &to, owner)?;
         for thing in things {
             let all = match thing {
                 Thing::File(file) => vec![file],
@@ -90,6 +115,18 @@ impl<'a> Laying<'a> {
                 let path = format!("{to}/{}", found.path);
                 entries.extend(self.place(copy, &path, owner, found)?);
             }
+        }
+        Ok(entries)
+    }
+
+    /// A directory and those above it. What is made of them gets the permissions that the instruction says: so does BuildKit.
+    fn directories(&mut self, copy: &Copy, path: &str, owner: (u64, u64)) -> Result<Vec<Entry>, Failure> {
+        let mode = copy.dir_mode.unwrap_or(0o755);
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        let mut entries = Vec::new();
+        for end in ends {
+            let placed = self.rootfs.place(&path[..end], mode, owner, Content::Directory);
+            entries.extend(placed.map_err(Failure::input)?);
         }
         Ok(entries)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::docker::base::BaseImage;
+use crate::docker::run::Run;
 use crate::docker::words::Text;
 
 /// One image: all that decides its bytes, but for the content of what it takes and reads.
@@ -89,6 +90,15 @@ pub enum Change {
     Healthcheck(Value),
     /// Sets who made it.
     Author(String),
+    /// Adds a layer with what commands make of the files that are there.
+    Run(Run),
+}
+
+impl Change {
+    /// Whether it must know what lies in the image.
+    pub fn needs_files(&self) -> bool {
+        matches!(self, Change::Copy(_) | Change::Workdir(_) | Change::Run(_))
+    }
 }
 
 /// Files that go to one place.

@@ -8,7 +8,7 @@ use forge_plugin::schemas::Platform;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a container image for each platform. No daemon is needed, and nothing is run: programs and files go into layers,
+/// Makes a container image for each platform. No daemon is needed, and no program is run: programs and files go into layers,
 /// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile.
 ///
 /// The same inputs give the same image, digest for digest, on every machine: all times are the commit's, owners are
@@ -36,7 +36,8 @@ pub struct Settings {
     /// several; stages that the image does not need are not looked at. `COPY` finds each binary at `$TARGETPLATFORM/NAME` and
     /// at `NAME`, and every other path in the project; `.` is the project without the binaries. Of a directory, what git
     /// ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
-    /// says `--unpack=false`.
+    /// says `--unpack=false`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
+    /// `touch` and `true` of busybox or Debian, and `adduser` and `addgroup` of busybox, joined by `&&`.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.

@@ -64,6 +64,12 @@ impl Config {
         self.fields.get("config").and_then(|it| it["User"].as_str()).unwrap_or_default()
     }
 
+    /// What reads the commands of a Dockerfile, where it is not `/bin/sh -c`.
+    pub fn shell(&self) -> Option<Vec<String>> {
+        let words = self.fields.get("config")?["Shell"].as_array()?;
+        Some(words.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
+    }
+
     /// A label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.fields.get("config").and_then(|it| it["Labels"][name].as_str())

@@ -34,6 +34,17 @@ pub struct Node {
     pub owner: (u64, u64),
     /// What it is.
     pub what: What,
+    /// What a layer of forge could not say of it.
+    pub peculiar: Option<Peculiar>,
+}
+
+/// What is known of something, and is lost when it is written once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peculiar {
+    /// It has extended attributes.
+    Attributes,
+    /// It is a file of several names.
+    HardLink,
 }
 
 /// What something is.
@@ -67,7 +78,7 @@ impl Rootfs {
             if entry.header().entry_type() == EntryType::XGlobalHeader {
                 continue;
             }
-            let node = self.node_of(&entry, layer)?;
+            let node = self.node_of(&mut entry, layer)?;
             if accounts::is_file(&path) {
                 let mut content = Vec::new();
                 entry.by_ref().take(LARGEST).read_to_end(&mut content)?;
@@ -78,7 +89,8 @@ impl Rootfs {
         Ok(())
     }
 
-    fn node_of<R: Read>(&self, entry: &tar::Entry<'_, R>, layer: usize) -> io::Result<Node> {
+    fn node_of<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>, layer: usize) -> io::Result<Node> {
+        let mut peculiar = has_attributes(entry)?.then_some(Peculiar::Attributes);
         let header = entry.header();
         let link = || entry.link_name_bytes().map(|it| String::from_utf8_lossy(&it).into_owned()).unwrap_or_default();
         let what = match header.entry_type() {
@@ -88,10 +100,13 @@ impl Rootfs {
                 What::Layered { layer, offset: entry.raw_file_position(), size: entry.size() }
             }
             // Another name of a file before it.
-            EntryType::Link => self.nodes.get(&normal(&link())).map_or(What::Special, |it| it.what.clone()),
+            EntryType::Link => self.nodes.get_mut(&normal(&link())).map_or(What::Special, |it| {
+                peculiar = Some(*it.peculiar.get_or_insert(Peculiar::HardLink));
+                it.what.clone()
+            }),
             _ => What::Special,
         };
-        Ok(Node { mode: header.mode()? & 0o7777, owner: (header.uid()?, header.gid()?), what })
+        Ok(Node { mode: header.mode()? & 0o7777, owner: (header.uid()?, header.gid()?), what, peculiar })
     }
 
     fn apply_node(&mut self, path: String, node: Node) {
@@ -136,7 +151,7 @@ impl Rootfs {
             return Ok(entries);
         }
         let (mode, (uid, gid)) = match (&content, self.nodes.get(&path)) {
-            (Content::Directory, Some(Node { mode, owner, what: What::Directory })) => (*mode, *owner),
+            (Content::Directory, Some(Node { mode, owner, what: What::Directory, .. })) => (*mode, *owner),
             (Content::Directory, None | Some(Node { what: What::Link(_), .. })) => (mode, owner),
             (Content::Directory, Some(_)) => return Err(no_directory(&path)),
             (_, Some(Node { what: What::Directory, .. })) => {
@@ -150,7 +165,7 @@ impl Rootfs {
             Content::Link(to) => What::Link(to.clone()),
             Content::File(_) | Content::Text(_) | Content::Part { .. } => What::Placed(entry.content.clone()),
         };
-        let node = Node { mode, owner: (uid, gid), what };
+        let node = Node { mode, owner: (uid, gid), what, peculiar: None };
         self.apply_node(entry.path.clone(), node);
         entries.push(entry);
         Ok(entries)
@@ -161,7 +176,7 @@ impl Rootfs {
         let mut entries = self.place(path, mode, owner, Content::Directory)?;
         if let Some(entry) = entries.last_mut() {
             (entry.mode, entry.uid, entry.gid) = (mode, owner.0, owner.1);
-            self.nodes.insert(entry.path.clone(), Node { mode, owner, what: What::Directory });
+            self.nodes.insert(entry.path.clone(), Node { mode, owner, what: What::Directory, peculiar: None });
         }
         Ok(entries)
     }
@@ -171,11 +186,11 @@ impl Rootfs {
         for (end, _) in path.match_indices('/') {
             let dir = &path[..end];
             let (mode, (uid, gid)) = match self.nodes.get(dir) {
-                Some(Node { mode, owner, what: What::Directory }) => (*mode, *owner),
+                Some(Node { mode, owner, what: What::Directory, .. }) => (*mode, *owner),
                 Some(Node { what: What::Link(_), .. }) | None => (0o755, owner),
                 Some(_) => return Err(no_directory(dir)),
             };
-            self.nodes.insert(dir.to_owned(), Node { mode, owner: (uid, gid), what: What::Directory });
+            self.nodes.insert(dir.to_owned(), Node { mode, owner: (uid, gid), what: What::Directory, peculiar: None });
             entries.push(Entry { path: dir.to_owned(), mode, uid, gid, content: Content::Directory });
         }
         Ok(entries)
@@ -200,6 +215,16 @@ impl Rootfs {
     /// What lies at `path`, which has no links in it; nothing is known of the root.
     pub fn node(&self, path: &str) -> Option<&Node> {
         self.nodes.get(path)
+    }
+
+    /// Puts something at a path, which has no links in it, in place of what is there.
+    pub fn put(&mut self, path: &str, node: Node) {
+        self.apply_node(path.to_owned(), node);
+    }
+
+    /// Takes away what lies at a path, which has no links in it.
+    pub fn take(&mut self, path: &str) -> Option<Node> {
+        self.nodes.remove(path)
     }
 
     /// All that lies below a directory, each by its path from there, sorted.
@@ -247,6 +272,16 @@ pub fn normal(path: &str) -> String {
     parts.join("/")
 }
 
+fn has_attributes<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bool> {
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(false) };
+    for extension in extensions {
+        if extension?.key_bytes().starts_with(b"SCHILY.xattr.") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_wild(part: &str) -> bool {
     part.contains(['*', '?', '['])
 }
@@ -267,7 +302,7 @@ mod tests {
 
     fn base() -> Rootfs {
         let mut rootfs = Rootfs::default();
-        let node = |mode, what| Node { mode, owner: (0, 0), what };
+        let node = |mode, what| Node { mode, owner: (0, 0), what, peculiar: None };
         let dir = |mode| node(mode, What::Directory);
         let other = || node(0o644, What::Special);
         let link = |to: &str| node(0o777, What::Link(to.to_owned()));

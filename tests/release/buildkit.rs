@@ -1,0 +1,251 @@
+//! The same Dockerfiles, made by forge and by BuildKit: layer by layer, and key by key of the config.
+//! Does not know how either works. `FORGE_TEST_BUILDKIT` names a directory with `buildkitd` and `buildctl`; without it, nothing
+//! is compared, and the test says so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use forge_plugin::schemas::Digest;
+use serde_json::{Value, json};
+
+use crate::support::program::output;
+use crate::support::project::Project;
+
+const PROJECT: &str = "[project]\nname = 'x'\n[[docker]]\nid = 'image'\nids = []\nimages = ['x/y']\ndockerfile = 'Dockerfile'\n\
+    platforms = ['linux/amd64']\nbuild_args = { BASE = 'oci:base' }\n";
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What stands below `ARG BASE` and is built on a base with Debian's coreutils.
+const CASES: &[&str] = &[
+    "FROM ${BASE}\nRUN mkdir -p /x/y /srv/z && mkdir -m 700 /q && mkdir /x/w\n",
+    "FROM ${BASE}\nRUN true\n",
+    "FROM ${BASE}\nRUN mkdir -p /usr/bin && chmod 755 /usr\n",
+    "FROM ${BASE}\nRUN touch /usr/f && chmod +x /usr/f && chmod 4755 /usr/f && chown 5:6 /usr/f\n",
+    "FROM ${BASE}\nRUN mkdir -p /app/d && ln -s d /app/l && touch /app/f && chown -R nobody:users /app && chown daemon: /srv\n",
+    "FROM ${BASE}\nRUN ln -s /bin/sh /usr/zz && ln -sf /bin/x /usr/zz && ln -s a b /tmp && ln -sfn /srv /usr/zz\n",
+    "FROM ${BASE}\nRUN mkdir /c && touch /c/a && chmod 600 /c/a && chown 7:8 /c/a && ln -s a /c/l && cp -r /c /d && cp -a /c /e \
+     && cp -p /c/a /f && cp /c/a /g && cp /c/l /h && cp -a /c/l /i && cp -r /c /srv\n",
+    "FROM ${BASE}\nRUN mkdir /c && touch /c/a && mv /c/a /c/b && mv /c /srv && touch /m && mv /m /c2\n",
+    "FROM ${BASE}\nRUN touch /tmp/x && rm /tmp/x && rm -rf /etc/old /nope && rm -r /srv && mkdir /srv\n",
+    "FROM ${BASE}\nRUN mkdir /shared/d && touch /shared/f /shared/d/g && ln -s x /shared/l && chown -R 5:6 /shared\n",
+    "FROM ${BASE}\nRUN touch /f && chmod u=rwx,g=rx,o= /f && mkdir /d && chmod g+s,a+t /d && touch /d/x && mkdir /d/y\n",
+    "FROM ${BASE}\nARG X=foo\nENV Y=\"a b\"\nRUN mkdir -p \"/z/$X\" \"/z/$Y\" /z/${X}bar '/z/$q'\nRUN [\"mkdir\", \"-p\", \"/w w/$X\"]\n",
+    "FROM ${BASE}\nWORKDIR /app\nRUN mkdir a \\\n  # why\n && touch a/b ../c \\\n && chmod 700 .\n",
+    "FROM ${BASE}\nCOPY forge.toml /opt/\nRUN chmod 700 /opt/forge.toml && chown -R 7:7 /opt && mv /opt/forge.toml /opt/f\n",
+    "FROM ${BASE}\nENV L=env\nARG L=again\nENV M=$L\nRUN mkdir \"/r$L\"\nENV L=last\nARG L\nCOPY forge.toml /q$L\n",
+    "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
+    "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f /d/e/g && chown -R 5:6 /d && chmod 711 /d && ln -s f /d/l\nFROM ${BASE}\n\
+     COPY --from=a /d /d\nCOPY --from=a /d/f /d/l /f/\nCOPY --from=a --chown=7:8 --chmod=750 /d /g\nCOPY --from=a /d/* /i/\n",
+    "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
+];
+
+#[test]
+fn makes_the_same_as_forge() {
+    let Ok(programs) = std::env::var("FORGE_TEST_BUILDKIT") else {
+        println!("skipped: FORGE_TEST_BUILDKIT names no directory with `buildkitd` and `buildctl`");
+        return;
+    };
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let buildkit = BuildKit::start(Path::new(&programs), place.path());
+    let base = place.path().join("base");
+    let digest = base_image(&place.path().join("rootfs"), &base);
+    for case in CASES {
+        let project = Project::of_text(PROJECT);
+        project.write("Dockerfile", &format!("ARG BASE\n{case}"));
+        project.write(".gitignore", "base\n");
+        let project = project.tagged("v1.0.0");
+        output(Command::new("cp").arg("-r").arg(&base).arg(project.root().join("base")));
+        project.forge(&["run", "docker"]).expect(0);
+        let theirs = buildkit.image(&project, &base, digest);
+        assert_eq!(ours(&project), theirs, "of {case}");
+    }
+}
+
+/// A daemon, which ends with the test.
+struct BuildKit {
+    daemon: Child,
+    client: PathBuf,
+    address: String,
+}
+
+impl BuildKit {
+    fn start(programs: &Path, place: &Path) -> BuildKit {
+        let address = format!("unix://{}", place.join("buildkit.sock").display());
+        let mut daemon = Command::new(programs.join("buildkitd"));
+        daemon.arg("--root").arg(place.join("buildkit")).args(["--addr", &address, "--oci-worker-net=host"]);
+        daemon.arg("--otel-socket-path").arg(place.join("otel.sock")).stdout(Stdio::null()).stderr(Stdio::null());
+        let daemon = daemon.spawn().expect("`buildkitd` can be started");
+        let buildkit = BuildKit { daemon, client: programs.join("buildctl"), address };
+        let is_up = || buildkit.client().args(["debug", "workers"]).output().is_ok_and(|it| it.status.success());
+        assert!((0..300).any(|_| is_up() || wait()), "`buildkitd` does not come up");
+        buildkit
+    }
+
+    fn client(&self) -> Command {
+        let mut client = Command::new(&self.client);
+        client.args(["--addr", &self.address]);
+        client
+    }
+
+    fn image(&self, project: &Project, base: &Path, digest: Digest) -> Image {
+        let made = project.place().join("theirs");
+        let root = project.root().display().to_string();
+        let mut build = self.client();
+        build.args([
+            "build",
+            "--no-cache",
+            "--progress=plain",
+            "--frontend=dockerfile.v0",
+            "--opt=build-arg:BASE=base",
+        ]);
+        build.arg(format!("--local=context={root}")).arg(format!("--local=dockerfile={root}"));
+        build.arg(format!("--opt=context:base=oci-layout://base@{digest}"));
+        build.arg(format!("--oci-layout=base={}", base.display()));
+        build.arg(format!("--output=type=oci,tar=false,dest={}", made.display()));
+        output(&mut build);
+        let index = parse(&fs::read(made.join("index.json")).expect("an index"));
+        Image::read(&made, index["manifests"][0]["digest"].as_str().expect("a digest"))
+    }
+}
+
+impl Drop for BuildKit {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn wait() -> bool {
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    false
+}
+
+/// What is compared of an image.
+#[derive(Debug, PartialEq)]
+struct Image {
+    /// Of each layer, every entry with all but its time.
+    layers: Vec<BTreeSet<String>>,
+    config: Value,
+    /// Which lines of the history have no layer; without those of `ARG`s, and of labels that nobody asked for.
+    empty: Vec<bool>,
+}
+
+impl Image {
+    fn read(layout: &Path, digest: &str) -> Image {
+        let blob = |digest: &Value| layout.join("blobs").join(digest.as_str().expect("a digest").replace(':', "/"));
+        let manifest = parse(&fs::read(blob(&json!(digest))).expect("a manifest"));
+        let config = parse(&fs::read(blob(&manifest["config"]["digest"])).expect("a config"));
+        let layers =
+            manifest["layers"].as_array().expect("layers").iter().map(|layer| entries(&blob(&layer["digest"])));
+        let mut runtime = config["config"].clone();
+        if let Some(fields) = runtime.as_object_mut() {
+            fields.remove("Labels");
+        }
+        let history = config["history"].as_array().expect("a history").iter();
+        let counts = |line: &&Value| {
+            let line = line["created_by"].as_str().unwrap_or_default();
+            !line.starts_with("ARG ") && !line.starts_with("LABEL ")
+        };
+        let empty = history.filter(counts).map(|line| line["empty_layer"] == true).collect();
+        Image { layers: layers.collect(), config: runtime, empty }
+    }
+}
+
+fn ours(project: &Project) -> Image {
+    let artifacts = project.json("dist/artifacts.json");
+    let mut images = artifacts["artifacts"].as_array().expect("artifacts").iter();
+    let image = images.rfind(|it| it["kind"] == "image").expect("an image");
+    Image::read(&project.root().join(".forge/store"), image["digest"].as_str().expect("a digest"))
+}
+
+/// `drwxr-xr-x 0/0 0 usr/` and, of files, what they hold.
+fn entries(layer: &Path) -> BTreeSet<String> {
+    let list = output(Command::new("tar").args(["--list", "--verbose", "--numeric-owner", "--file"]).arg(layer));
+    let without_time = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        format!("{} {}", words[..3].join(" "), words[5..].join(" "))
+    };
+    let hash = "echo \"$TAR_FILENAME $(sha256sum)\"";
+    let contents = output(Command::new("tar").args(["--extract", "--to-command", hash, "--file"]).arg(layer));
+    list.lines().map(without_time).chain(contents.lines().map(str::to_owned)).collect()
+}
+
+/// A base with a shell and coreutils of this machine, as Debian lays them; the digest of its manifest.
+fn base_image(rootfs: &Path, layout: &Path) -> Digest {
+    for dir in [
+        "dev",
+        "etc/old",
+        "proc",
+        "srv",
+        "sys",
+        "shared",
+        "usr/bin",
+        "usr/lib",
+        "usr/lib64",
+        "var/lib/dpkg/info",
+        "tmp",
+    ] {
+        fs::create_dir_all(rootfs.join(dir)).expect("a directory");
+    }
+    let modes = [("tmp", 0o1777), ("shared", 0o2775)];
+    modes.iter().for_each(|(dir, mode)| {
+        fs::set_permissions(rootfs.join(dir), fs::Permissions::from_mode(*mode)).expect("a mode");
+    });
+    for (link, to) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("usr/bin/sh", "dash")] {
+        symlink(to, rootfs.join(link)).expect("a link");
+    }
+    for program in ["dash", "mkdir", "chmod", "chown", "ln", "cp", "mv", "rm", "touch", "true"] {
+        let program = format!("/bin/{program}");
+        copied(&program, rootfs);
+        let libraries = output(Command::new("ldd").arg(&program));
+        libraries.split_whitespace().filter(|it| it.starts_with('/')).for_each(|it| copied(it, rootfs));
+    }
+    copied("/var/lib/dpkg/info/coreutils.list", rootfs);
+    let files = [
+        ("etc/passwd", "root:x:0:0::/root:/bin/sh\ndaemon:x:1:2::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"),
+        ("etc/group", "root:x:0:\ndaemon:x:2:\nusers:x:100:\n"),
+        ("etc/nsswitch.conf", "passwd: files\ngroup: files\n"),
+    ];
+    files.iter().for_each(|(path, text)| fs::write(rootfs.join(path), text).expect("a file"));
+    let tar = ["--create", "--numeric-owner", "--owner=0", "--group=0", "--file=layer.tar", "--directory"];
+    let place = rootfs.parent().expect("a directory");
+    output(Command::new("tar").current_dir(place).args(tar).arg(rootfs).arg("."));
+    let tar = fs::read(place.join("layer.tar")).expect("a tar");
+    layout_of(layout, &tar)
+}
+
+fn copied(path: &str, rootfs: &Path) {
+    let to = rootfs.join(path.trim_start_matches('/'));
+    fs::create_dir_all(to.parent().expect("a directory")).expect("a directory");
+    output(Command::new("cp").args(["--dereference", path]).arg(to));
+}
+
+fn layout_of(layout: &Path, tar: &[u8]) -> Digest {
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs).expect("a directory");
+    let put = |kind: &str, content: &[u8]| {
+        let digest = Digest::of(content);
+        fs::write(blobs.join(digest.hex()), content).expect("a blob");
+        json!({ "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": content.len() })
+    };
+    let config = json!({ "os": "linux", "architecture": "amd64", "config": { "Env": [PATH], "Cmd": ["/bin/sh"] },
+        "rootfs": { "type": "layers", "diff_ids": [Digest::of(tar)] }, "history": [{ "created_by": "the base" }] });
+    let (layer, config) = (put("layer.v1.tar", tar), put("config.v1+json", config.to_string().as_bytes()));
+    let manifest =
+        json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config,
+        "layers": [layer] })
+        .to_string();
+    let mut descriptor = put("manifest.v1+json", manifest.as_bytes());
+    descriptor["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let index = json!({ "schemaVersion": 2, "manifests": [descriptor] }).to_string();
+    fs::write(layout.join("index.json"), index).expect("an index");
+    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a layout");
+    Digest::of(manifest.as_bytes())
+}
+
+fn parse(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).expect("JSON")
+}
