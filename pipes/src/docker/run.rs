@@ -1,5 +1,5 @@
 //! `RUN` of what needs no program of another: commands that only move files and accounts about, done on the tree of the image.
-//! Does not guess: what is not known to the byte is refused (docs/decisions/0018-run-without-programs.md).
+//! Does not guess: what is not known to the byte is refused (docs/decisions/0021-run-without-programs.md).
 
 mod busybox;
 #[cfg(test)]
