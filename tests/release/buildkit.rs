@@ -39,6 +39,7 @@ const CASES: &[&str] = &[
     "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
     "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f /d/e/g && chown -R 5:6 /d && chmod 711 /d && ln -s f /d/l\nFROM ${BASE}\n\
      COPY --from=a /d /d\nCOPY --from=a /d/f /d/l /f/\nCOPY --from=a --chown=7:8 --chmod=750 /d /g\nCOPY --from=a /d/* /i/\n",
+    "FROM ${BASE} AS a\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN mkdir /s\nFROM a\nENTRYPOINT a b\nONBUILD COPY x /\nONBUILD RUN y && z\n",
     "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
 ];
 

@@ -32,7 +32,10 @@ pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(),
         }
         host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
         let layer = image.apply(&instruction.change)?;
-        image.config.add_history(&recipe.created, &instruction.created_by, layer);
+        // What is for others to do is no history of this one: so BuildKit has it.
+        if !matches!(instruction.change, Change::Trigger(_)) {
+            image.config.add_history(&recipe.created, &instruction.created_by, layer);
+        }
     }
     image.emit(output)
 }
@@ -127,6 +130,8 @@ impl<'a> Assembly<'a> {
             Change::StopSignal(signal) => self.config.set_runtime("StopSignal", json!(signal)),
             Change::Healthcheck(value) => self.config.set_runtime("Healthcheck", value.clone()),
             Change::Author(author) => self.config.set_author(author),
+            Change::Shell(words) => self.config.set_runtime("Shell", json!(words)),
+            Change::Trigger(trigger) => self.config.add_trigger(trigger),
             Change::Run(run) => return self.run(run).map(Some),
         }
         Ok(None)

@@ -822,8 +822,6 @@ fn mistakes_in_a_dockerfile() {
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:5 `$TARGETARC`: no variable `TARGETARC`
                 write `ARG TARGETARCH` before it
-            D:6 `ONBUILD`: `ONBUILD` is not supported
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:8 `--chown=me`: `me` is not the number of an owner
@@ -839,6 +837,14 @@ fn mistakes_in_a_dockerfile() {
         "#]],
     );
     check("FROM alpine AS a\nRUN x\nFROM scratch\nCOPY hello /\n", expect![""]);
+    check(
+        "FROM alpine AS a\nONBUILD RUN x\nFROM a\nCOPY hello /\n",
+        expect![[r#"
+        D:3 `a`: the stage `a` has `ONBUILD`, which is not supported for a stage that stands on it
+            write here what it would do
+    "#]],
+    );
+    check("FROM alpine\nSHELL [\"/bin/ash\", \"-c\"]\nCMD x\nONBUILD COPY x /\n", expect![""]);
     check(
         "FROM Alpine\n",
         expect![[r#"

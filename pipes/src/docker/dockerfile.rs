@@ -49,6 +49,10 @@ pub(crate) struct Reader<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     pub(crate) scope: Scope,
+    /// What reads commands, where that is not `/bin/sh -c`.
+    shell: Option<Vec<String>>,
+    /// Whether there are instructions for what stands on the stage.
+    pub(crate) has_triggers: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -58,7 +62,10 @@ impl<'a> Reader<'a> {
             request,
             offset: if request.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
             escape: dockerfile.parser_directives.escape.as_ref().map_or('\\', |it| it.value.value),
-            variables: Variables { scope: Scope { known: globals.clone(), unknown: Unknown::Mistake } },
+            variables: Variables {
+                scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
+                ..Variables::default()
+            },
             globals,
             in_stage: false,
             args: BTreeSet::new(),
@@ -113,8 +120,8 @@ impl<'a> Reader<'a> {
         self.in_stage = true;
     }
 
-    /// What an instruction does, where it does something and nothing is wrong with it.
-    pub(crate) fn change(&mut self, instruction: &Parsed<'_>) -> Option<Change> {
+    /// What an instruction does, where it does something and nothing is wrong with it. `line` is itself, on one line.
+    pub(crate) fn change(&mut self, instruction: &Parsed<'_>, line: &str) -> Option<Change> {
         match instruction {
             Parsed::Copy(it) => copying::copy(self, &it.options, &it.src, &it.dest).map(Change::Copy),
             Parsed::Add(it) => copying::add(self, &it.options, &it.src, &it.dest).map(Change::Copy),
@@ -164,8 +171,20 @@ impl<'a> Reader<'a> {
                 Err((bytes, message)) => self.refuse(bytes, message, "as in `--interval=30s`"),
             },
             Parsed::Run(it) => run::read(self, it).map(Change::Run),
-            Parsed::Onbuild(it) => self.refuse(it.onbuild.span.clone(), "`ONBUILD` is not supported", LATER),
-            Parsed::Shell(it) => self.refuse(it.shell.span.clone(), "`SHELL` is not supported", LATER),
+            Parsed::Onbuild(it) => match it.instruction.as_ref() {
+                Parsed::Onbuild(_) | Parsed::From(_) | Parsed::Maintainer(_) => {
+                    self.refuse(it.onbuild.span.clone(), "`ONBUILD` of this is not allowed", "write what it is to do")
+                }
+                _ => {
+                    self.variables.has_triggers = true;
+                    line.split_once(' ').map(|(_, trigger)| Change::Trigger(trigger.to_owned()))
+                }
+            },
+            Parsed::Shell(it) => {
+                let words: Vec<String> = it.arguments.iter().map(|word| word.value.to_string()).collect();
+                self.variables.shell = Some(words.clone());
+                Some(Change::Shell(words))
+            }
             _ => None,
         }
     }
@@ -229,7 +248,10 @@ impl<'a> Reader<'a> {
         match command {
             Command::Exec(words) => words.value.iter().map(|word| word.value.clone().into_owned()).collect(),
             Command::Shell(line) if syntax::is_empty_list(&self.request.text[line.span.clone()]) => Vec::new(),
-            Command::Shell(line) => shell_form(line.value),
+            Command::Shell(line) => match &self.variables.shell {
+                Some(shell) => shell.iter().cloned().chain(shell_form(line.value).pop()).collect(),
+                None => shell_form(line.value),
+            },
             _ => Vec::new(),
         }
     }

@@ -90,6 +90,10 @@ pub enum Change {
     Healthcheck(Value),
     /// Sets who made it.
     Author(String),
+    /// Sets what reads commands.
+    Shell(Vec<String>),
+    /// Says what an image that stands on it does first.
+    Trigger(String),
     /// Adds a layer with what commands make of the files that are there.
     Run(Run),
 }

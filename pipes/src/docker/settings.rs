@@ -32,7 +32,7 @@ pub struct Settings {
     pub engine: Engine,
 
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD` of local files, `ENV`, `LABEL`,
-    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK` and `ARG`, in one stage or
+    /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK`, `SHELL`, `ONBUILD` and `ARG`, in one stage or
     /// several; stages that the image does not need are not looked at. `COPY` finds each binary at `$TARGETPLATFORM/NAME` and
     /// at `NAME`, and every other path in the project; `.` is the project without the binaries. Of a directory, what git
     /// ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it

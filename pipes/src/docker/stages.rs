@@ -155,8 +155,8 @@ impl Read<'_> {
         }
         let starts = starts(stage.instructions, end);
         for (instruction, bytes) in stage.instructions.iter().zip(starts.windows(2)) {
-            if let Some(change) = self.reader.change(instruction) {
-                let created_by = self.reader.one_line(bytes[0]..bytes[1]);
+            let created_by = self.reader.one_line(bytes[0]..bytes[1]);
+            if let Some(change) = self.reader.change(instruction, &created_by) {
                 self.reader.instructions.push(Instruction { created_by, change });
             }
         }
@@ -176,7 +176,13 @@ impl Read<'_> {
             self.reader.on_base(&base);
             return Some((on, platform));
         };
-        self.reader.on_stage(self.variables.get(&stage).cloned().unwrap_or_default());
+        let variables = self.variables.get(&stage).cloned().unwrap_or_default();
+        if variables.has_triggers {
+            let message =
+                format!("the stage `{text}` has `ONBUILD`, which is not supported for a stage that stands on it");
+            return self.reader.refuse(from.image.span.clone(), message, "write here what it would do");
+        }
+        self.reader.on_stage(variables);
         let number = self.stages.iter().position(|(it, _)| *it == stage)?;
         Some((On::Stage(number), self.stages[number].1.platform.clone()))
     }

@@ -59,6 +59,13 @@ impl Config {
         self.fields.get("config").and_then(|it| it["OnBuild"].as_array()).is_some_and(|it| !it.is_empty())
     }
 
+    /// Adds an instruction for images that stand on it.
+    pub fn add_trigger(&mut self, trigger: &str) {
+        let triggers = self.fields.get("config").and_then(|it| it["OnBuild"].as_array());
+        let triggers: Vec<Value> = triggers.into_iter().flatten().cloned().chain([trigger.into()]).collect();
+        self.set_runtime("OnBuild", triggers.into());
+    }
+
     /// Who runs a container; empty for root.
     pub fn user(&self) -> &str {
         self.fields.get("config").and_then(|it| it["User"].as_str()).unwrap_or_default()
