@@ -13,6 +13,7 @@ mod corpus;
 mod dockerfile;
 mod foreign;
 mod healthcheck;
+mod ignore;
 mod keys;
 mod layers;
 mod laying;
@@ -69,10 +70,11 @@ impl Pipe for Docker {
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
         let platforms = platforms(settings)?;
-        let dockerfile = settings.dockerfile.iter();
-        let source =
-            |path: &String| SourceText { path: path.clone(), key: "dockerfile".to_owned(), text: String::new() };
-        let sources = dockerfile.map(source).collect();
+        let sources = |path: &String| {
+            let dockerfile = SourceText { path: path.clone(), key: "dockerfile".to_owned(), ..SourceText::default() };
+            std::iter::once(dockerfile).chain(ignore::wanted(path)).collect::<Vec<_>>()
+        };
+        let sources = settings.dockerfile.iter().flat_map(sources).collect();
         Ok(Wants { selectors: selectors(settings, &platforms), sources })
     }
 
@@ -230,9 +232,11 @@ fn by_dockerfile(
     let Some(text) = given.source(path) else {
         return Err(vec![Problem::at_key("dockerfile", format!("`{path}` can't be read"))]);
     };
+    let ignore = ignore::read(given, path)?;
     let names = Names::new(&given.table.id, platform);
     let target = settings.target.as_deref();
-    let request = Request { path, text, platform, build_args: &build_args, context, names, target };
+    let build_args = &build_args;
+    let request = Request { path, text, platform, build_args, context, ignore: &ignore, names, target };
     let reading = stages::read(&request)?;
     let is_unused = |name: &&String| !reading.args.contains(*name) && !dockerfile::is_predefined(name);
     let unused: Vec<Problem> =

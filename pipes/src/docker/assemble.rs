@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Image;
 use forge_plugin::schemas::{Digest, Emit, EmitBlob, Failure, Output};
+use forge_plugin::sources::Except;
 use serde_json::json;
 
 use crate::docker::base::BaseImage;
@@ -23,7 +24,7 @@ use crate::oci::manifest::{Descriptor, Family, Manifest};
 /// Makes the image that `output` declares, and emits it.
 pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
     let mut image = match recipe.base {
-        BaseOf::Scratch => Assembly::on_scratch(recipe, host),
+        BaseOf::Scratch => Assembly::on_scratch(recipe, host)?,
         BaseOf::FirstInput => Assembly::on_base(recipe, host)?,
     };
     for (at, instruction) in recipe.instructions.iter().enumerate() {
@@ -54,19 +55,20 @@ struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    fn on_scratch(recipe: &'a Recipe, host: &'a dyn Host) -> Assembly<'a> {
+    fn on_scratch(recipe: &'a Recipe, host: &'a dyn Host) -> Result<Assembly<'a>, Failure> {
         let config = Config::scratch(&recipe.platform);
-        Assembly {
+        let except = Except::new(recipe.except.iter().map(String::as_str));
+        Ok(Assembly {
             recipe,
             host,
             family: Family::Oci,
             config,
-            laying: Laying::new(host),
+            laying: Laying::new(host, except.map_err(|bad| Failure::bug(bad.to_string()))?),
             cmd_is_ours: false,
             layers: Vec::new(),
             blobs: Vec::new(),
             mounts: Vec::new(),
-        }
+        })
     }
 
     fn on_base(recipe: &'a Recipe, host: &'a dyn Host) -> Result<Assembly<'a>, Failure> {
@@ -76,7 +78,7 @@ impl<'a> Assembly<'a> {
             return Err(Failure::input("the base has `ONBUILD` instructions, which forge does not run")
                 .help("take the base that it was made from, and write here what they do"));
         }
-        let mut assembly = Assembly::on_scratch(recipe, host);
+        let mut assembly = Assembly::on_scratch(recipe, host)?;
         assembly.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
         assembly.family = held.manifest.family();
         assembly.laying.workdir = held.config.workdir().unwrap_or("/").to_owned();

@@ -44,7 +44,7 @@ fn with_defaults(settings: Value) -> Value {
 fn plan(settings: &Value, dockerfile: Option<&str>, host: &FakeHost) -> Result<Vec<Step>, Vec<Problem>> {
     let settings = with_defaults(settings.clone());
     let path = settings.get("dockerfile").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let source = dockerfile.map(|text| SourceText { path, key: "dockerfile".to_owned(), text: text.to_owned() });
+    let source = dockerfile.map(|text| SourceText { path, text: text.to_owned(), ..SourceText::default() });
     plan_table::<Docker>(&settings, &sample_facts(), &host.offers(), source.as_slice())
 }
 

@@ -1,6 +1,8 @@
 //! `COPY` and `ADD`: their options, and what their sources name.
 //! Does not copy: that is `assemble`.
 
+use std::path::Path;
+
 use forge_plugin::schemas::{Place, Read};
 use parse_dockerfile::{Flag, Source as Parsed, UnescapedString};
 
@@ -151,12 +153,17 @@ fn find(reader: &mut Reader<'_>, source: &Parsed<'_>) -> Vec<Source> {
             return Vec::new();
         }
     };
-    let bytes = reader.bytes(&path.span);
+    let (bytes, ignore) = (reader.bytes(&path.span), reader.request.ignore);
     for source in &found {
-        if let Source::Project(project) = source {
-            let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
-            reader.reads.push(Read { path: project.clone(), place });
+        let Source::Project(project) = source else { continue };
+        // Where something is taken in again, who looks at the files finds out whether it is in there.
+        if ignore.except.leaves_out(Path::new(project)) && !ignore.except.has_exceptions() {
+            let help = "take it in again by a line that begins with `!`, or do not copy it";
+            reader.problem(path.span.clone(), format!("`{}` leaves out `{project}`", ignore.path), help);
+            return Vec::new();
         }
+        let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
+        reader.reads.push(Read { except: ignore.patterns.clone(), ..Read::all(project, place) });
     }
     found
 }

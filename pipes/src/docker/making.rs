@@ -20,6 +20,8 @@ pub struct Making {
     pub bases: Vec<Named>,
     /// The stages, each after those that it needs. The last is the image.
     pub stages: Vec<Stage>,
+    /// What of the project is not there: patterns as those of a `.dockerignore`.
+    pub except: Vec<String>,
 }
 
 /// An image that is not made here.
@@ -169,6 +171,7 @@ impl Planned<'_> {
             created: self.given.facts.commit_time.clone(),
             timestamp: self.given.facts.commit_timestamp,
             instructions,
+            except: self.making.except.clone(),
             made,
         }
     }
@@ -224,7 +227,7 @@ impl Planned<'_> {
             Base::Layout { dir, .. } => vec![Step {
                 name,
                 makes,
-                reads: vec![Read { path: dir.clone(), place: place.clone() }],
+                reads: vec![Read::all(dir, place.clone())],
                 params: json(&Params::Base(fetch)),
                 ..step
             }],

@@ -35,7 +35,8 @@ pub struct Settings {
     /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK`, `SHELL`, `ONBUILD` and `ARG`, in one stage or
     /// several; stages that the image does not need are not looked at. `COPY` finds each binary at `$TARGETPLATFORM/NAME` and
     /// at `NAME`, and every other path in the project; `.` is the project without the binaries. Of a directory, what git
-    /// ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
+    /// ignores is left out, and of all but the binaries what `NAME.dockerignore` beside the Dockerfile says, or else `.dockerignore`
+    /// beside the project file. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
     /// says `--unpack=false`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
     /// `touch` and `true` of busybox or Debian, and `adduser` and `addgroup` of busybox, joined by `&&`.
     pub dockerfile: Option<String>,

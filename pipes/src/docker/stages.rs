@@ -9,6 +9,7 @@ use parse_dockerfile::{Flag, FromInstruction, Instruction as Parsed, UnescapedSt
 use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::dockerfile::{Reader, Variables, starts};
+use crate::docker::ignore::Ignore;
 use crate::docker::making::{Making, Named, Names, On, Stage};
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::Instruction;
@@ -27,6 +28,8 @@ pub struct Request<'a> {
     pub build_args: &'a BTreeMap<String, String>,
     /// What it can copy.
     pub context: &'a Context,
+    /// What of the project it can't.
+    pub ignore: &'a Ignore,
     /// What its stages and bases are called as artifacts.
     pub names: Names,
     /// The stage that is the image; the last where none is given.
@@ -255,7 +258,10 @@ impl Read<'_> {
         let Read { reader, bases, stages, .. } = self;
         let stages = stages.into_iter().map(|(_, stage)| stage).collect();
         match reader.problems.is_empty() {
-            true => Ok(Reading { making: Making { bases, stages }, args: reader.args }),
+            true => {
+                let except = reader.request.ignore.patterns.clone();
+                Ok(Reading { making: Making { bases, stages, except }, args: reader.args })
+            }
             false => Err(reader.problems),
         }
     }
