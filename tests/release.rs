@@ -3,6 +3,7 @@
 
 mod buildkit;
 mod endings;
+mod engines;
 mod hello;
 mod partial;
 mod strangers;

@@ -24,6 +24,17 @@ pub struct Making {
     pub except: Vec<String>,
 }
 
+impl Making {
+    /// Which of the bases something stands on in the end, through all stages.
+    pub fn root(&self, on: On) -> Option<usize> {
+        match on {
+            On::Scratch => None,
+            On::Base(at) => Some(at),
+            On::Stage(at) => self.root(self.stages[at].on),
+        }
+    }
+}
+
 /// An image that is not made here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
@@ -90,6 +101,11 @@ impl Names {
         format!("{}.base{}_manifest.json", self.prefix, number(at))
     }
 
+    /// What the name of a base means, for all platforms.
+    pub fn pin(&self, at: usize) -> String {
+        format!("{}.pin{}.json", self.prefix, number(at))
+    }
+
     /// A stage.
     pub fn stage(&self, name: &str) -> String {
         format!("{}.stage_{name}.json", self.prefix)
@@ -97,7 +113,7 @@ impl Names {
 }
 
 // The first needs none: most images have but one.
-fn number(at: usize) -> String {
+pub(crate) fn number(at: usize) -> String {
     if at == 0 { String::new() } else { (at + 1).to_string() }
 }
 
@@ -131,7 +147,7 @@ impl Planned<'_> {
         steps
     }
 
-    fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         Names::new(&self.given.table.id, self.platform)
     }
 
@@ -195,7 +211,7 @@ impl Planned<'_> {
     }
 
     /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
-    fn mounts(&self, image: &Stage) -> Vec<String> {
+    pub(crate) fn mounts(&self, image: &Stage) -> Vec<String> {
         match self.root(image.on).map(|it| &it.base) {
             Some(Base::Registry(base)) if self.references.iter().any(|it| it.host() == base.host()) => {
                 vec![base.name()]
@@ -204,17 +220,12 @@ impl Planned<'_> {
         }
     }
 
-    /// What it stands on in the end, through all stages.
     fn root(&self, on: On) -> Option<&Named> {
-        match on {
-            On::Scratch => None,
-            On::Base(at) => Some(&self.making.bases[at]),
-            On::Stage(at) => self.root(self.making.stages[at].on),
-        }
+        self.making.root(on).map(|at| &self.making.bases[at])
     }
 
     /// What a name in a registry means is asked in every run, unless it is a digest.
-    fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
+    pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
         let Named { base, text, platform, place } = named;
         let names = self.names();
         let fetch = Fetch { base: text.clone(), platform: platform.clone() };
@@ -248,7 +259,7 @@ impl Planned<'_> {
         }
     }
 
-    fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
+    pub(crate) fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
     }
 }
@@ -278,7 +289,7 @@ fn inputs(recipe: &Recipe) -> Vec<String> {
 }
 
 /// Labels that are there without being asked for.
-fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
+pub(crate) fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
     let facts = given.facts;
     let labels = [
         ("created", &facts.commit_time),
@@ -295,6 +306,6 @@ fn label(labels: BTreeMap<String, String>) -> Instruction {
     Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
 }
 
-fn json<T: Serialize>(value: &T) -> serde_json::Value {
+pub(crate) fn json<T: Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }
