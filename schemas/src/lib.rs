@@ -33,8 +33,8 @@ pub use outcome::{Failure, FailureClass, Outcome};
 pub use platform::{BadPlatform, Platform};
 pub use problem::{Place, Problem};
 pub use report::{
-    ArtifactEntry, ArtifactList, Metadata, RunArtifact, RunEnd, RunList, RunRecord, RunReport, RunSummary, RunTask,
-    TaskEntry,
+    ArtifactEntry, ArtifactList, BlobEntry, Metadata, RunArtifact, RunEnd, RunList, RunRecord, RunReport, RunSummary,
+    RunTask, TaskEntry,
 };
 pub use selector::{Expect, Selector};
 pub use step::{Effect, Memory, Output, Read, Resource, Step, Tool};

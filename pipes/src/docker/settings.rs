@@ -56,7 +56,8 @@ pub struct Settings {
     /// without. Those given here replace those of the Dockerfile.
     #[serde(default)]
     pub labels: BTreeMap<String, Template>,
-    /// Annotations of the image's manifest.
+    /// Annotations of the image's manifest. Of its descriptor in manifest lists with `manifest-descriptor:` before the name, and of
+    /// these lists with `index:`; for one platform alone with that in brackets, as in `manifest[linux/amd64]:NAME`.
     #[serde(default)]
     pub annotations: BTreeMap<String, Template>,
 
