@@ -211,6 +211,10 @@ impl Host for TaskHost<'_> {
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         Ok(self.shared.reach.notes(&self.task.id).remove(key).unwrap_or_default())
     }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.shared.reach.render(template, names)
+    }
 }
 
 /// The inputs of a task, from what was made before.

@@ -21,7 +21,7 @@
  *
  * What a plugin asks, by the service of forge_host_v1.call:
  *
- *   template.render  {"template","names"}                       -> {"text"}                      while planning
+ *   template.render  {"template","names"}                       -> {"text","names"}              facts while planning only
  *   exec             {"argv","dir","env"}                       -> {"code","signal","stdout","stderr"}
  *   http.send        {"method","url","headers","body",...}      -> {"status","headers","body"}   forge adds credentials
  *   artifact.emit    {"name","path","blobs","detail"}           -> the artifact, as it lies in the store

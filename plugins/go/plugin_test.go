@@ -162,6 +162,31 @@ func TestPlan(t *testing.T) {
 	check(t, &fakeLine{}, "plan", request, `{"steps":[],"problems":[{"place":{"key":"text"},"message":"there is no such service"}]}`)
 }
 
+func TestLater(t *testing.T) {
+	line := &fakeLine{answers: map[string]string{"template.render": `{"text":"1.2 sha256:0","names":{"version":"1.2","env":{"A":"a"}}}`}}
+	given := Given{Renderer: func(template string, names any) (Rendered, error) { return render(line, template, names) }}
+	later, err := given.Later("text", "{{ version }} {{ digest }}{{ env.A }}", map[string]string{"digest": "sha256:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, _ := json.Marshal(later)
+	if want := `{"template":"{{ version }} {{ digest }}{{ env.A }}","facts":{"env":{"A":"a"},"version":"1.2"}}`; string(kept) != want {
+		t.Errorf("kept %s", kept)
+	}
+	if _, err := later.Render(&runningHost{line: line}, map[string]string{"digest": "sha256:1"}); err != nil {
+		t.Error(err)
+	}
+	want := `template.render {"names":{"digest":"sha256:1","env":{"A":"a"},"version":"1.2"},"template":"{{ version }} {{ digest }}{{ env.A }}"}`
+	if line.said[1] != want {
+		t.Errorf("asked %s", line.said[1])
+	}
+	_, err = given.Later("text", "{{ version }}", func() {})
+	var problems Problems
+	if !errors.As(err, &problems) || problems[0].Place.Key != "text" {
+		t.Error(err)
+	}
+}
+
 func run(act string) string {
 	return `{` + table + `,"step":{"params":{"text":"hi","act":"` + act + `"},"makes":[{"name":"said","kind":"acme.saying"}]},` +
 		`"inputs":[{"name":"hello","kind":"binary","table":{"pipe":"build","id":"a"},"digest":"sha256:00","size":3,"path":"/x"}],` +

@@ -112,6 +112,10 @@ impl Line {
         })
     }
 
+    fn rendered(self, template: &str, names: &Value) -> Result<RenderReply, Failure> {
+        self.ask("template.render", &Render { template: template.to_owned(), names: names.clone() })
+    }
+
     fn ask_bytes<A>(self, service: &str, request: &[u8], read: impl FnOnce(Status, &[u8]) -> A) -> A {
         let mut answer = Str::EMPTY;
         let Some(call) = self.table.0.call else {
@@ -132,12 +136,8 @@ impl Line {
 }
 
 impl Renderer for Line {
-    fn render(&self, template: &str, names: &Value) -> Result<String, String> {
-        let request = Render { template: template.to_owned(), names: names.clone() };
-        match self.ask::<_, RenderReply>("template.render", &request) {
-            Ok(reply) => Ok(reply.text),
-            Err(failure) => Err(failure.message),
-        }
+    fn render(&self, template: &str, names: &Value) -> Result<RenderReply, String> {
+        self.rendered(template, names).map_err(|failure| failure.message)
     }
 }
 
@@ -209,5 +209,9 @@ impl Host for RunningHost<'_> {
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         let note = Note { key: key.to_owned(), value: Value::Null };
         self.line.ask::<_, Note>("note.get", &note).map(|note| note.value)
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.line.rendered(template, names).map(|reply| reply.text)
     }
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Artifact, Digest, Facts, Finding, Offer, Problem, Selector, Step, TableName};
 
@@ -196,20 +196,25 @@ pub enum EmitBlob {
     Held(Digest),
 }
 
-/// Service `template.render`: a template with the facts and these names. For `plan`: a step that runs has no templates left.
+/// Service `template.render`. In `plan`: a template with the facts and these names. While a step runs or is probed: with these
+/// names alone, because its fingerprint knows no facts but those that `plan` has passed on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// The template.
     pub template: String,
-    /// Names beside the facts: an object.
+    /// Names beside the facts: an object. While a step runs, all names.
     pub names: Value,
 }
 
 /// The answer to `template.render`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RenderReply {
     /// The text.
     pub text: String,
+    /// In `plan`: the facts that the template names, with their values, `env` among them. Passed on in a step's params, they
+    /// are names for the same template while it runs.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub names: Map<String, Value>,
 }
 
 /// Services `note.set` and `note.get`: what a remote side answered, durable, for resuming.

@@ -1,4 +1,4 @@
-//! What a call may ask of the host, by name: all services while running, templates alone while planning.
+//! What a call may ask of the host, by name: all services while running, templates with facts while planning.
 //! Does not know the C line; messages come as bytes and go as bytes.
 
 use forge_schemas::{Command, Emit, Failure, HttpRequest, Level, Note, Render, RenderReply};
@@ -48,8 +48,7 @@ impl Services for Planning<'_> {
     fn serve(&self, service: &str, request: &[u8]) -> Result<Vec<u8>, Refusal> {
         match service {
             "template.render" => answer(service, request, |Render { template, names }| {
-                let text = self.0.render(&template, &names).map_err(Failure::input)?;
-                Ok(RenderReply { text })
+                self.0.render(&template, &names).map_err(Failure::input)
             }),
             _ => Err(absent(service)),
         }
@@ -70,6 +69,9 @@ impl Services for Running<'_> {
             "note.get" => answer(service, request, |note: Note| {
                 let value = host.recall(&note.key)?;
                 Ok(Note { value, ..note })
+            }),
+            "template.render" => answer(service, request, |Render { template, names }| {
+                Ok(RenderReply { text: host.render(&template, &names)?, ..RenderReply::default() })
             }),
             _ => Err(absent(service)),
         }

@@ -16,7 +16,8 @@ use forge_schemas::{
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::Host;
+use super::FakeRenderer;
+use crate::{Host, Renderer as _};
 
 /// A host in memory. `with_…` and `on_…` set it up; what a step did to it stands in [`FakeHost::record`].
 pub struct FakeHost {
@@ -299,6 +300,10 @@ impl Host for FakeHost {
 
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         Ok(self.record().notes.get(key).cloned().unwrap_or_default())
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        FakeRenderer::without_facts().render(template, names).map(|reply| reply.text).map_err(Failure::input)
     }
 }
 

@@ -209,7 +209,8 @@ fn services() {
         "template.render.request",
         &Render { template: text("{{ version }}-{{ arch }}"), names: json!({ "arch": "arm" }) },
     );
-    check("template.render.reply", &RenderReply { text: text("1.2.3-arm") });
+    let names = Map::from_iter([(text("version"), json!("1.2.3"))]);
+    check("template.render.reply", &RenderReply { text: text("1.2.3-arm"), names });
     let failure = Failure::new(FailureClass::Refused, "no right to push").cause("the token is old");
     check("failure", &failure.help("get another one"));
 }
