@@ -181,6 +181,10 @@ impl Host for ProbeHost<'_> {
         Ok(self.reach.notes(self.task).remove(key).unwrap_or_default())
     }
 
+    fn secret(&self, _: &str) -> Result<String, Failure> {
+        Err(only_looks("see a secret"))
+    }
+
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
         self.reach.render(template, names)
     }

@@ -99,6 +99,14 @@ func (h *runningHost) Remember(key string, value any) error {
 	return ask(h.line, "note.set", map[string]any{"key": key, "value": value}, &answer)
 }
 
+func (h *runningHost) Secret(name string) (string, error) {
+	var secret struct {
+		Value string `json:"value"`
+	}
+	err := ask(h.line, "secret.get", map[string]any{"name": name}, &secret)
+	return secret.Value, err
+}
+
 func (h *runningHost) Render(template string, names any) (string, error) {
 	rendered, err := render(h.line, template, names)
 	return rendered.Text, err

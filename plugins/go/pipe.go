@@ -26,6 +26,7 @@ type About struct {
 	Name    string     // its table in the project file: acme_upload for [[acme_upload]]
 	Summary string     // one line for people
 	Makes   []KindInfo // the kinds it can make: see Kind
+	Needs   []string   // services that it can't do without: "secret.get". A forge that has not all of them refuses the plugin
 }
 
 // Kind describes a kind of artifact by the type of its detail. A kind of a plugin's own is called PLUGIN.kind; any other
@@ -140,6 +141,9 @@ type Host interface {
 	Cancelled() bool
 	// Remember keeps what a remote side answered, for a later run of the same task.
 	Remember(key string, value any) error
+	// Secret is one that the step's table is granted, where it says reveal = true. Most pipes need none: requests get their
+	// credentials and programs their variables without the pipe.
+	Secret(name string) (string, error)
 	// Render is the text of a template with these names, an object, and without facts: see Later, which has them.
 	Render(template string, names any) (string, error)
 	// Recall decodes what was remembered into value, and tells whether there was anything.

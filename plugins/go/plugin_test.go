@@ -24,7 +24,7 @@ type params struct {
 type echo struct{}
 
 func (echo) About() About {
-	return About{"acme_echo", "Says what it is told", []KindInfo{Kind[params]("acme.saying")}}
+	return About{"acme_echo", "Says what it is told", []KindInfo{Kind[params]("acme.saying")}, []string{"exec", "note.set"}}
 }
 
 func (echo) Takes(s settings) (Wants, error) {
@@ -127,7 +127,7 @@ func check(t *testing.T, line *fakeLine, method, request, expect string) {
 }
 
 func TestDescribe(t *testing.T) {
-	check(t, nil, "describe", "{}", `{"name":"acme","version":"1.0.0","pipes":[{"name":"acme_echo","summary":"Says what it is told",`+
+	check(t, nil, "describe", "{}", `{"name":"acme","version":"1.0.0","needs":["exec","note.set"],"pipes":[{"name":"acme_echo","summary":"Says what it is told",`+
 		`"settings":{"additionalProperties":false,"properties":{"act":{"enum":["work","fail","panic","lost"],"type":"string"},`+
 		`"count":{"type":"integer"},"env":{"additionalProperties":{"type":"string"},"type":"object"},`+
 		`"text":{"description":"What to say.","type":"string","x-forge-names":["os","arch","variant","platform","ext"]}},`+

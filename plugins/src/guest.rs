@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use forge_schemas::{
-    Artifact, Command, Emit, Exit, Failure, Finding, HttpRequest, HttpResponse, Level, Note, Render, RenderReply, Run,
+    Artifact, Command, Emit, Exit, Failure, Finding, GetSecret, GotSecret, HttpRequest, HttpResponse, Level, Note,
+    Render, RenderReply, Run,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -209,6 +210,10 @@ impl Host for RunningHost<'_> {
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         let note = Note { key: key.to_owned(), value: Value::Null };
         self.line.ask::<_, Note>("note.get", &note).map(|note| note.value)
+    }
+
+    fn secret(&self, name: &str) -> Result<String, Failure> {
+        self.line.ask::<_, GotSecret>("secret.get", &GetSecret { name: name.to_owned() }).map(|got| got.value)
     }
 
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {

@@ -23,6 +23,9 @@ pub trait Pipe {
     const NAME: &'static str;
     /// One line for people.
     const SUMMARY: &'static str;
+    /// The services that it can't do without, by the names that they have on the line (`secret.get`). A forge that has not
+    /// all of them refuses the plugin, and says which. What is in version 1.0 need not be named.
+    const NEEDS: &'static [&'static str] = &[];
     /// One table, without its `id`, which is [`Given::table`]'s. The doc comments of its fields are the manual, and what an
     /// editor shows. With `#[serde(deny_unknown_fields)]` a misspelt key is a mistake that names the nearest one.
     /// A [`Template`] may name what is only known a platform; any other text has been rendered when it arrives.
@@ -125,6 +128,11 @@ pub trait Host: Sync {
     /// The text of a template that may name the members of `names`, an object, and no facts but those among them:
     /// [`Later::render`] is what knows them.
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure>;
+
+    /// A secret that the step's table is granted, where it says `reveal = true`. Most pipes need none: requests get their
+    /// credentials and programs their variables without the pipe. Forge masks it in all that it shows, and refuses to keep
+    /// an artifact that has it inside; a request's body or a file elsewhere are the pipe's to answer for.
+    fn secret(&self, name: &str) -> Result<String, Failure>;
 
     /// Starts a program that must end with exit status 0.
     fn exec_ok(&self, command: &Command) -> Result<Exit, Failure> {

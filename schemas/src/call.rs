@@ -1,6 +1,7 @@
 //! The messages that cross the plugin line: what the engine asks of a pipe, and what a pipe asks of its host.
 //! Both sides ignore fields that they do not know; every message is one JSON object.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,26 @@ pub struct RenderReply {
     /// are names for the same template while it runs.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub names: Map<String, Value>,
+}
+
+/// Service `secret.get`: for a step whose table says `reveal = true`, one of the secrets that it is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetSecret {
+    /// Its name in `[secrets]`.
+    pub name: String,
+}
+
+/// The answer to `secret.get`. It is never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GotSecret {
+    /// What it says.
+    pub value: String,
+}
+
+impl fmt::Debug for GotSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// Services `note.set` and `note.get`: what a remote side answered, durable, for resuming.

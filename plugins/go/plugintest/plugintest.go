@@ -21,6 +21,8 @@ type Host struct {
 	OnExec func(plugin.Command) plugin.Exit
 	OnHTTP func(plugin.HTTPRequest) plugin.HTTPResponse
 	Stop   bool // what Cancelled answers
+	// Secrets are those that the table reveals to its pipe.
+	Secrets map[string]string
 
 	Artifacts []plugin.Artifact // all there are: given, and made by steps before
 	Commands  []plugin.Command
@@ -299,6 +301,15 @@ func (h *Host) Remember(key string, value any) error {
 	text, err := json.Marshal(value)
 	h.Notes[key] = text
 	return err
+}
+
+// Secret is one of Secrets.
+func (h *Host) Secret(name string) (string, error) {
+	secret, found := h.Secrets[name]
+	if !found {
+		return "", plugin.Fail(plugin.Input, "the table does not reveal a secret `%s`", name)
+	}
+	return secret, nil
 }
 
 // Render renders {{ name }} of the names that it is given.
