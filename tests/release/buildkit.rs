@@ -39,8 +39,46 @@ const CASES: &[&str] = &[
     "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
     "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f /d/e/g && chown -R 5:6 /d && chmod 711 /d && ln -s f /d/l\nFROM ${BASE}\n\
      COPY --from=a /d /d\nCOPY --from=a /d/f /d/l /f/\nCOPY --from=a --chown=7:8 --chmod=750 /d /g\nCOPY --from=a /d/* /i/\n",
+    "FROM ${BASE}\nRUN mkdir /g && touch /g/a /g/.b /g/-c; chmod 700 /g/* && touch /g/d* && rm /g/?? || true\n",
+    "FROM ${BASE}\nRUN rm -rf /etc/o* /nope/* /s?v && cp -r /et*/pass* /x\n",
+    "FROM ${BASE}\nRUN set -eux; echo a  'b  c' > /e && echo -n x >> /e && printf '%s: %s\\n\\tz' a b c >/p\n",
+    "FROM ${BASE}\nRUN echo 'app:x:10:11::/:/bin/sh' >> /etc/passwd && chown app /srv && echo new > /etc/nsswitch.conf 2>/dev/null\n",
+    "FROM ${BASE}\nRUN <<EOF\nset -e\n# why\nmkdir /t # here\ntouch /t/a \\\n  /t/b; chmod 700 /t/*\n\necho done\nEOF\nRUN <<-'E'\n\tmkdir /u\n\tE\n",
+    "FROM ${BASE}\nRUN --network=none --mount=type=cache,target=/var/lib --mount=type=tmpfs,target=/tmp mkdir /v\n",
     "FROM ${BASE} AS a\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN mkdir /s\nFROM a\nENTRYPOINT a b\nONBUILD COPY x /\nONBUILD RUN y && z\n",
     "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
+];
+
+/// Files of the project.
+const FILES: &[(&str, &str)] = &[
+    ("a.txt", "a"),
+    ("b.txt", "b"),
+    ("conf/a.conf", "a"),
+    ("conf/run.sh", "#!/bin/sh\n"),
+    ("conf/sub/b.conf", "b"),
+    ("conf/sub/c.md", "c"),
+    ("docs/a.md", "a"),
+    ("docs/deep/b.md", "b"),
+    ("docs/deep/c.txt", "c"),
+];
+
+/// How `tar` packs some of them, and the archive's name.
+const PACKED: &[(&str, &str)] = &[
+    ("--no-auto-compress", "conf.tar"),
+    ("--gzip", "conf.tgz"),
+    ("--bzip2", "conf.tar.bz2"),
+    ("--xz", "conf.tar.xz"),
+    ("--zstd", "conf.tar.zst"),
+];
+
+/// What a `.dockerignore` says, and a Dockerfile.
+const IGNORED: &[(&str, &str)] = &[
+    ("**/*.md\n#x\n/conf/sub/\n", "FROM scratch\nCOPY docs /docs/\nCOPY conf /conf/\n"),
+    ("*\n!docs\n docs/deep/*\n!docs/deep/c*\n", "FROM scratch\nCOPY . /all/\nCOPY docs/* /one/\n"),
+    (
+        "conf\n!conf/sub/*.conf\n!**/run.sh\n*.tar*\n*.tgz\n.git*\nforge.toml\nbase\n.forge\ndist\n",
+        "FROM scratch\nCOPY ./ /all\n",
+    ),
 ];
 
 #[test]
@@ -53,16 +91,53 @@ fn makes_the_same_as_forge() {
     let buildkit = BuildKit::start(Path::new(&programs), place.path());
     let base = place.path().join("base");
     let digest = base_image(&place.path().join("rootfs"), &base);
-    for case in CASES {
-        let project = Project::of_text(PROJECT);
-        project.write("Dockerfile", &format!("ARG BASE\n{case}"));
-        project.write(".gitignore", "base\n");
-        let project = project.tagged("v1.0.0");
-        output(Command::new("cp").arg("-r").arg(&base).arg(project.root().join("base")));
-        project.forge(&["run", "docker"]).expect(0);
-        let theirs = buildkit.image(&project, &base, digest);
-        assert_eq!(ours(&project), theirs, "of {case}");
+    let ignored = IGNORED.iter().map(|(ignore, case)| (*case, Some(*ignore)));
+    let cases = CASES.iter().map(|case| (*case, None)).chain(ignored);
+    let differing: Vec<String> = cases
+        .filter_map(|(case, ignore)| {
+            let project = project_of(case, ignore, &base);
+            let why = difference(&project, || buildkit.image(&project, &base, digest))?;
+            Some(format!("{case}\n{why}"))
+        })
+        .collect();
+    assert!(differing.is_empty(), "{} differ\n\n{}", differing.len(), differing.join("\n"));
+}
+
+/// A project with a Dockerfile and all that it may copy.
+fn project_of(case: &str, ignore: Option<&str>, base: &Path) -> Project {
+    let project = Project::of_text(PROJECT);
+    project.write("Dockerfile", &format!("ARG BASE\n{case}"));
+    project.write(".gitignore", "base\n");
+    FILES.iter().for_each(|(path, text)| project.write(path, text));
+    fs::set_permissions(project.root().join("conf/run.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    symlink("a.conf", project.root().join("conf/link")).expect("a link");
+    if let Some(ignore) = ignore {
+        project.write("Dockerfile.dockerignore", ignore);
     }
+    let tar = |option: &str, name: &str| {
+        let mut tar = Command::new("tar");
+        tar.args(["--create", "--numeric-owner", "--owner=7", "--group=8", option, "--file", name, "conf"]);
+        output(tar.current_dir(project.root()));
+    };
+    PACKED.iter().for_each(|(option, name)| tar(option, name));
+    let project = project.tagged("v1.0.0");
+    output(Command::new("cp").arg("-r").arg(base).arg(project.root().join("base")));
+    project
+}
+
+/// What differs between the image that forge makes and another; nothing where nothing does.
+fn difference(project: &Project, theirs: impl FnOnce() -> Image) -> Option<String> {
+    let ended = project.forge(&["run", "docker"]);
+    if ended.code != Some(0) {
+        return Some(format!("{}{}", ended.stdout, ended.stderr));
+    }
+    let (ours, theirs) = (ours(project), theirs());
+    let (ours, theirs) = (ours.lines(), theirs.lines());
+    let only = |of: &[String], other: &[String], sign: &str| {
+        let lines = of.iter().filter(|line| !other.contains(line));
+        lines.map(|line| format!("{sign} {line}\n")).collect::<String>()
+    };
+    (ours != theirs).then(|| only(&ours, &theirs, "- forge:") + &only(&theirs, &ours, "+ BuildKit:"))
 }
 
 /// A daemon, which ends with the test.
@@ -135,6 +210,14 @@ struct Image {
 }
 
 impl Image {
+    /// All of it, line by line.
+    fn lines(&self) -> Vec<String> {
+        let layers = self.layers.iter().enumerate();
+        let entries = layers.flat_map(|(at, layer)| layer.iter().map(move |entry| format!("layer {at} {entry}")));
+        let config = self.config.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"));
+        entries.chain(config).chain([format!("layers {}, empty {:?}", self.layers.len(), self.empty)]).collect()
+    }
+
     fn read(layout: &Path, digest: &str) -> Image {
         let blob = |digest: &Value| layout.join("blobs").join(digest.as_str().expect("a digest").replace(':', "/"));
         let manifest = parse(&fs::read(blob(&json!(digest))).expect("a manifest"));
