@@ -26,6 +26,7 @@ mod settings;
 mod sources;
 mod stages;
 mod syntax;
+mod triggers;
 mod values;
 mod words;
 

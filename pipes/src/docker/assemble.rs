@@ -14,8 +14,9 @@ use serde_json::json;
 use crate::docker::base::BaseImage;
 use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
-use crate::docker::recipe::{BaseOf, Change, Copy, Made, Recipe};
+use crate::docker::recipe::{Argv, BaseOf, Change, Copy, Instruction, Made, Recipe};
 use crate::docker::run::{self, Place, Run};
+use crate::docker::triggers;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
 use crate::oci::layer::{self, Entry};
@@ -25,13 +26,14 @@ use crate::oci::manifest::{Descriptor, Family, Manifest};
 pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
     let mut image = match recipe.base {
         BaseOf::Scratch => Assembly::on_scratch(recipe, host)?,
-        BaseOf::FirstInput => Assembly::on_base(recipe, host)?,
+        BaseOf::FirstInput | BaseOf::Stage => Assembly::on_base(recipe, host)?,
     };
-    for (at, instruction) in recipe.instructions.iter().enumerate() {
+    let all: Vec<Instruction> = image.triggers.drain(..).chain(recipe.instructions.iter().cloned()).collect();
+    for (at, instruction) in all.iter().enumerate() {
         if host.cancelled() {
             return Err(interrupted());
         }
-        host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
+        host.progress(at as u64, all.len() as u64, &instruction.created_by);
         let layer = image.apply(&instruction.change)?;
         // What is for others to do is no history of this one: so BuildKit has it.
         if !matches!(instruction.change, Change::Trigger(_)) {
@@ -47,6 +49,8 @@ struct Assembly<'a> {
     family: Family,
     config: Config,
     laying: Laying<'a>,
+    /// What the base says that is done first.
+    triggers: Vec<Instruction>,
     /// Where `Entrypoint` was set, a `Cmd` of the base is none of ours.
     cmd_is_ours: bool,
     layers: Vec<Descriptor>,
@@ -64,6 +68,7 @@ impl<'a> Assembly<'a> {
             family: Family::Oci,
             config,
             laying: Laying::new(host, except.map_err(|bad| Failure::bug(bad.to_string()))?),
+            triggers: Vec::new(),
             cmd_is_ours: false,
             layers: Vec::new(),
             blobs: Vec::new(),
@@ -74,20 +79,20 @@ impl<'a> Assembly<'a> {
     fn on_base(recipe: &'a Recipe, host: &'a dyn Host) -> Result<Assembly<'a>, Failure> {
         let base = host.inputs().first().ok_or_else(|| Failure::bug("the base is not among the inputs"))?;
         let held = Held::open(base)?;
-        if held.config.has_triggers() {
-            return Err(Failure::input("the base has `ONBUILD` instructions, which forge does not run")
-                .help("take the base that it was made from, and write here what they do"));
-        }
         let mut assembly = Assembly::on_scratch(recipe, host)?;
         assembly.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
         assembly.family = held.manifest.family();
         assembly.laying.workdir = held.config.workdir().unwrap_or("/").to_owned();
         assembly.config = held.config.clone();
+        let triggers = assembly.config.take_triggers();
+        if recipe.base == BaseOf::FirstInput {
+            assembly.triggers = triggers::instructions(&triggers, &recipe.platform)?;
+        }
         for layer in &held.manifest.layers {
             assembly.add_blob(EmitBlob::Held(layer.digest));
             assembly.layers.push(layer.clone());
         }
-        if recipe.instructions.iter().any(|it| it.change.needs_files()) {
+        if assembly.triggers.iter().chain(&recipe.instructions).any(|it| it.change.needs_files()) {
             assembly.laying.on(Layers::new(host, held))?;
         }
         Ok(assembly)
@@ -140,10 +145,14 @@ impl<'a> Assembly<'a> {
     }
 
     // An empty list takes back what the base says, and is not written.
-    fn set_command(&mut self, field: &str, argv: &[String]) {
-        match argv.is_empty() {
-            true => self.config.unset_runtime(field),
-            false => self.config.set_runtime(field, json!(argv)),
+    fn set_command(&mut self, field: &str, argv: &Argv) {
+        match argv {
+            Argv::Exec(words) if words.is_empty() => self.config.unset_runtime(field),
+            Argv::Exec(words) => self.config.set_runtime(field, json!(words)),
+            Argv::Shell(line) => {
+                let shell = self.config.shell().unwrap_or_else(|| ["/bin/sh", "-c"].map(str::to_owned).to_vec());
+                self.config.set_runtime(field, json!(shell.iter().chain([line]).collect::<Vec<_>>()));
+            }
         }
     }
 

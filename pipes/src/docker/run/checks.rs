@@ -379,7 +379,7 @@ fn what_wildcards_mean() {
         644 0:0 usr/.profile "p"
     "#]],
     );
-    check("chmod 700 /opt/*", expect!["`chmod 700 /opt/*` fails: `/opt/*` is not there"]);
+    check("chmod 700 /usr/*", expect!["`chmod 700 /usr/*` fails: `/usr/*` is not there"]);
     check(
         "rm -rf /srv/*",
         expect![
