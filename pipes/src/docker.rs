@@ -32,6 +32,7 @@ mod settings;
 mod sources;
 mod stages;
 mod syntax;
+mod triggers;
 mod values;
 mod words;
 

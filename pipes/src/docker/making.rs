@@ -198,7 +198,11 @@ impl Planned<'_> {
     fn recipe(&self, stage: &Stage, instructions: Vec<Instruction>, made: Made) -> Recipe {
         Recipe {
             platform: stage.platform.clone(),
-            base: if stage.on == On::Scratch { BaseOf::Scratch } else { BaseOf::FirstInput },
+            base: match stage.on {
+                On::Scratch => BaseOf::Scratch,
+                On::Base(_) => BaseOf::FirstInput,
+                On::Stage(_) => BaseOf::Stage,
+            },
             created: self.given.facts.commit_time.clone(),
             timestamp: self.given.facts.commit_timestamp,
             instructions,
