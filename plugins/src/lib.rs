@@ -179,6 +179,7 @@ mod guest;
 mod load;
 #[doc(hidden)]
 pub mod manifest;
+mod message;
 mod panics;
 mod pipe;
 mod refusal;

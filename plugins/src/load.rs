@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 
 use crate::abi::{CallId, Entry, PluginV1, Status, Str};
 use crate::refusal::Refusal;
-use crate::{Host, Renderer};
+use crate::{Host, Renderer, message};
 use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
@@ -237,10 +237,9 @@ fn ask<A: DeserializeOwned>(
     request: &impl Serialize,
     services: &dyn Services,
 ) -> Result<A, Refusal> {
-    let request =
-        serde_json::to_vec(request).map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))?;
+    let request = message::write(request, format_args!("the request of `{method}`"))?;
     let body = peer.call(method, &request, services)?;
-    serde_json::from_slice(&body).map_err(|error| Refusal::protocol(&format!("the answer to `{method}`"), error))
+    message::read(&body, format_args!("the answer to `{method}`"))
 }
 
 impl Peer for Open {
