@@ -341,4 +341,28 @@ mod tests {
             Status::OK
         });
     }
+
+    /// Whether the SDK works with a host of this size and major version, of a later minor one.
+    fn check_host(size: usize, abi_major: u16, expect: bool) {
+        #[repr(C)]
+        struct Larger {
+            host: HostV1,
+            more: usize,
+        }
+        let struct_size = u32::try_from(size).unwrap();
+        let host = HostV1 { struct_size, abi_major, abi_minor: 7, ..FUNCTIONS };
+        let larger: &'static Larger = Box::leak(Box::new(Larger { host, more: 0 }));
+        // SAFETY: it has at least the size that it says, and is leaked.
+        let table = unsafe { crate::guest::HostTable::new(&raw const larger.host) };
+        assert_eq!((table.is_some(), larger.more), (expect, 0));
+    }
+
+    #[test]
+    fn a_plugin_works_with_a_host_that_has_grown() {
+        let (size, word) = (size_of::<HostV1>(), size_of::<usize>());
+        check_host(size, MAJOR, true);
+        check_host(size + word, MAJOR, true);
+        check_host(size - word, MAJOR, false);
+        check_host(size, MAJOR + 1, false);
+    }
 }
