@@ -1,4 +1,5 @@
 //! Which artifacts a table takes. From these the engine orders the tables and draws the edges of the plan.
+//! Does not know which there are.
 
 use serde::{Deserialize, Serialize};
 
