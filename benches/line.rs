@@ -21,13 +21,21 @@ fn main() {
     let child = open().load_in_child(nursery).unwrap();
     println!("a child is started and has loaded the plugin after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     for (name, size, calls) in SIZES {
-        let takes = Takes { table: TableName::new("echo", "x"), settings: json!({ "text": "x".repeat(size) }) };
+        let takes = request(size);
         let rounds: Vec<(f64, f64)> =
             (0..ROUNDS).map(|_| (call(&here, &takes, calls), call(&child, &takes, calls))).collect();
         let here = median(rounds.iter().map(|it| it.0));
         let child = median(rounds.iter().map(|it| it.1));
         println!("a call with {name}: {here:.2} us in this process, {child:.1} us in a child");
     }
+}
+
+/// A question of so many bytes, that gets a good answer.
+fn request(size: usize) -> Takes {
+    let of_text =
+        |len| Takes { table: TableName::new("echo", "x"), settings: json!({ "text": "x".repeat(len), "act": "fail" }) };
+    let around = serde_json::to_vec(&of_text(0)).unwrap().len();
+    of_text(size - around)
 }
 
 /// What one call takes, in microseconds.

@@ -5,6 +5,6 @@ mod examples;
 mod kinds;
 mod later;
 #[path = "../plugins/tests/examples.rs"]
-mod library;
+pub mod library;
 mod new;
 mod tutorial;

@@ -8,6 +8,7 @@ mod clean;
 mod described;
 mod diff;
 mod folder;
+mod host_program;
 mod images;
 mod intentions;
 mod lock;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forge_plugin::{Library, LoadError, Nursery, Owners, Rule};
-use forge_schemas::{Failure, FailureClass, exit};
+use forge_schemas::exit;
 use serde::Serialize;
 
 use super::args::{Arguments, PluginFile};
+use super::host_program::host_program;
 use super::{output, session};
 use crate::report::{count, size};
 use crate::run::Environment;
@@ -80,10 +81,7 @@ fn refused(error: &LoadError) -> u8 {
 
 /// A child that sees what programs of a step see.
 fn nursery() -> Result<Nursery, u8> {
-    let program = std::env::current_exe().map_err(|error| {
-        let words = format!("forge does not know its own file, to start a child of it: {error}");
-        output::failure(&Failure::new(FailureClass::Machine, words))
-    })?;
+    let program = host_program().map_err(|failure| output::failure(&failure))?;
     Ok(Nursery { program, env: Environment::of_process(&Hidden::new()).of_step(&[]), timeout: TIMEOUT })
 }
 

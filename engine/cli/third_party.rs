@@ -16,6 +16,7 @@ use jiff::SignedDuration;
 use semver::{Version, VersionReq};
 
 use super::described;
+use super::host_program::host_program;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugins::{Isolation, Wanted, Wants};
 use crate::project::{Document, Head};
@@ -174,14 +175,11 @@ impl One<'_> {
             let help = "forge adds credentials to what a plugin sends: see `[registries]` and `secrets`";
             return Err(Box::new(self.at(&format!("env[{at}]"), message).help(help)));
         }
-        let executable = std::env::current_exe().map_err(|error| {
-            Box::new(self.at("", format!("forge does not know its own file, to start a child of it: {error}")))
+        let program = host_program().map_err(|failure| {
+            let diagnostic = self.at("", failure.message);
+            Box::new(failure.help.into_iter().fold(diagnostic, Diagnostic::help))
         })?;
-        Ok(Nursery {
-            program: executable,
-            env: Environment::of_process(hidden).of_step(&self.wants.env),
-            timeout: self.timeout()?,
-        })
+        Ok(Nursery { program, env: Environment::of_process(hidden).of_step(&self.wants.env), timeout: self.timeout()? })
     }
 
     fn timeout(&self) -> Result<Duration, Refused> {

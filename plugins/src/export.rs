@@ -13,7 +13,7 @@ use crate::guest::{HostTable, Line, RunningHost};
 use crate::manifest::Manifest;
 use crate::panics::caught;
 use crate::refusal::Refusal;
-use crate::{Given, Pipe, settings};
+use crate::{Given, Pipe, message, settings};
 
 /// Makes `pub extern "C" fn forge_plugin() -> *const PluginV1` of some pipes: what is linked in, or given to
 /// [`entry!`](crate::entry). The version is that of the crate it stands in. What comes with forge and must match it
@@ -170,20 +170,20 @@ impl State {
         match method.unwrap_or_default() {
             b"describe" => body(&self.describe()),
             b"takes" => {
-                let takes: Takes = message("takes", request)?;
+                let takes: Takes = request_of("takes", request)?;
                 body(&(self.pipe(&takes.table.pipe)?.takes)(&takes))
             }
             b"plan" => {
-                let plan: Plan = message("plan", request)?;
+                let plan: Plan = request_of("plan", request)?;
                 body(&(self.pipe(&plan.table.pipe)?.plan)(&plan, line))
             }
             b"run" => {
-                let run: Run = message("run", request)?;
+                let run: Run = request_of("run", request)?;
                 (self.pipe(&run.table.pipe)?.run)(&run, line)?;
                 Ok(b"{}".to_vec())
             }
             b"probe" => {
-                let probe: Probe = message("probe", request)?;
+                let probe: Probe = request_of("probe", request)?;
                 body(&(self.pipe(&probe.table.pipe)?.probe)(probe, line)?)
             }
             other => Err(unknown("method", &String::from_utf8_lossy(other))),
@@ -247,12 +247,12 @@ fn probe<P: Pipe>(probe: Probe, line: Line) -> Result<ProbeReply, Failure> {
     Ok(ProbeReply { found })
 }
 
-fn message<M: DeserializeOwned>(method: &str, request: &[u8]) -> Result<M, Refusal> {
-    serde_json::from_slice(request).map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))
+fn request_of<M: DeserializeOwned>(method: &str, request: &[u8]) -> Result<M, Refusal> {
+    message::read(request, format_args!("the request of `{method}`"))
 }
 
 fn body(answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(answer).map_err(|error| Refusal::protocol("the answer", error))
+    message::write(answer, "the answer")
 }
 
 fn unknown(what: &str, name: &str) -> Refusal {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::abi::{CallId, HostV1, MAJOR, Status, Str};
 use crate::refusal::Refusal;
-use crate::{Host, Renderer};
+use crate::{Host, Renderer, message};
 
 /// A repeat of the same progress within this time says nothing new to a person.
 const PROGRESS_EVERY: Duration = Duration::from_millis(50);
@@ -103,11 +103,12 @@ impl Line {
 
     /// Asks for a service, and takes its answer apart.
     fn ask<Q: Serialize, A: DeserializeOwned>(self, service: &str, request: &Q) -> Result<A, Failure> {
-        let request = serde_json::to_vec(request)
-            .map_err(|error| Failure::bug(format!("what is asked of `{service}` is no message: {error}")))?;
+        let request =
+            message::write(request, format_args!("what is asked of `{service}`")).map_err(|refusal| refusal.failure)?;
         self.ask_bytes(service, &request, |status, answer| match status {
-            Status::OK => serde_json::from_slice(answer)
-                .map_err(|error| Refusal::protocol(&format!("the answer of `{service}`"), error).failure),
+            Status::OK => {
+                message::read(answer, format_args!("the answer of `{service}`")).map_err(|refusal| refusal.failure)
+            }
             Status::STALE => Err(Failure::bug(format!("`{service}` was asked for after the call was over"))),
             status => Err(Refusal::answered(&format!("`{service}`"), status, Some(answer)).failure),
         })

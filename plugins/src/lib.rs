@@ -179,6 +179,7 @@ mod guest;
 mod load;
 #[doc(hidden)]
 pub mod manifest;
+mod message;
 mod panics;
 mod pipe;
 mod refusal;
@@ -195,7 +196,7 @@ pub use forge_schemas as schemas;
 #[cfg(feature = "load")]
 pub use load::{
     Found, Home, Library, LoadError, Nursery, Owners, Plugin, Plugins, Rule, end_only_by_leaving, is_home_of_plugin,
-    leave, plugin_host,
+    leave, needs_another_host, plugin_host,
 };
 pub use pipe::{Given, Host, Pipe, Renderer, Wants, kind};
 pub use template::{Later, NAMES_KEY, Names, PlatformNames, Template, is_template};

@@ -11,6 +11,7 @@ mod handshake;
 mod kinds;
 mod library;
 mod manifest;
+mod maps;
 mod owners;
 mod registry;
 mod search;
@@ -28,7 +29,7 @@ use serde::de::DeserializeOwned;
 
 use crate::abi::{CallId, Entry, PluginV1, Status, Str};
 use crate::refusal::Refusal;
-use crate::{Host, Renderer};
+use crate::{Host, Renderer, message};
 use manifest::Manifest;
 use services::{Nothing, Planning, Running, Services};
 
@@ -37,6 +38,7 @@ pub use conformance::Rule;
 pub use error::LoadError;
 use library::Hashed;
 pub use library::Library;
+pub use maps::needs_another_host;
 pub use owners::Owners;
 pub use registry::Plugins;
 pub use search::Found;
@@ -237,10 +239,9 @@ fn ask<A: DeserializeOwned>(
     request: &impl Serialize,
     services: &dyn Services,
 ) -> Result<A, Refusal> {
-    let request =
-        serde_json::to_vec(request).map_err(|error| Refusal::protocol(&format!("the request of `{method}`"), error))?;
+    let request = message::write(request, format_args!("the request of `{method}`"))?;
     let body = peer.call(method, &request, services)?;
-    serde_json::from_slice(&body).map_err(|error| Refusal::protocol(&format!("the answer to `{method}`"), error))
+    message::read(&body, format_args!("the answer to `{method}`"))
 }
 
 impl Peer for Open {

@@ -18,7 +18,7 @@ impl Refusal {
     }
 
     /// Bytes that are not the message: a bug of who sent them.
-    pub(crate) fn protocol(what: &str, error: impl std::fmt::Display) -> Refusal {
+    pub(crate) fn protocol(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Refusal {
         Refusal::new(Status::PROTOCOL, format!("{what} is not the message: {error}"))
     }
 

@@ -81,17 +81,31 @@ pub fn done(command: &mut Command) {
 }
 
 fn cargo(source: &Path, library: &Path) {
+    cargo_build(source, &[]);
+    std::fs::copy(built().join(library.file_name().expect("a library has a name")), library)
+        .expect("the library can be copied");
+}
+
+/// Builds what these arguments say, into the directory that the tests are built into.
+pub fn cargo_build(source: &Path, arguments: &[&str]) {
     // Cargo tells its tests about themselves; the one below must not hear of it.
     let mut cargo = Command::new("cargo");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
     {
         cargo.env_remove(name);
     }
-    // The same directory as that of the tests, which have built what it needs.
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    done(cargo.args(["build", "--quiet", "--locked"]).current_dir(source).env("CARGO_TARGET_DIR", &target));
-    let made = target.join("debug").join(library.file_name().expect("a library has a name"));
-    std::fs::copy(made, library).expect("the library can be copied");
+    cargo.args(["build", "--quiet", "--locked"]).args(arguments).current_dir(source);
+    done(cargo.env("CARGO_TARGET_DIR", target()));
+}
+
+/// Where that has put it.
+pub fn built() -> PathBuf {
+    target().join("debug")
+}
+
+/// The directory of the tests, which have built what is needed.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 fn gcc(source: &Path, library: &Path) {

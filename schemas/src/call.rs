@@ -80,10 +80,13 @@ pub struct Takes {
 #[serde(default)]
 pub struct TakesReply {
     /// Which artifacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub selectors: Vec<Selector>,
     /// Which source files, by path relative to the project file and the key that names them. `plan` is given their text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceText>,
     /// What is wrong with the settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }
 
@@ -134,8 +137,10 @@ pub struct Plan {
 #[serde(default)]
 pub struct PlanReply {
     /// The steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
     /// What is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
 }
 

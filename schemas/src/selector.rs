@@ -1,4 +1,5 @@
 //! Which artifacts a table takes. From these the engine orders the tables and draws the edges of the plan.
+//! Does not know which there are.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,16 +10,22 @@ use crate::{Offer, Platform};
 #[serde(default)]
 pub struct Selector {
     /// Kinds, any of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
     /// Ids of tables, any of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
     /// Names of artifacts, any of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Platforms, any of these. An artifact without a platform fits every one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<Platform>,
     /// The key of the settings that it was drawn from, for the caret: `platforms[1]`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// What it means when nothing answers.
+    #[serde(skip_serializing_if = "Expect::is_default")]
     pub expect: Expect,
 }
 
@@ -31,6 +38,12 @@ pub enum Expect {
     Some,
     /// Nothing to say.
     Any,
+}
+
+impl Expect {
+    fn is_default(&self) -> bool {
+        *self == Expect::default()
+    }
 }
 
 impl Selector {

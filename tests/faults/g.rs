@@ -4,6 +4,7 @@
 mod evil;
 mod file_by_itself;
 mod files;
+mod in_rust;
 mod pins;
 mod secrets;
 mod steps;

@@ -2,7 +2,6 @@
 //! used again, so what comes late is told apart from what comes now.
 //! Does not know services, only that a call has some.
 
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +35,8 @@ const FUNCTIONS: HostV1 = HostV1 {
     release: Some(release),
 };
 
-static IN_FLIGHT: RwLock<Option<HashMap<CallId, Arc<InFlight>>>> = RwLock::new(None);
+/// As many as there are threads in plugins, so they are looked through.
+static IN_FLIGHT: RwLock<Vec<(CallId, Arc<InFlight>)>> = RwLock::new(Vec::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 struct InFlight {
@@ -69,7 +69,7 @@ pub(super) fn run(services: &dyn Services, act: impl FnOnce(CallId) -> Status) -
     // and waits for those who are using it.
     let services = unsafe { std::mem::transmute::<&dyn Services, &'static dyn Services>(services) };
     let call = Arc::new(InFlight { services: RwLock::new(Some(services)), said: Mutex::default() });
-    write(&IN_FLIGHT).get_or_insert_default().insert(id, Arc::clone(&call));
+    write(&IN_FLIGHT).push((id, Arc::clone(&call)));
     let guard = Guard { id, call: &call };
     let status = act(id);
     drop(guard);
@@ -101,9 +101,7 @@ struct Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        if let Some(calls) = write(&IN_FLIGHT).as_mut() {
-            calls.remove(&self.id);
-        }
+        write(&IN_FLIGHT).retain(|(id, _)| *id != self.id);
         *write(&self.call.services) = None;
     }
 }
@@ -126,10 +124,14 @@ fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn in_flight(id: CallId) -> Option<Arc<InFlight>> {
+    let calls = IN_FLIGHT.read().unwrap_or_else(PoisonError::into_inner);
+    calls.iter().find(|(other, _)| *other == id).map(|(_, call)| Arc::clone(call))
+}
+
 /// Does something for a call in flight. A panic on our side is ours: the plugin is told, and goes on.
 fn during(id: CallId, act: impl FnOnce(&InFlight, &dyn Services) -> Status) -> Status {
-    let call = IN_FLIGHT.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|it| it.get(&id).cloned());
-    let Some(call) = call else {
+    let Some(call) = in_flight(id) else {
         return Status::STALE;
     };
     let services = call.services.read().unwrap_or_else(PoisonError::into_inner);
@@ -338,5 +340,29 @@ mod tests {
             }
             Status::OK
         });
+    }
+
+    /// Whether the SDK works with a host of this size and major version, of a later minor one.
+    fn check_host(size: usize, abi_major: u16, expect: bool) {
+        #[repr(C)]
+        struct Larger {
+            host: HostV1,
+            more: usize,
+        }
+        let struct_size = u32::try_from(size).unwrap();
+        let host = HostV1 { struct_size, abi_major, abi_minor: 7, ..FUNCTIONS };
+        let larger: &'static Larger = Box::leak(Box::new(Larger { host, more: 0 }));
+        // SAFETY: it has at least the size that it says, and is leaked.
+        let table = unsafe { crate::guest::HostTable::new(&raw const larger.host) };
+        assert_eq!((table.is_some(), larger.more), (expect, 0));
+    }
+
+    #[test]
+    fn a_plugin_works_with_a_host_that_has_grown() {
+        let (size, word) = (size_of::<HostV1>(), size_of::<usize>());
+        check_host(size, MAJOR, true);
+        check_host(size + word, MAJOR, true);
+        check_host(size - word, MAJOR, false);
+        check_host(size, MAJOR + 1, false);
     }
 }

@@ -14,8 +14,8 @@ use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::services::{self, Nothing};
-use super::{Open, Peer, Plugin, ask, calls};
-use crate::abi::{Entry, HostV1, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
+use super::{Open, Peer, Plugin, ask, calls, maps};
+use crate::abi::{self, Entry, HostV1, Init, MAJOR, MINOR, MUST_UNDERSTAND, PluginV1, SERIAL, Status};
 use crate::refusal::Refusal;
 
 const ENTRY: &str = "forge_plugin_entry_v";
@@ -39,8 +39,9 @@ pub(super) fn load_alone(bytes: &[u8]) -> Result<Plugin, LoadError> {
 }
 
 fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
+    maps::check()?;
     let (manifest, marked) = manifest::find(bytes)?;
-    manifest.judge()?;
+    manifest.judge(&abi::platform())?;
     let table = check_table(map(bytes)?())?;
     if manifest_of(table)? != marked {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
@@ -52,7 +53,7 @@ fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
 pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
     let table = check_table(entry())?;
     let (manifest, _) = manifest::find(manifest_of(table)?)?;
-    manifest.judge()?;
+    manifest.judge(&abi::platform())?;
     start(table, &manifest, &calls::HOST)
 }
 

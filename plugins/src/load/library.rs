@@ -12,7 +12,7 @@ use super::child::{Child, Nursery};
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::owners::{Owners, Standing};
-use super::{Plugin, elf, handshake};
+use super::{Plugin, elf, handshake, maps};
 
 /// A library that was read once. What is loaded are these bytes, whatever happens to the file.
 pub struct Library {
@@ -108,7 +108,7 @@ impl Library {
 
     /// Whether it can be loaded here, as far as its bytes tell: ABI, platform, and that it is whole.
     pub fn judge(&self) -> Result<(), LoadError> {
-        self.manifest.judge().and_then(|()| self.check_whole()).map_err(|error| error.of(&self.path))
+        self.manifest.judge(&maps::platform()).and_then(|()| self.check_whole()).map_err(|error| error.of(&self.path))
     }
 
     /// Whether it was built from this.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::error::LoadError;
-use crate::abi::{self, MAJOR, MAX_MANIFEST, MINOR};
+use crate::abi::{MAJOR, MAX_MANIFEST, MINOR};
 use crate::manifest::MARKER;
 
 /// What a library says of itself.
@@ -30,8 +30,8 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Whether it allows to go on: the ABI and the platform are ours.
-    pub(super) fn judge(&self) -> Result<(), LoadError> {
+    /// Whether it allows to go on: the ABI is ours, and the platform `ours`.
+    pub(super) fn judge(&self, ours: &str) -> Result<(), LoadError> {
         let Manifest { name, version, abi, platform, .. } = self;
         if abi.split_once('.').map_or(abi.as_str(), |(major, _)| major).parse() != Ok(MAJOR) {
             return Err(LoadError::new(format!(
@@ -39,8 +39,7 @@ impl Manifest {
             ))
             .help(format!("update forge, or install a build of the plugin for ABI {MAJOR}")));
         }
-        let ours = abi::platform();
-        if *platform != ours {
+        if platform != ours {
             return Err(LoadError::new(format!(
                 "plugin `{name}` {version} is built for {platform}, this forge runs on {ours}"
             ))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::LoadError;
 use super::library::Library;
-use crate::abi;
+use super::maps;
 
 /// A library that was found by name.
 pub struct Found {
@@ -30,14 +30,14 @@ impl Library {
     /// The library of the plugin of this name: the first in these directories, one for this platform before others. Only files
     /// that are named as libraries are, and not in directories below.
     pub fn find(name: &str, directories: &[PathBuf]) -> Result<Found, LoadError> {
-        let mut others = BTreeSet::new();
+        let (ours, mut others) = (maps::platform(), BTreeSet::new());
         let mut found: Vec<Library> = Vec::new();
         for directory in directories {
             // What is no plugin, or can't be read, has no name that could be looked for.
             let libraries = libraries(directory).into_iter().filter_map(|path| Library::read(&path).ok());
             let (mut here, rest): (Vec<Library>, Vec<Library>) = libraries.partition(|it| it.name() == name);
             others.extend(rest.iter().map(|it| it.name().to_owned()));
-            here.sort_by_key(|it| it.platform() != abi::platform());
+            here.sort_by_key(|it| it.platform() != ours);
             found.extend(here);
         }
         // A build for another platform hides nothing, and is hidden by nothing.

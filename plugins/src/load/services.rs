@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::abi::Status;
 use crate::refusal::Refusal;
-use crate::{Host, Renderer};
+use crate::{Host, Renderer, message};
 
 /// The services there are.
 pub(super) const NAMES: &[&str] =
@@ -99,9 +99,8 @@ fn answer<Q: DeserializeOwned, A: Serialize>(
     request: &[u8],
     act: impl FnOnce(Q) -> Result<A, Failure>,
 ) -> Result<Vec<u8>, Refusal> {
-    let request = serde_json::from_slice(request)
-        .map_err(|error| Refusal::protocol(&format!("what is asked of `{service}`"), error))?;
-    serde_json::to_vec(&act(request)?).map_err(|error| Refusal::protocol(&format!("the answer of `{service}`"), error))
+    let request = message::read(request, format_args!("what is asked of `{service}`"))?;
+    message::write(&act(request)?, format_args!("the answer of `{service}`"))
 }
 
 fn absent(service: &str) -> Refusal {

@@ -2,8 +2,10 @@
 //! Needs no project file.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::evil::{LIBRARY, build, project};
+use crate::support::forge::Ended;
 
 #[test]
 fn g7_info_runs_nothing() {
@@ -76,4 +78,31 @@ fn a_host_that_forge_has_not_started() {
     let ended = project.forge(&["plugin-host"]).expect(2);
     let words = "error: this is for forge to start, with a socket as standard input: ";
     assert!(ended.stderr.starts_with(words), "{}", ended.stderr);
+}
+
+#[test]
+fn children_are_started_from_the_program_that_is_named() {
+    let project = project(&["good"]);
+    let trace = project.root().join("started");
+    let script = project.root().join("host");
+    let text = format!(
+        "#!/bin/sh\necho started >> '{}'\nexec '{}' \"$@\"\n",
+        trace.display(),
+        crate::support::forge::executable().display()
+    );
+    fs::write(&script, text).expect("a script");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
+    let run = |host: &std::path::Path| {
+        let mut command = project.command(&["run", "evil", "--snapshot", "--json"]);
+        Ended::of(command.env("FORGE_PLUGIN_HOST", host))
+    };
+    assert_eq!(run(&script).expect(0).outcomes(), ["evil:good done"]);
+    assert_eq!(fs::read_to_string(&trace).expect("it was started"), "started\n");
+    for (host, words) in [("host", "is no whole path"), ("/nowhere/forge", "is no file")] {
+        fs::remove_dir_all(project.root().join(".forge")).expect("a folder");
+        let ended = run(host.as_ref()).expect(3);
+        let first = format!("error: `FORGE_PLUGIN_HOST` names `{host}`, which {words}\n");
+        assert!(ended.stderr.starts_with(&first), "{}", ended.stderr);
+        fs::create_dir(project.root().join(".forge")).expect("a folder");
+    }
 }

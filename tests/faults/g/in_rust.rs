@@ -1,0 +1,88 @@
+//! The rows again, with a plugin in Rust (`plugins/tests/evil`), whose SDK catches some of it before it is a crash.
+//! Does not repeat what can't be said in Rust.
+
+use std::fs;
+use std::sync::Once;
+
+use super::evil::{LIBRARY, text};
+use crate::plugins::library::{built, cargo_build, workspace};
+use crate::support::project::Project;
+
+/// A project with a table for each of these modes.
+fn project(modes: &[&str], keys: &str) -> Project {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| cargo_build(&workspace(), &["-p", "forge-plugin", "--example", "evil"]));
+    let project = Project::of_text(&text(modes, keys));
+    let library = project.root().join(LIBRARY);
+    fs::create_dir_all(library.parent().expect("a directory")).expect("a directory can be made");
+    fs::copy(built().join("examples/libevil.so"), library).expect("it was built");
+    project
+}
+
+/// A step of this mode fails with these words, which name the plugin; the next step is done.
+#[track_caller]
+fn fails(mode: &str, words: &str) {
+    let project = project(&[mode, "good"], if mode == "deaf" { "timeout = \"1s\"" } else { "" });
+    let ended = project.forge(&["run", "evil", "--snapshot", "--json"]).expect(1);
+    let named = ["bug in plugin `evil`", "plugin `evil "].iter().any(|it| ended.stdout.contains(it));
+    assert!(named && ended.stdout.contains(words), "{mode}: {}", ended.stdout);
+    assert!(ended.outcomes().contains(&"evil:good done".to_owned()), "{mode}: {:?}", ended.outcomes());
+}
+
+#[test]
+fn g1_panics() {
+    fails("panic", "panicked: no more");
+    fails("panic_with_a_bomb", "panicked: (no message)");
+    fails("panic_in_a_thread", "panicked: a scoped thread panicked");
+}
+
+#[test]
+fn g2_crashes() {
+    fails("abort", "its process was ended by signal 6 (SIGABRT)");
+    fails("segv", "its process was ended by signal 11 (SIGSEGV)");
+    fails("overflow", "has overflowed its stack");
+    fails("exit", "its process ended with exit status 0 before it had answered");
+}
+
+#[test]
+fn g3_hangs() {
+    fails("deaf", "has not ended a step within 1s");
+}
+
+#[test]
+fn g5_claims() {
+    fails("claims", "the plugin returned status 2 and no message");
+}
+
+#[test]
+fn g13_g14_what_it_makes() {
+    fails("outside", "the pipe gave away `/etc/passwd`, which is not a file of its step");
+    fails("undeclared", "the pipe made `something-else`, which its step did not declare");
+    fails("nothing", "the pipe declared `made-by-nothing` and did not make it");
+}
+
+#[test]
+fn g10_noise() {
+    for (mode, first, last) in
+        [("noise", "noise 0\n", "noise 19999\n"), ("log", "line 0\n", "line 9999\nand another\n")]
+    {
+        let project = project(&[mode, "good"], "");
+        project.forge(&["run", "evil", "--snapshot"]).expect(0);
+        let runs =
+            fs::read_dir(project.root().join(".forge/runs")).expect("runs").map(|it| it.expect("an entry").path());
+        let logs = runs.map(|run| fs::read_to_string(run.join("logs").join(format!("evil-{mode}.txt"))));
+        let log: String = logs.map(|it| it.expect("a log")).collect();
+        assert!(log.starts_with(first) && log.ends_with(last), "{mode}: {} bytes", log.len());
+    }
+}
+
+#[test]
+fn g1_a_panic_while_planning_is_told_at_its_table() {
+    let ended = project(&["good", "panic_planning"], "").forge(&["check"]).expect(2);
+    assert!(
+        ended.stderr.starts_with("error: the pipe `evil` can't plan this table: bug in plugin `evil`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("panicked: no plan"), "{}", ended.stderr);
+}
