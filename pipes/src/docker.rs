@@ -11,6 +11,7 @@ mod copying;
 #[cfg(test)]
 mod corpus;
 mod dockerfile;
+mod downloads;
 mod foreign;
 mod healthcheck;
 mod ignore;
@@ -25,6 +26,7 @@ mod run;
 mod settings;
 mod sources;
 mod stages;
+mod substitution;
 mod syntax;
 mod triggers;
 mod values;
@@ -39,6 +41,7 @@ use serde::{Deserialize, Serialize};
 
 use self::base::{BaseImage, BaseManifest, Fetch};
 use self::context::Context;
+use self::downloads::{Download, RemoteFile};
 use self::making::{Making, Names, Planned};
 use self::recipe::Recipe;
 use self::settings::Settings;
@@ -55,6 +58,8 @@ pub enum Params {
     Resolve(Fetch),
     /// Fetches a base.
     Base(Fetch),
+    /// Fetches a file.
+    Download(Download),
     /// Makes an image.
     Image(Recipe),
 }
@@ -66,7 +71,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<RemoteFile>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -99,6 +104,7 @@ impl Pipe for Docker {
         match params {
             Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
+            Params::Download(download) => downloads::fetch(download, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
         }
     }

@@ -401,12 +401,12 @@ fn archives_that_are_unpacked() {
         "FROM scratch\nADD --chown=5:6 --chmod=700 packed/*.data /opt/app/\n",
         expect![[r#"
             application/vnd.oci.image.layer.v1.tar+gzip
-              700 5:6 opt/
-              700 5:6 opt/app/
-              700 5:6 opt/app/other
-              700 5:6 opt/app/tmp/
-              700 5:6 opt/app/tmp/x/
-              700 5:6 opt/app/tmp/x/a
+              755 5:6 opt/
+              755 5:6 opt/app/
+              640 5:6 opt/app/other
+              750 5:6 opt/app/tmp/
+              750 5:6 opt/app/tmp/x/
+              640 5:6 opt/app/tmp/x/a
               755 5:6 opt/app/usr/
               755 5:6 opt/app/usr/bin/
               777 5:6 opt/app/usr/bin/sh
@@ -818,8 +818,6 @@ fn mistakes_in_a_dockerfile() {
         expect![[r#"
             D:2 `apt-get`: `apt-get` needs an engine that runs programs
                 forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; all else needs an engine that runs programs, and they come with a later version
-            D:4 `https://a/b`: `ADD` of a URL is not supported
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:5 `$TARGETARC`: no variable `TARGETARC`
                 write `ARG TARGETARCH` before it
             D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported

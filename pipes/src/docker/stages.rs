@@ -287,7 +287,8 @@ impl Read<'_> {
         match reader.problems.is_empty() {
             true => {
                 let except = reader.request.ignore.patterns.clone();
-                Ok(Reading { making: Making { bases, stages, except }, args: reader.args })
+                let downloads = reader.downloads;
+                Ok(Reading { making: Making { bases, downloads, stages, except }, args: reader.args })
             }
             false => Err(reader.problems),
         }
