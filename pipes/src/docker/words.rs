@@ -508,7 +508,8 @@ mod tests {
         check(&"${X:-".repeat(1000), &{
             let all = "${X:-".repeat(1000);
             let mut lines = vec![format!(
-                "{}..5000 `{}` is no form that forge knows; known are `$X`, `${{X}}`, `${{X:-default}}`, `${{X:+instead}}` and `${{X:?message}}`",
+                "{}..5000 `{}` is no form that forge knows; known are `$X`, `${{X}}`, `${{X:-default}}`, `${{X:+instead}}`, `${{X:?message}}`, \
+                 `${{X#pattern}}`, `${{X%pattern}}` and `${{X/pattern/text}}`",
                 32 * 5,
                 &all[32 * 5..]
             )];
