@@ -15,6 +15,7 @@ mod copying;
 #[cfg(test)]
 mod corpus;
 mod dockerfile;
+mod downloads;
 mod engines;
 mod foreign;
 mod healthcheck;
@@ -31,6 +32,7 @@ mod run;
 mod settings;
 mod sources;
 mod stages;
+mod substitution;
 mod syntax;
 mod triggers;
 mod values;
@@ -47,6 +49,7 @@ use self::annotations::Annotations;
 use self::base::{BaseImage, BaseManifest, Fetch};
 use self::building::{Asked, Building, ImageEngine};
 use self::context::Context;
+use self::downloads::{Download, RemoteFile};
 use self::making::{Making, Names, Planned};
 use self::recipe::Recipe;
 use self::settings::{Engine, Settings};
@@ -63,6 +66,8 @@ pub enum Params {
     Resolve(Fetch),
     /// Fetches a base.
     Base(Fetch),
+    /// Fetches a file.
+    Download(Download),
     /// Makes an image.
     Image(Box<Recipe>),
     /// Asks what the name of a base means for all platforms.
@@ -80,7 +85,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<ImageEngine>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<ImageEngine>(), kind::<RemoteFile>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -113,6 +118,7 @@ impl Pipe for Docker {
         match params {
             Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
+            Params::Download(download) => downloads::fetch(download, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
             Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),

@@ -36,6 +36,17 @@ const CASES: &[&str] = &[
     "FROM ${BASE}\nWORKDIR /app\nRUN mkdir a \\\n  # why\n && touch a/b ../c \\\n && chmod 700 .\n",
     "FROM ${BASE}\nCOPY forge.toml /opt/\nRUN chmod 700 /opt/forge.toml && chown -R 7:7 /opt && mv /opt/forge.toml /opt/f\n",
     "FROM ${BASE}\nENV L=env\nARG L=again\nENV M=$L\nRUN mkdir \"/r$L\"\nENV L=last\nARG L\nCOPY forge.toml /q$L\n",
+    "FROM ${BASE}\nARG X=a\nCOPY <<EOF /e/\nx $X \"q\" '$X' \\$X \\\\ \n\ty\nEOF\nCOPY --chmod=755 --chown=5:6 <<-\"A\" <<'b.sh' /f/\n\t\t$X\nA\n$X \\n\nb.sh\n\
+     COPY <<EOF /g\nEOF\n",
+    "FROM ${BASE}\nCOPY --chmod=u=rwX,go-rwx conf /c\nCOPY --chmod=+x,o-r a.txt conf /d/\nCOPY --chmod=g+w docs/ /e/f/\n",
+    "FROM ${BASE}\nCOPY --exclude=*.md --exclude=sub/b* conf /c\nCOPY --exclude=**/*.md docs a.txt /d/\nCOPY --exclude=*.md docs/a.md /e/\n\
+     COPY --exclude=deep --exclude=!deep/*.txt docs /f/\n",
+    "FROM ${BASE}\nCOPY --link a.txt /srv/x/\nRUN mkdir /tmp/x\nCOPY --link --chown=5:6 conf /tmp/y/z\nCOPY --link --chmod=700 a.txt /shared/\n\
+     COPY --link=false a.txt /lib/\nCOPY --link b.txt /bin/\n",
+    "FROM ${BASE}\nADD conf.tar /t/\nADD conf.tgz a.txt /z/\nADD --chown=5:6 --chmod=700 conf.tar b.txt /m/\n\
+     ADD --unpack=false conf.tgz /u/\n",
+    "FROM ${BASE}\nCOPY *.txt do* /w/\nCOPY c*/*.conf /v/\nCOPY {x}.* [ab].txt /x/\nCOPY a.tx? /y\nCOPY docs/**/*.md /s/\n",
+    "FROM ${BASE}\nARG V=v1.2.3-rc.1\nENV A=${V#v} B=${V%%-*} C=${V/-/+} D=${V//[.]/_} E=${V//./_} F=${V%.*} G=${V##*.} H=${N:-x$V} I=${V:+y} \\\n J=${V%rc?1}\n",
     "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
     "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f /d/e/g && chown -R 5:6 /d && chmod 711 /d && ln -s f /d/l\nFROM ${BASE}\n\
      COPY --from=a /d /d\nCOPY --from=a /d/f /d/l /f/\nCOPY --from=a --chown=7:8 --chmod=750 /d /g\nCOPY --from=a /d/* /i/\n",
@@ -56,6 +67,7 @@ const CASES: &[&str] = &[
 const FILES: &[(&str, &str)] = &[
     ("a.txt", "a"),
     ("b.txt", "b"),
+    ("{x}.cfg", "x"),
     ("conf/a.conf", "a"),
     ("conf/run.sh", "#!/bin/sh\n"),
     ("conf/sub/b.conf", "b"),

@@ -121,6 +121,7 @@ impl Planned<'_> {
         let root = self.making.stages.last().and_then(|image| self.making.root(image.on));
         steps.extend(root.into_iter().flat_map(|at| self.base_steps(at, &self.making.bases[at])));
         steps.extend(self.making.bases.iter().enumerate().filter_map(|(at, named)| self.pin_step(at, named)));
+        steps.extend(self.making.downloads.iter().enumerate().map(|(at, it)| self.download_step(at, it)));
         steps.push(self.building_step(asked, root));
         Ok(steps)
     }
@@ -167,6 +168,8 @@ impl Planned<'_> {
         let mut takes: Vec<String> = asked.engine.is_none().then(|| self.choice_name()).into_iter().collect();
         takes.extend(building.base.clone());
         takes.extend(building.pins.iter().map(|pin| pin.artifact.clone()));
+        // The engine fetches these itself: here they say whether they are others than last time.
+        takes.extend((0..self.making.downloads.len()).map(|at| self.names().download(at)));
         takes.extend(building.binaries.iter().map(|(artifact, _)| artifact.clone()));
         let mut seen = BTreeSet::new();
         takes.retain(|it| seen.insert(it.clone()));

@@ -401,12 +401,12 @@ fn archives_that_are_unpacked() {
         "FROM scratch\nADD --chown=5:6 --chmod=700 packed/*.data /opt/app/\n",
         expect![[r#"
             application/vnd.oci.image.layer.v1.tar+gzip
-              700 5:6 opt/
-              700 5:6 opt/app/
-              700 5:6 opt/app/other
-              700 5:6 opt/app/tmp/
-              700 5:6 opt/app/tmp/x/
-              700 5:6 opt/app/tmp/x/a
+              755 5:6 opt/
+              755 5:6 opt/app/
+              640 5:6 opt/app/other
+              750 5:6 opt/app/tmp/
+              750 5:6 opt/app/tmp/x/
+              640 5:6 opt/app/tmp/x/a
               755 5:6 opt/app/usr/
               755 5:6 opt/app/usr/bin/
               777 5:6 opt/app/usr/bin/sh
@@ -830,8 +830,6 @@ fn mistakes_in_a_dockerfile() {
                 as in `--interval=30s`
             D:2 `apt-get`: `apt-get` needs an engine that runs programs
                 forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
-            D:4 `https://a/b`: `ADD` of a URL is not supported
-                set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`); or copy files that lie in the project
             D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
                 set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`); or copy files that lie in the project
         "#]],

@@ -70,6 +70,19 @@ impl Context {
     }
 }
 
+/// A pattern as Go's `filepath.Match` has it, where `**` is no more than `*`, and braces stand for themselves.
+pub fn glob(path: &str) -> String {
+    let mut glob = String::new();
+    for char in path.chars() {
+        match char {
+            '*' if glob.ends_with('*') => {}
+            '{' | '}' => glob.extend(['[', char, ']']),
+            _ => glob.push(char),
+        }
+    }
+    glob
+}
+
 fn source((artifact, file_name): &(String, String)) -> Source {
     Source::Input { artifact: artifact.clone(), file_name: file_name.clone() }
 }

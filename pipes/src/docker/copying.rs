@@ -1,19 +1,26 @@
 //! `COPY` and `ADD`: their options, and what their sources name.
-//! Does not copy: that is `assemble`.
+//! Does not copy: that is `laying`.
 
 use std::path::Path;
 
-use forge_plugin::schemas::{Place, Read};
-use parse_dockerfile::{Flag, Source as Parsed, UnescapedString};
+use forge_plugin::schemas::{Digest, Place, Read};
+use forge_plugin::sources::Except;
+use parse_dockerfile::{Flag, HereDoc, Source as Parsed, UnescapedString};
 
-use crate::docker::dockerfile::Reader;
-use crate::docker::recipe::{Archives, Copy, Source};
-use crate::docker::values::{mode, owner};
+use crate::docker::context::glob;
+use crate::docker::dockerfile::{ENGINES, Reader};
+use crate::docker::downloads::{Download, is_git, is_url};
+use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
+use crate::docker::run::Mode;
+use crate::docker::values::owner;
+use crate::docker::words::{Scope, Unknown, expand_lines, split};
 
 /// Which of the two it is.
-#[derive(Clone, Copy)]
-enum Word {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// `COPY`
     Copy,
+    /// `ADD`
     Add,
 }
 
@@ -24,40 +31,16 @@ impl Word {
             Word::Add => "ADD",
         }
     }
-
-    fn archives(self) -> Archives {
-        match self {
-            Word::Copy => Archives::Keep,
-            Word::Add => Archives::Unpack,
-        }
-    }
 }
 
-/// A `COPY`.
-pub(crate) fn copy(
-    reader: &mut Reader<'_>,
-    options: &[Flag<'_>],
-    sources: &[Parsed<'_>],
-    to: &UnescapedString<'_>,
-) -> Option<Vec<Copy>> {
-    read(reader, Word::Copy, options, sources, to)
-}
-
-/// An `ADD` of files that lie in the project.
-pub(crate) fn add(
-    reader: &mut Reader<'_>,
-    options: &[Flag<'_>],
-    sources: &[Parsed<'_>],
-    to: &UnescapedString<'_>,
-) -> Option<Vec<Copy>> {
-    for source in sources {
-        let Parsed::Path(path) = source else { continue };
-        let is_remote = ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|it| path.value.starts_with(it));
-        if is_remote {
-            return reader.beyond_in_project(path.span.clone(), "`ADD` of a URL is not supported");
-        }
-    }
-    read(reader, Word::Add, options, sources, to)
+/// An instruction, in its parts.
+pub(crate) struct Parts<'i, 'a> {
+    pub(crate) word: Word,
+    /// Where it begins in the text.
+    pub(crate) start: usize,
+    pub(crate) options: &'i [Flag<'a>],
+    pub(crate) sources: &'i [Parsed<'a>],
+    pub(crate) to: &'i UnescapedString<'a>,
 }
 
 /// Whether a destination can be nothing but a directory.
@@ -65,86 +48,165 @@ pub fn is_directory(to: &str) -> bool {
     to.ends_with('/') || to.ends_with("/.") || to == "."
 }
 
-fn read(
-    reader: &mut Reader<'_>,
-    word: Word,
-    options: &[Flag<'_>],
-    sources: &[Parsed<'_>],
-    to: &UnescapedString<'_>,
-) -> Option<Vec<Copy>> {
-    let mut copy = Copy { archives: word.archives(), ..Copy::plain(Vec::new(), String::new()) };
-    let wrong = options.iter().filter_map(|flag| option(reader, word, flag, &mut copy)).count();
-    let to_span = to.span.clone();
-    let to = reader.word(to);
+/// What it copies.
+pub(crate) fn read(reader: &mut Reader<'_>, parts: &Parts<'_, '_>) -> Option<Vec<Copy>> {
+    let mut given = Given { copy: Copy::plain(Vec::new(), String::new()), unpack: None, checksum: None };
+    let wrong = parts.options.iter().filter_map(|flag| option(reader, parts.word, flag, &mut given)).count();
+    let to = reader.word(parts.to);
     if wrong > 0 {
         return None;
     }
-    if let ([_, _, ..], Some(to)) = (sources, to.as_ref().filter(|it| !is_directory(it))) {
+    if let ([_, _, ..], Some(to)) = (parts.sources, to.as_ref().filter(|it| !is_directory(it))) {
         let message = format!("several sources, and `{to}` is not a directory");
-        return reader.refuse(to_span, message, "end it with a `/`");
+        return reader.refuse(parts.to.span.clone(), message, "end it with a `/`");
     }
-    let from = options.iter().find(|flag| flag.name.value == "from").and_then(|flag| flag.value.as_ref());
-    for source in sources {
-        copy.sources.extend(match from {
-            Some(from) => in_image(reader, from, source).into_iter().collect(),
-            None => find(reader, source),
-        });
+    let from = parts.options.iter().find(|flag| flag.name.value == "from").and_then(|flag| flag.value.as_ref());
+    let mut names = text_names(reader, parts).into_iter();
+    let mut are_remote = Vec::new();
+    let mut sources = Vec::new();
+    for source in parts.sources {
+        let found = match source {
+            Parsed::HereDoc(text) => text_source(reader, text, names.next()?).into_iter().collect(),
+            Parsed::Path(path) => path_sources(reader, parts.word, from, path, given.checksum),
+            _ => Vec::new(),
+        };
+        are_remote.extend(found.iter().map(|it| matches!(it, Source::Remote { .. })));
+        sources.extend(found);
     }
-    copy.to = to?;
-    Some(vec![copy])
+    if are_remote.contains(&true) && are_remote.contains(&false) {
+        let help = "write an `ADD` for each";
+        return reader.refuse(parts.to.span.clone(), "files of elsewhere beside those of the project", help);
+    }
+    let unpacks = given.unpack.unwrap_or(parts.word == Word::Add && !are_remote.contains(&true));
+    let archives = if unpacks { Archives::Unpack } else { Archives::Keep };
+    Some(vec![Copy { sources, to: to?, archives, ..given.copy }])
 }
 
-/// Reads an option into `copy`. Some where the instruction can't be understood without it.
-fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, copy: &mut Copy) -> Option<()> {
+/// What the options say.
+struct Given {
+    copy: Copy,
+    unpack: Option<bool>,
+    checksum: Option<Digest>,
+}
+
+/// Reads an option. Some where the instruction can't be understood without it.
+fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, given: &mut Given) -> Option<()> {
     let value = match &flag.value {
+        // Where from was found out before.
+        Some(_) if flag.name.value == "from" => String::new(),
         Some(value) => reader.word(value)?,
         None => String::new(),
     };
-    match flag.name.value.as_ref() {
-        "link" => {}
-        "unpack" if matches!(word, Word::Add) => match value.as_str() {
-            "" | "true" => copy.archives = Archives::Unpack,
-            "false" => copy.archives = Archives::Keep,
-            _ => reader.problem(flag.span(), format!("`{value}` is neither true nor false"), "as in `--unpack=false`"),
+    let copy = &mut given.copy;
+    match (flag.name.value.as_ref(), word) {
+        ("link", _) => match flag_value(&value) {
+            Some(true) => copy.layer = Layer::OfItsOwn,
+            Some(false) => copy.layer = Layer::OnTop,
+            None => reader.problem(flag.span(), not_a_flag(&value), "as in `--link=false`"),
         },
-        "chmod" => match mode(&value) {
-            Ok(mode) => (copy.mode, copy.dir_mode) = (Some(mode), Some(mode)),
+        ("unpack", Word::Add) => match flag_value(&value) {
+            Some(unpack) => given.unpack = Some(unpack),
+            None => reader.problem(flag.span(), not_a_flag(&value), "as in `--unpack=false`"),
+        },
+        ("chmod", _) => match Mode::of_option(&value) {
+            Ok(mode) => copy.permissions = Permissions::OfAll(mode),
             Err(message) => reader.problem(flag.span(), message, "write it in octal, as in `--chmod=755`"),
         },
-        "chown" => match owner(&value) {
+        ("chown", _) => match owner(&value) {
             Ok(_) => copy.owner = value,
             // Whose numbers its names are is known when it is there.
             Err(_) if reader.has_base() => copy.owner = value,
             Err(message) => reader.problem(flag.span(), message, "write numbers, as in `--chown=65532:65532`"),
         },
-        // Where from was found out before.
-        "from" => {}
-        name => return reader.beyond_in_project(flag.span(), format!("`{} --{name}` is not supported", word.text())),
+        ("exclude", _) => match Except::new([value.as_str()]) {
+            Ok(_) => copy.except.push(value),
+            Err(bad) => reader.problem(flag.span(), bad.to_string(), "write it as a line of a `.dockerignore`"),
+        },
+        ("checksum", Word::Add) => match value.parse() {
+            Ok(digest) => given.checksum = Some(digest),
+            Err(_) => {
+                let help = "write `sha256:` and 64 digits";
+                reader.problem(flag.span(), format!("`{value}` is not a digest that forge knows"), help);
+            }
+        },
+        ("from", Word::Copy) => {}
+        (name, _) => {
+            let message = format!("`{} --{name}` is not supported", word.text());
+            return reader.beyond_in_project(flag.span(), message);
+        }
     }
     None
 }
 
-fn in_image(reader: &mut Reader<'_>, from: &UnescapedString<'_>, source: &Parsed<'_>) -> Option<Source> {
-    let path = path(reader, source)?;
-    let path = reader.word(path)?;
-    let artifact = reader.foreign.get(from.value.as_ref()).cloned()?;
-    Some(Source::Image { artifact, called: from.value.to_string(), path })
-}
-
-fn path<'s, 'a>(reader: &mut Reader<'_>, source: &'s Parsed<'a>) -> Option<&'s UnescapedString<'a>> {
-    match source {
-        Parsed::Path(path) => Some(path),
-        Parsed::HereDoc(text) => {
-            reader.beyond_in_project(text.span.clone(), "text in place of a file is not supported")
-        }
+fn flag_value(text: &str) -> Option<bool> {
+    match text {
+        "" | "true" => Some(true),
+        "false" => Some(false),
         _ => None,
     }
 }
 
-fn find(reader: &mut Reader<'_>, source: &Parsed<'_>) -> Vec<Source> {
-    let Some(path) = path(reader, source) else { return Vec::new() };
+fn not_a_flag(value: &str) -> String {
+    format!("`{value}` is neither true nor false")
+}
+
+/// What texts that stand in the Dockerfile are called.
+fn text_names(reader: &Reader<'_>, parts: &Parts<'_, '_>) -> Vec<String> {
+    let line = reader.request.text.get(reader.bytes(&(parts.start..parts.to.span.start))).unwrap_or_default();
+    let words = split(line, reader.escape()).into_iter().filter_map(|(_, word)| word.strip_prefix("<<"));
+    words.map(|word| word.strip_prefix('-').unwrap_or(word).replace(['"', '\'', '\\'], "")).collect()
+}
+
+fn text_source(reader: &mut Reader<'_>, text: &HereDoc<'_>, file_name: String) -> Option<Source> {
+    if !text.expand {
+        return Some(Source::Text { file_name, content: text.value.to_string() });
+    }
+    let unknown = if reader.has_base() { Unknown::OnlyOfBase } else { Unknown::Mistake };
+    let scope = Scope { unknown, ..reader.variables.scope.clone() };
+    match expand_lines(&text.value, &scope) {
+        Ok(content) => Some(Source::Text { file_name, content: content.known()? }),
+        Err(mistakes) => {
+            mistakes.into_iter().for_each(|it| reader.mistake(it, &text.span, text.value.len(), 0));
+            None
+        }
+    }
+}
+
+fn path_sources(
+    reader: &mut Reader<'_>,
+    word: Word,
+    from: Option<&UnescapedString<'_>>,
+    path: &UnescapedString<'_>,
+    checksum: Option<Digest>,
+) -> Vec<Source> {
     let Some(text) = reader.word(path) else { return Vec::new() };
-    let found = match reader.request.context.find(&text) {
+    if let Some(from) = from {
+        let artifact = reader.foreign.get(from.value.as_ref()).cloned();
+        let source =
+            artifact.map(|artifact| Source::Image { artifact, called: from.value.to_string(), path: glob(&text) });
+        return source.into_iter().collect();
+    }
+    if is_git(&text) {
+        let message = format!("`{}` of a git repository is not supported", word.text());
+        reader.beyond::<()>(path.span.clone(), message, ENGINES);
+        return Vec::new();
+    }
+    match (is_url(&text), word) {
+        (true, Word::Add) => {
+            let download = Download { url: text, checksum };
+            let file_name = download.file_name();
+            vec![Source::Remote { artifact: reader.download(download, &path.span), file_name }]
+        }
+        (true, Word::Copy) => {
+            reader.problem(path.span.clone(), "`COPY` takes no URL", "write `ADD`");
+            Vec::new()
+        }
+        (false, _) => find(reader, &text, path),
+    }
+}
+
+fn find(reader: &mut Reader<'_>, text: &str, path: &UnescapedString<'_>) -> Vec<Source> {
+    let found = match reader.request.context.find(&glob(text)) {
         Ok(found) => found,
         Err(message) => {
             reader.problem(path.span.clone(), message, "name the files and directories that the image needs");

@@ -22,16 +22,22 @@ fn how_many_are_planned() {
     find(Path::new(&corpus), &mut files);
     assert!(!files.is_empty(), "no Dockerfiles in {corpus}");
     let (mut planned, mut reasons) = (0, BTreeMap::<String, usize>::new());
+    // All that has no `RUN`, and how much of it is planned.
+    let mut plain = [0, 0];
     for file in &files {
-        let problems = plan(&fs::read_to_string(file).unwrap());
+        let text = fs::read_to_string(file).unwrap();
+        let problems = plan(&text, &values(&text));
         let shown = problems.first().map_or("planned", |it| it.message.as_str());
         println!("{:70} {shown}", file.strip_prefix(&corpus).unwrap().display().to_string());
+        let has_run = text.lines().any(|line| line.trim_start().to_uppercase().starts_with("RUN"));
+        plain[0] += usize::from(!has_run);
+        plain[1] += usize::from(!has_run && problems.is_empty());
         match problems.is_empty() {
             true => planned += 1,
             false => *reasons.entry(shown.to_owned()).or_default() += 1,
         }
     }
-    println!("\n{planned} of {} are planned", files.len());
+    println!("\n{planned} of {} are planned; of {} without `RUN`, {}", files.len(), plain[0], plain[1]);
     let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     reasons.iter().for_each(|(reason, count)| println!("{count:5} {reason}"));
@@ -50,15 +56,26 @@ fn find(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// What stands before the first `FROM` and has no value: whoever builds it gives one, and names an image by it.
+fn values(text: &str) -> BTreeMap<String, String> {
+    let globals = text.lines().take_while(|line| !line.trim_start().to_uppercase().starts_with("FROM "));
+    let names = globals.filter_map(|line| line.trim().strip_prefix("ARG ")).filter(|it| !it.contains('='));
+    let is_base = |name: &&str| {
+        ["${NAME}", "$NAME"].iter().any(|it| text.contains(&format!("FROM {}", it.replace("NAME", name))))
+    };
+    names.map(str::trim).filter(is_base).map(|name| (name.to_owned(), "example.org/base:1".to_owned())).collect()
+}
+
 /// What is wrong with it, for two platforms and with a program called `hello`.
-fn plan(text: &str) -> Vec<Problem> {
+fn plan(text: &str, values: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut host = FakeHost::new();
     for platform in ["linux/amd64", "linux/arm64"] {
         let platform: Platform = platform.parse().unwrap();
         let name = format!("hello_{}/hello", platform.slug());
         host = host.with_input(&name, Some(platform), &Binary { file_name: "hello".to_owned() }, "");
     }
-    let settings = json!({ "id": "image", "images": ["ghcr.io/acme/hello"], "dockerfile": "Dockerfile" });
+    let settings =
+        json!({ "id": "image", "images": ["ghcr.io/acme/hello"], "dockerfile": "Dockerfile", "build_args": values });
     let source = SourceText { path: "Dockerfile".to_owned(), text: text.to_owned(), ..SourceText::default() };
     plan_table::<Docker>(&settings, &sample_facts(), &host.offers(), &[source]).err().unwrap_or_default()
 }

@@ -9,7 +9,8 @@ use parse_dockerfile::{ArgInstruction, Command, Instruction as Parsed, JsonOrStr
 
 use crate::docker::base::Base;
 use crate::docker::beyond::Beyond;
-use crate::docker::copying;
+use crate::docker::copying::{self, Parts, Word};
+use crate::docker::downloads::Download;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::{Argv, Change, Instruction};
@@ -44,6 +45,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) foreign: BTreeMap<String, String>,
     pub(crate) instructions: Vec<Instruction>,
     pub(crate) reads: Vec<Read>,
+    /// The files that lie elsewhere, each once, and where they are named.
+    pub(crate) downloads: Vec<(Download, Place)>,
     pub(crate) problems: Vec<Problem>,
     /// What forge does not do itself.
     pub(crate) beyond: Beyond,
@@ -69,6 +72,7 @@ impl<'a> Reader<'a> {
             foreign: BTreeMap::new(),
             instructions: Vec::new(),
             reads: Vec::new(),
+            downloads: Vec::new(),
             problems: Vec::new(),
             beyond: Beyond::default(),
         }
@@ -127,8 +131,16 @@ impl<'a> Reader<'a> {
     /// What an instruction does, where it does something and nothing is wrong with it. `line` is itself, on one line.
     pub(crate) fn change(&mut self, instruction: &Parsed<'_>, line: &str) -> Option<Change> {
         match instruction {
-            Parsed::Copy(it) => copying::copy(self, &it.options, &it.src, &it.dest).map(Change::Copy),
-            Parsed::Add(it) => copying::add(self, &it.options, &it.src, &it.dest).map(Change::Copy),
+            Parsed::Copy(it) => {
+                let (word, start) = (Word::Copy, it.copy.span.start);
+                let parts = Parts { word, start, options: &it.options, sources: &it.src, to: &it.dest };
+                copying::read(self, &parts).map(Change::Copy)
+            }
+            Parsed::Add(it) => {
+                let (word, start) = (Word::Add, it.add.span.start);
+                let parts = Parts { word, start, options: &it.options, sources: &it.src, to: &it.dest };
+                copying::read(self, &parts).map(Change::Copy)
+            }
             Parsed::Env(it) => {
                 let pairs = self.pairs(&it.arguments)?;
                 for (name, value) in &pairs {
@@ -271,6 +283,18 @@ impl<'a> Reader<'a> {
         self.expanded(&word.value, word, 0, &scope)?.known()
     }
 
+    /// The artifact of a file that lies elsewhere.
+    pub(crate) fn download(&mut self, download: Download, span: &Range<usize>) -> String {
+        let bytes = self.bytes(span);
+        let known = self.downloads.iter().position(|(it, _)| *it == download);
+        let at = known.unwrap_or_else(|| {
+            let place = Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end };
+            self.downloads.push((download, place));
+            self.downloads.len() - 1
+        });
+        self.request.names.download(at)
+    }
+
     /// What continues a line.
     pub(crate) fn escape(&self) -> char {
         self.escape
@@ -286,17 +310,18 @@ impl<'a> Reader<'a> {
         match expand(part, self.escape, scope) {
             Ok(text) => Some(text),
             Err(mistakes) => {
-                mistakes.into_iter().for_each(|mistake| self.mistake(mistake, of, at));
+                mistakes.into_iter().for_each(|mistake| self.mistake(mistake, &of.span, of.value.len(), at));
                 None
             }
         }
     }
 
-    /// Where continued lines were joined, bytes of the word are not bytes of the file: then the whole word is shown.
-    fn mistake(&mut self, mistake: Mistake, of: &UnescapedString<'_>, at: usize) {
-        let span = match of.span.len() == of.value.len() {
-            true => of.span.start + at + mistake.bytes.start..of.span.start + at + mistake.bytes.end,
-            false => of.span.clone(),
+    /// A mistake behind byte `at` of what stands at `span`, and is so long when it is read. Where continued lines were joined,
+    /// bytes of it are not bytes of the file: then all of it is shown.
+    pub(crate) fn mistake(&mut self, mistake: Mistake, span: &Range<usize>, size: usize, at: usize) {
+        let span = match span.len() == size {
+            true => span.start + at + mistake.bytes.start..span.start + at + mistake.bytes.end,
+            false => span.clone(),
         };
         let problem = Problem::at_file(self.request.path, self.bytes(&span), mistake.message);
         self.push(problem, mistake.help);

@@ -7,7 +7,7 @@ use forge_plugin::{Given, PlatformNames, Template};
 use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::making::{Making, Named, On, Stage};
-use crate::docker::recipe::{Argv, Change, Copy, Instruction, Source};
+use crate::docker::recipe::{Argv, Change, Copy, Instruction, Permissions, Source};
 use crate::docker::render_map;
 use crate::docker::settings::{File, Settings};
 use crate::docker::values::{mode, port, stop_signal};
@@ -35,7 +35,7 @@ pub fn making(
             let named = Named { base, text, platform: platform.clone(), place: Place::Key("base".to_owned()) };
             let bases = if on == On::Scratch { Vec::new() } else { vec![named] };
             let image = Stage { name: String::new(), platform: platform.clone(), on, instructions, reads };
-            Ok(Making { bases, stages: vec![image], except: Vec::new() })
+            Ok(Making { bases, downloads: Vec::new(), stages: vec![image], except: Vec::new() })
         }
         _ => Err(reader.problems),
     }
@@ -86,14 +86,14 @@ impl Keys<'_> {
             let problem = Problem::at_key(format!("{key}.dst"), format!("`{to}` is not an absolute path"));
             self.problems.push(problem.help(format!("write `/{to}`")));
         }
-        let mode = match file.mode.as_deref().map(mode) {
+        let permissions = match file.mode.as_deref().map(mode) {
             Some(Err(message)) => {
                 let problem = Problem::at_key(format!("{key}.mode"), message);
                 self.problems.push(problem.help("write it in octal, as in `\"0644\"`"));
-                None
+                Permissions::Kept
             }
-            Some(Ok(mode)) => Some(mode),
-            None => None,
+            Some(Ok(mode)) => Permissions::OfFiles(mode),
+            None => Permissions::Kept,
         };
         // Binaries have their own key; a file of the project is meant here, whatever it is called.
         let empty = Context::new(&self.names.platform.parse().ok()?, []);
@@ -103,7 +103,7 @@ impl Keys<'_> {
                     sources.iter().filter_map(|it| if let Source::Project(path) = it { Some(path) } else { None });
                 let place = Place::Key(src_key);
                 self.reads.extend(paths.map(|path| Read::all(path, place.clone())));
-                Some(Copy { mode, ..Copy::plain(sources, to) })
+                Some(Copy { permissions, ..Copy::plain(sources, to) })
             }
             Err(message) => {
                 let problem = Problem::at_key(src_key, message);
@@ -128,11 +128,11 @@ impl Keys<'_> {
         let sources = context.binaries();
         let file_names = sources.iter().filter_map(|source| match source {
             Source::Input { file_name, .. } => Some(file_name.clone()),
-            Source::Project(_) | Source::Image { .. } => None,
+            _ => None,
         });
         let file_names: Vec<String> = file_names.collect();
         if !sources.is_empty() {
-            let copy = Copy { mode: Some(0o755), ..Copy::plain(sources, format!("{dir}/")) };
+            let copy = Copy { permissions: Permissions::OfFiles(0o755), ..Copy::plain(sources, format!("{dir}/")) };
             self.add(format!("COPY {} {dir}/", file_names.join(" ")), Change::Copy(vec![copy]));
         }
         file_names.into_iter().map(|file_name| format!("{dir}/{file_name}")).collect()

@@ -14,7 +14,8 @@ use crate::docker::archives::{self, Archive};
 use crate::docker::copying::is_directory;
 use crate::docker::foreign::Foreign;
 use crate::docker::layers::Layers;
-use crate::docker::recipe::{Archives, Copy, Source};
+use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
+use crate::docker::run::{Mode, Of};
 use crate::docker::sources::{Found, Thing, find};
 use crate::oci::accounts;
 use crate::oci::layer::{Content, Entry};
@@ -88,6 +89,24 @@ impl<'a> Laying<'a> {
 
     /// What is copied.
     pub fn copy(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
+        // So does BuildKit: where permissions are given, it is a layer as any.
+        if copy.layer == Layer::OnTop || copy.permissions != Permissions::Kept {
+            return self.lay(copy);
+        }
+        let below = std::mem::take(&mut self.rootfs);
+        let entries = self.lay(copy);
+        let own = std::mem::replace(&mut self.rootfs, below);
+        let entries = entries?;
+        for entry in &entries {
+            if let Some(node) = own.node(&entry.path) {
+                self.rootfs.put(&entry.path, node.clone());
+            }
+            self.note(entry)?;
+        }
+        Ok(entries)
+    }
+
+    fn lay(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
         let mut things = Vec::new();
         for source in &copy.sources {
             things.extend(self.find(source)?);
@@ -95,8 +114,16 @@ impl<'a> Laying<'a> {
         if copy.archives == Archives::Unpack {
             things = things.into_iter().map(|thing| self.opened(thing)).collect::<Result<_, _>>()?;
         }
+        let except = Except::new(copy.except.iter().map(String::as_str));
+        let except = except.map_err(|bad| Failure::bug(bad.to_string()))?;
+        things.iter_mut().for_each(|thing| leave_out(thing, &except));
         let to = self.absolute(&copy.to);
         let owner = self.owner(&copy.owner)?;
+        if let ([Thing::File(_), _, ..], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
+            return Err(Failure::input(format!("several files would go to `{to}`, which is no directory"))
+                .help("end it with a `/`, or name one file"));
+        }
+        let unpacked = Copy { permissions: Permissions::Kept, ..copy.clone() };
         if let ([Thing::File(file)], false) = (things.as_slice(), self.wants_directory(copy, &to)) {
             let to = self.rootfs.follow(&to);
             let (above, _) = to.rsplit_once('/').unwrap_or_default();
@@ -104,13 +131,17 @@ impl<'a> Laying<'a> {
             entries.extend(self.place(copy, &to, owner, file.clone())?);
             return Ok(entries);
         }
-        let mut entries = self.directories(copy, &to, owner)?;
+        // What an archive is unpacked to is none of its files, and `--chmod` is not about them: so BuildKit has it.
+        let mut entries = match things.first() {
+            Some(Thing::Archive(_)) => self.directories(&unpacked, &to, owner)?,
+            _ => self.directories(copy, &to, owner)?,
+        };
         for thing in things {
             let all = match thing {
                 Thing::File(file) => vec![file],
                 Thing::Directory(all) => all,
                 Thing::Archive(archive) => {
-                    entries.extend(self.unpack(copy, &to, owner, archive)?);
+                    entries.extend(self.unpack(&unpacked, &to, owner, archive)?);
                     continue;
                 }
             };
@@ -124,7 +155,7 @@ impl<'a> Laying<'a> {
 
     /// A directory and those above it. What is made of them gets the permissions that the instruction says: so does BuildKit.
     fn directories(&mut self, copy: &Copy, path: &str, owner: (u64, u64)) -> Result<Vec<Entry>, Failure> {
-        let mode = copy.dir_mode.unwrap_or(0o755);
+        let mode = if let Permissions::OfAll(Mode::Exact(mode)) = copy.permissions { mode } else { 0o755 };
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         let mut entries = Vec::new();
         for end in ends {
@@ -140,6 +171,14 @@ impl<'a> Laying<'a> {
             Source::Input { artifact, file_name } => {
                 let content = Content::File(self.input(artifact)?.path.clone());
                 Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o755, content))])
+            }
+            Source::Text { file_name, content } => {
+                let content = Content::Text(content.clone().into_bytes());
+                Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o644, content))])
+            }
+            Source::Remote { artifact, file_name } => {
+                let content = Content::File(self.input(artifact)?.path.clone());
+                Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o600, content))])
             }
             Source::Image { artifact, called, path } => {
                 let foreign = match self.foreign.remove(artifact) {
@@ -161,20 +200,26 @@ impl<'a> Laying<'a> {
     }
 
     fn place(&mut self, copy: &Copy, path: &str, owner: (u64, u64), found: Found) -> Result<Vec<Entry>, Failure> {
-        let mode = mode(copy, &found);
+        let mode = mode(copy, &found)?;
         let owner = whose(copy, owner, &found);
         let placed = self.rootfs.place(path, mode, owner, found.content).map_err(Failure::input)?;
         // From here on its names are those of the image.
-        for entry in placed.iter().filter(|entry| accounts::is_file(&entry.path)) {
-            match &entry.content {
-                Content::File(from) => self.rootfs.accounts.note(&entry.path, &read(from)?),
-                Content::Part { file, offset, size } => {
-                    self.rootfs.accounts.note(&entry.path, &read_part(file, *offset, *size)?);
-                }
-                _ => {}
-            }
-        }
+        placed.iter().try_for_each(|entry| self.note(entry))?;
         Ok(placed)
+    }
+
+    fn note(&mut self, entry: &Entry) -> Result<(), Failure> {
+        if !accounts::is_file(&entry.path) {
+            return Ok(());
+        }
+        let accounts = &mut self.rootfs.accounts;
+        match &entry.content {
+            Content::File(from) => accounts.note(&entry.path, &read(from)?),
+            Content::Text(text) => accounts.note(&entry.path, text),
+            Content::Part { file, offset, size } => accounts.note(&entry.path, &read_part(file, *offset, *size)?),
+            Content::Directory | Content::Link(_) => {}
+        }
+        Ok(())
     }
 
     /// A file as the archive that it may be.
@@ -220,7 +265,7 @@ impl<'a> Laying<'a> {
         let mut entries = self.rootfs.place(dir, 0o755, above, Content::Directory).map_err(Failure::input)?;
         let own = whose(copy, above, &found);
         entries.extend(match found.content {
-            Content::Directory => self.rootfs.place_over(path, mode(copy, &found), own).map_err(Failure::input)?,
+            Content::Directory => self.rootfs.place_over(path, mode(copy, &found)?, own).map_err(Failure::input)?,
             _ => self.place(copy, path, own, found)?,
         });
         Ok(entries)
@@ -237,12 +282,25 @@ fn whose(copy: &Copy, owner: (u64, u64), found: &Found) -> (u64, u64) {
     if copy.owner.is_empty() { found.owner.unwrap_or(owner) } else { owner }
 }
 
-/// Of files and directories, what the instruction says, and else what they have.
-fn mode(copy: &Copy, found: &Found) -> u32 {
-    match found.content {
-        Content::File(_) | Content::Text(_) | Content::Part { .. } => copy.mode.unwrap_or(found.mode),
-        Content::Directory => copy.dir_mode.unwrap_or(found.mode),
-        Content::Link(_) => found.mode,
+/// Of files and directories, what the instruction makes of what they have.
+fn mode(copy: &Copy, found: &Found) -> Result<u32, Failure> {
+    let of = match found.content {
+        Content::Link(_) => return Ok(found.mode),
+        Content::Directory => Of::Directory,
+        Content::File(_) | Content::Text(_) | Content::Part { .. } => Of::File,
+    };
+    let mode = match (&copy.permissions, of) {
+        (Permissions::OfAll(mode), _) => mode.apply(found.mode, of),
+        (Permissions::OfFiles(mode), Of::File) => Some(*mode),
+        _ => Some(found.mode),
+    };
+    mode.ok_or_else(|| Failure::input(format!("what becomes of the set-id bits of `{}` is not known", found.path)))
+}
+
+/// Takes out of a directory what is not to be copied. What is named is, whatever it is called: so does BuildKit.
+fn leave_out(thing: &mut Thing, except: &Except) {
+    if let Thing::Directory(all) = thing {
+        all.retain(|found| !except.leaves_out(Path::new(&found.path)));
     }
 }
 

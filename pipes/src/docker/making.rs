@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::docker::Params;
 use crate::docker::annotations::Annotations;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
 use crate::oci::reference::Reference;
 
@@ -19,6 +20,8 @@ use crate::oci::reference::Reference;
 pub struct Making {
     /// The images that are not made here, but stood on or copied from; each once.
     pub bases: Vec<Named>,
+    /// The files that lie elsewhere, each once, and where they are named.
+    pub downloads: Vec<(Download, Place)>,
     /// The stages, each after those that it needs. The last is the image.
     pub stages: Vec<Stage>,
     /// What of the project is not there: patterns as those of a `.dockerignore`.
@@ -107,6 +110,11 @@ impl Names {
         format!("{}.pin{}.json", self.prefix, number(at))
     }
 
+    /// A file that lies elsewhere, by its place among them.
+    pub fn download(&self, at: usize) -> String {
+        format!("{}.file{}", self.prefix, number(at))
+    }
+
     /// A stage.
     pub fn stage(&self, name: &str) -> String {
         format!("{}.stage_{name}.json", self.prefix)
@@ -141,6 +149,7 @@ impl Planned<'_> {
     pub fn steps(&self) -> Vec<Step> {
         let bases = self.making.bases.iter().enumerate();
         let mut steps: Vec<Step> = bases.flat_map(|(at, base)| self.base_steps(at, base)).collect();
+        steps.extend(self.making.downloads.iter().enumerate().map(|(at, it)| self.download_step(at, it)));
         if let Some((image, stages)) = self.making.stages.split_last() {
             steps.extend(stages.iter().map(|stage| self.stage_step(stage)));
             steps.push(self.image_step(image));
@@ -278,6 +287,20 @@ impl Planned<'_> {
         }
     }
 
+    /// What lies at an address is asked in every run, unless it is known what it must be.
+    pub(crate) fn download_step(&self, at: usize, (download, place): &(Download, Place)) -> Step {
+        Step {
+            name: format!("file{}/{}", number(at), self.platform),
+            platform: Some(self.platform.clone()),
+            makes: vec![self.output(self.names().download(at), &RemoteFile { url: download.url.clone() })],
+            memory: if download.checksum.is_some() { Memory::Content } else { Memory::Never },
+            resource: Resource::Network,
+            params: json(&Params::Download(download.clone())),
+            place: place.clone(),
+            ..Step::default()
+        }
+    }
+
     pub(crate) fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
     }
@@ -297,7 +320,9 @@ fn inputs(recipe: &Recipe) -> Vec<String> {
         let Change::Copy(copies) = &instruction.change else { continue };
         for source in copies.iter().flat_map(|Copy { sources, .. }| sources) {
             match source {
-                Source::Input { artifact, .. } | Source::Image { artifact, .. } if !names.contains(artifact) => {
+                Source::Input { artifact, .. } | Source::Image { artifact, .. } | Source::Remote { artifact, .. }
+                    if !names.contains(artifact) =>
+                {
                     names.push(artifact.clone());
                 }
                 _ => {}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::docker::base::BaseImage;
-use crate::docker::run::Run;
+use crate::docker::run::{Mode, Run};
 use crate::docker::words::Text;
 
 /// One image: all that decides its bytes, but for the content of what it takes and reads.
@@ -127,10 +127,12 @@ pub struct Copy {
     pub sources: Vec<Source>,
     /// Where. With a `/` at its end, a directory. A relative path starts at the working directory.
     pub to: String,
-    /// Permissions of files; from the source when none are given (0755 where its owner may execute it, else 0644).
-    pub mode: Option<u32>,
-    /// Permissions of directories that are copied; 0755 when none are given.
-    pub dir_mode: Option<u32>,
+    /// What becomes of permissions.
+    pub permissions: Permissions,
+    /// What it has to do with what is there.
+    pub layer: Layer,
+    /// What is left out of directories that are copied: patterns as those of a `.dockerignore`.
+    pub except: Vec<String>,
     /// Whose they are, and the directories that are made for them: `65532:65532`, or names that the base knows. Empty: root's.
     pub owner: String,
     /// What to do with archives among the sources.
@@ -140,8 +142,31 @@ pub struct Copy {
 impl Copy {
     /// Of files as they are, to root.
     pub fn plain(sources: Vec<Source>, to: String) -> Copy {
-        Copy { sources, to, mode: None, dir_mode: None, owner: String::new(), archives: Archives::Keep }
+        let (owner, archives, layer) = (String::new(), Archives::Keep, Layer::OnTop);
+        Copy { sources, to, permissions: Permissions::Kept, layer, except: Vec::new(), owner, archives }
     }
+}
+
+/// What becomes of the permissions of what is copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permissions {
+    /// They stay; of the project 0755 where its owner may execute it, else 0644.
+    Kept,
+    /// Those of files become these.
+    OfFiles(u32),
+    /// Those of files and directories become others.
+    OfAll(Mode),
+}
+
+/// What a layer has to do with those below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// It goes where links and directories of the image lead.
+    OnTop,
+    /// It is the same whatever lies below (`--link`).
+    OfItsOwn,
 }
 
 /// What becomes of an archive that is named.
@@ -167,6 +192,20 @@ pub enum Source {
     },
     /// A file, a directory or a glob in the project.
     Project(String),
+    /// A text that stands in the Dockerfile.
+    Text {
+        /// The last part of the path.
+        file_name: String,
+        /// All of it.
+        content: String,
+    },
+    /// An artifact that was fetched from elsewhere, and its file name in the image.
+    Remote {
+        /// The artifact.
+        artifact: String,
+        /// The last part of the path.
+        file_name: String,
+    },
     /// A file, a directory or a glob in another image.
     Image {
         /// The artifact.

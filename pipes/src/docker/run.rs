@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::commands::Command;
 use self::files::Running;
 use self::line::{Simple, Stands, Word};
+pub use self::mode::{Mode, Of};
 use self::tools::Tools;
 use self::tree::Tree;
 use crate::docker::dockerfile::Reader;

@@ -295,7 +295,8 @@ impl Read<'_> {
     fn finish(self) -> Reading {
         let Read { reader, bases, named, stages, .. } = self;
         let stages = stages.into_iter().map(|(_, stage)| stage).collect();
-        let making = Making { bases, stages, except: reader.request.ignore.patterns.clone() };
+        let except = reader.request.ignore.patterns.clone();
+        let making = Making { bases, downloads: reader.downloads, stages, except };
         Reading { making, args: reader.args, named, beyond: reader.beyond, problems: reader.problems }
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::nearest::nearest;
+use crate::docker::substitution::{Taken, Times, replaced, without_prefix, without_suffix};
 
 /// Variables that have a value as soon as an `ARG` names them.
 pub const AUTOMATIC: &[&str] = &[
@@ -99,7 +100,25 @@ pub struct Mistake {
 
 /// A word without its quotes and escapes, variables replaced.
 pub fn expand(word: &str, escape: char, scope: &Scope) -> Result<Text, Vec<Mistake>> {
-    let mut expander = Expander { word, at: 0, escape, scope, depth: 0, mistakes: Vec::new() };
+    expand_with(word, escape, Quotes::Quote, scope)
+}
+
+/// A text between `<<EOF` and `EOF`, variables replaced.
+pub fn expand_lines(text: &str, scope: &Scope) -> Result<Text, Vec<Mistake>> {
+    expand_with(text, '\\', Quotes::Stand, scope)
+}
+
+/// What quotes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// They quote.
+    Quote,
+    /// They stand for themselves.
+    Stand,
+}
+
+fn expand_with(word: &str, escape: char, quotes: Quotes, scope: &Scope) -> Result<Text, Vec<Mistake>> {
+    let mut expander = Expander { word, at: 0, escape, quotes, scope, depth: 0, mistakes: Vec::new() };
     let text = expander.until(None);
     if expander.mistakes.is_empty() { Ok(text) } else { Err(expander.mistakes) }
 }
@@ -175,6 +194,7 @@ struct Expander<'a> {
     word: &'a str,
     at: usize,
     escape: char,
+    quotes: Quotes,
     scope: &'a Scope,
     depth: usize,
     mistakes: Vec<Mistake>,
@@ -185,8 +205,8 @@ impl Expander<'_> {
         let mut text = Text::default();
         while let Some(char) = self.peek().filter(|char| Some(*char) != stop) {
             match char {
-                '\'' => self.single_quoted(&mut text),
-                '"' => self.double_quoted(&mut text),
+                '\'' if self.quotes == Quotes::Quote => self.single_quoted(&mut text),
+                '"' if self.quotes == Quotes::Quote => self.double_quoted(&mut text),
                 '$' => text.append(self.variable()),
                 _ => {
                     self.bump();
@@ -278,12 +298,70 @@ impl Expander<'_> {
                 let value = self.scope.known.get(&name).cloned().flatten().filter(|it| !colon || !it.is_empty());
                 self.operate(operator, name, value, word, start)
             }
+            Some(operator @ ('#' | '%' | '/')) if !name.is_empty() && !colon => {
+                self.bump();
+                self.part(operator, name, start)
+            }
             _ => {
                 while self.bump().is_some_and(|char| char != '}') {}
                 let shown = self.word[start..self.at].to_owned();
                 self.mistake(start, format!("`{shown}` is no form that forge knows"));
-                self.help("known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`");
+                self.help("known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}`, `${X:?message}`, `${X#pattern}`, `${X%pattern}` and `${X/pattern/text}`");
                 Text::default()
+            }
+        }
+    }
+
+    /// What a pattern leaves of a value, or makes of it.
+    fn part(&mut self, operator: char, name: String, start: usize) -> Text {
+        let is_doubled = self.peek() == Some(operator);
+        if is_doubled {
+            self.bump();
+        }
+        let pattern = self.operand(if operator == '/' { '/' } else { '}' }, start);
+        let with = if operator == '/' { self.operand('}', start) } else { Some(String::new()) };
+        let (Some(pattern), Some(with)) = (pattern, with) else { return Text::default() };
+        let Some(value) = self.value(name, start).known() else {
+            self.mistake(start, "only the base image could say what this is a part of");
+            self.help("write an `ARG` of that name with a default before it");
+            return Text::default();
+        };
+        if with.contains(['\\', '$']) {
+            self.mistake(start, "a `\\` or a `$` in what stands instead is not supported");
+            return Text::default();
+        }
+        let taken = if is_doubled { Taken::Longest } else { Taken::Shortest };
+        Text::from(&*match operator {
+            '#' => without_prefix(&value, &pattern, taken).to_owned(),
+            '%' => without_suffix(&value, &pattern, taken).to_owned(),
+            _ => replaced(&value, &pattern, &with, if is_doubled { Times::All } else { Times::Once }),
+        })
+    }
+
+    /// A pattern, or what stands instead, up to `stop`: variables replaced, escapes kept.
+    fn operand(&mut self, stop: char, start: usize) -> Option<String> {
+        let mut operand = String::new();
+        loop {
+            match self.peek() {
+                None => {
+                    self.mistake(start, "a `${` is not closed");
+                    return None;
+                }
+                Some(char) if char == stop => {
+                    self.bump();
+                    return Some(operand);
+                }
+                Some('\'' | '"') => {
+                    self.mistake(start, "a quote in a pattern is not supported");
+                    self.help("write a `\\` before what is meant as it stands");
+                    return None;
+                }
+                Some('$') => operand += &self.variable().known()?,
+                Some(char) => {
+                    self.bump();
+                    operand.push(char);
+                    operand.extend(if char == self.escape { self.bump() } else { None });
+                }
             }
         }
     }
@@ -397,6 +475,7 @@ mod tests {
         check("${X}y", "xy");
         check("${UNSET:-d}${EMPTY:-d}${X:-d}", "ddx");
         check("${EMPTY-d}${UNSET-d}", "d");
+        check("${TARGETARCH#a?}-${TARGETARCH%%6*}-${TARGETARCH/m/$X}-${TARGETARCH//\\4/}", "m64-arm-arx64-arm6");
         check("${X:+i}${EMPTY:+i}${EMPTY+j}", "ij");
         check("${NOWHERE:-${X:-y}}", "x");
         check("$UNSET$", "$");
@@ -418,18 +497,19 @@ mod tests {
         check("'a", "0..2 a quote is not closed; ");
         check(
             "${X",
-            "0..3 `${X` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`",
+            "0..3 `${X` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}`, `${X:?message}`, `${X#pattern}`, `${X%pattern}` and `${X/pattern/text}`",
         );
         check("${UNSET:?set it}", "0..16 `UNSET`: set it; ");
         check(
-            "${X%y}$Q",
-            "0..6 `${X%y}` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}` and `${X:?message}`\n\
+            "${X^y}$Q",
+            "0..6 `${X^y}` is no form that forge knows; known are `$X`, `${X}`, `${X:-default}`, `${X:+instead}`, `${X:?message}`, `${X#pattern}`, `${X%pattern}` and `${X/pattern/text}`\n\
              6..8 no variable `Q`; write `ARG Q` before it",
         );
         check(&"${X:-".repeat(1000), &{
             let all = "${X:-".repeat(1000);
             let mut lines = vec![format!(
-                "{}..5000 `{}` is no form that forge knows; known are `$X`, `${{X}}`, `${{X:-default}}`, `${{X:+instead}}` and `${{X:?message}}`",
+                "{}..5000 `{}` is no form that forge knows; known are `$X`, `${{X}}`, `${{X:-default}}`, `${{X:+instead}}`, `${{X:?message}}`, \
+                 `${{X#pattern}}`, `${{X%pattern}}` and `${{X/pattern/text}}`",
                 32 * 5,
                 &all[32 * 5..]
             )];

@@ -54,6 +54,16 @@ impl Mode {
         clauses.map(|all| Mode::Clauses(all.concat())).ok_or_else(bad)
     }
 
+    /// From the value of `--chmod`, whose letters know no umask.
+    pub fn of_option(text: &str) -> Result<Mode, String> {
+        let mode = Mode::parse(text).map_err(|_| format!("`{text}` is not a mode"))?;
+        let has_umask = |clause: &str| !clause.starts_with(['u', 'g', 'o', 'a']) && clause.contains('w');
+        match (&mode, text.split(',').any(has_umask)) {
+            (Mode::Clauses(_), true) => Err(format!("whose permissions `{text}` changes is not said")),
+            _ => Ok(mode),
+        }
+    }
+
     /// What `mode` becomes. Nothing, where programs differ.
     pub fn apply(&self, mode: u32, of: Of) -> Option<u32> {
         // Some keep these bits of a directory, unless the new mode is written with five digits.
