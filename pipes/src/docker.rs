@@ -18,6 +18,7 @@ mod layers;
 mod laying;
 mod making;
 pub(crate) mod nearest;
+mod packages;
 mod recipe;
 mod references;
 mod run;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use self::base::{BaseImage, BaseManifest, Fetch};
 use self::context::Context;
 use self::making::{Making, Names, Planned};
+use self::packages::{PackageIndex, PackageSet};
 use self::recipe::Recipe;
 use self::settings::Settings;
 use self::stages::Request;
@@ -53,6 +55,10 @@ pub enum Params {
     Resolve(Fetch),
     /// Fetches a base.
     Base(Fetch),
+    /// Asks which packages the repositories of a base have.
+    Ask(Platform),
+    /// Fetches packages.
+    Packages(packages::Fetch),
     /// Makes an image.
     Image(Recipe),
 }
@@ -64,7 +70,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<PackageIndex>(), kind::<PackageSet>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -96,6 +102,8 @@ impl Pipe for Docker {
         match params {
             Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
+            Params::Ask(platform) => packages::ask(platform, &output.name, host),
+            Params::Packages(fetch) => packages::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
         }
     }

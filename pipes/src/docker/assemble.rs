@@ -13,8 +13,9 @@ use serde_json::json;
 use crate::docker::base::BaseImage;
 use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
+use crate::docker::packages::Stock;
 use crate::docker::recipe::{BaseOf, Change, Copy, Made, Recipe};
-use crate::docker::run::{self, Place, Run};
+use crate::docker::run::{self, Apk, Place, Run};
 use crate::oci::config::Config;
 use crate::oci::held::Held;
 use crate::oci::layer::{self, Entry};
@@ -162,7 +163,9 @@ impl<'a> Assembly<'a> {
     /// What changes nothing makes a layer of nothing, as it does in BuildKit.
     fn run(&mut self, run: &Run) -> Result<Digest, Failure> {
         let (env, user) = (self.config.env(), self.config.user().to_owned());
-        let place = Place { env: &env, user: &user, shell: self.config.shell(), timestamp: self.recipe.timestamp };
+        let stock = if run.apk().any(Apk::needs_index) { Stock::of(self.host)? } else { None };
+        let (shell, timestamp) = (self.config.shell(), self.recipe.timestamp);
+        let place = Place { env: &env, user: &user, shell, timestamp, stock };
         let entries = run::run(run, &mut self.laying, &place)?;
         self.add_layer(entries)
     }

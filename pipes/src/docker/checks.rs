@@ -804,7 +804,7 @@ fn mistakes_in_stages() {
             D:1 `--x=y`: `FROM` has no option `--x`
                 known is `--platform`
             D:2 `x`: `x` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, busybox's `adduser` and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
         "#]],
     );
 }
@@ -817,7 +817,7 @@ fn mistakes_in_a_dockerfile() {
          ADD --keep-git-dir a /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
             D:2 `apt-get`: `apt-get` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, busybox's `adduser` and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, joined by `&&`; all else needs an engine that runs programs, and they come with a later version
             D:4 `https://a/b`: `ADD` of a URL is not supported
                 the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:5 `$TARGETARC`: no variable `TARGETARC`

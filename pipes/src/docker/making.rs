@@ -1,7 +1,7 @@
 //! How an image is made, whoever says it: what it stands on, its stages, and the steps that follow from them.
 //! Does not know how keys or a Dockerfile say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use forge_plugin::Given;
 use forge_plugin::schemas::kind::{Image, Kind};
@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use crate::docker::Params;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::packages::{self, PackageIndex, PackageSet};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
+use crate::docker::run::{Apk, Run};
 use crate::oci::reference::Reference;
 
 /// How an image is made.
@@ -88,6 +90,16 @@ impl Names {
         format!("{}.base{}_manifest.json", self.prefix, number(at))
     }
 
+    /// What the package repositories of a base have.
+    pub fn index(&self, at: usize) -> String {
+        format!("{}.base{}_packages.json", self.prefix, number(at))
+    }
+
+    /// The packages that a stage adds.
+    pub fn packages(&self, stage: &str) -> String {
+        format!("{}.stage_{stage}_packages.json", self.prefix)
+    }
+
     /// A stage.
     pub fn stage(&self, name: &str) -> String {
         format!("{}.stage_{name}.json", self.prefix)
@@ -122,11 +134,74 @@ impl Planned<'_> {
     pub fn steps(&self) -> Vec<Step> {
         let bases = self.making.bases.iter().enumerate();
         let mut steps: Vec<Step> = bases.flat_map(|(at, base)| self.base_steps(at, base)).collect();
+        steps.extend(self.package_steps());
         if let Some((image, stages)) = self.making.stages.split_last() {
             steps.extend(stages.iter().map(|stage| self.stage_step(stage)));
             steps.push(self.image_step(image));
         }
         steps
+    }
+
+    /// The steps that ask the repositories of bases, and fetch what stages add from them.
+    fn package_steps(&self) -> Vec<Step> {
+        let (names, mut steps, mut asked) = (self.names(), Vec::new(), BTreeSet::new());
+        for stage in &self.making.stages {
+            let Some((at, commands)) = self.packages_of(stage) else { continue };
+            let Named { platform, place, .. } = &self.making.bases[at];
+            let step = Step {
+                platform: Some(self.platform.clone()),
+                resource: Resource::Network,
+                place: place.clone(),
+                ..Step::default()
+            };
+            let arch = packages::arch(platform).unwrap_or_default().to_owned();
+            if asked.insert(at) {
+                steps.push(Step {
+                    name: format!("base{}/{}/packages", number(at), self.platform),
+                    takes: vec![names.base(at)],
+                    makes: vec![self.output(names.index(at), &PackageIndex { arch })],
+                    memory: Memory::Never,
+                    params: json(&Params::Ask(platform.clone())),
+                    ..step.clone()
+                });
+            }
+            let name = if stage.name.is_empty() { String::new() } else { format!("stage/{}/", stage.name) };
+            let before = self.below(stage.on).iter().flat_map(|it| apk(it)).cloned().collect();
+            let fetch = packages::Fetch {
+                stage: stage.name.clone(),
+                before,
+                commands,
+                timestamp: self.given.facts.commit_timestamp,
+            };
+            steps.push(Step {
+                name: format!("{name}{}/packages", self.platform),
+                takes: vec![names.index(at), names.base(at)],
+                makes: vec![self.output(names.packages(&stage.name), &PackageSet { stage: stage.name.clone() })],
+                params: json(&Params::Packages(fetch)),
+                ..step
+            });
+        }
+        steps
+    }
+
+    /// What a stage asks of apk, and of which base, where it adds packages.
+    fn packages_of(&self, stage: &Stage) -> Option<(usize, Vec<Apk>)> {
+        let commands: Vec<Apk> = apk(stage).cloned().collect();
+        let at = self.root_number(stage.on)?;
+        commands.iter().any(Apk::needs_index).then_some((at, commands))
+    }
+
+    /// The stages that a stage stands on, the lowest first.
+    fn below(&self, on: On) -> Vec<&Stage> {
+        match on {
+            On::Scratch | On::Base(_) => Vec::new(),
+            On::Stage(at) => {
+                let stage = &self.making.stages[at];
+                let mut below = self.below(stage.on);
+                below.push(stage);
+                below
+            }
+        }
     }
 
     fn names(&self) -> Names {
@@ -181,6 +256,9 @@ impl Planned<'_> {
         };
         let mut takes: Vec<String> = on.into_iter().collect();
         takes.extend(inputs(recipe).into_iter().filter(|it| !takes.contains(it)).collect::<Vec<_>>());
+        if let Some((at, _)) = self.packages_of(stage) {
+            takes.extend([self.names().index(at), self.names().packages(&stage.name)]);
+        }
         Step {
             platform: Some(self.platform.clone()),
             takes,
@@ -203,10 +281,14 @@ impl Planned<'_> {
 
     /// What it stands on in the end, through all stages.
     fn root(&self, on: On) -> Option<&Named> {
+        self.root_number(on).map(|at| &self.making.bases[at])
+    }
+
+    fn root_number(&self, on: On) -> Option<usize> {
         match on {
             On::Scratch => None,
-            On::Base(at) => Some(&self.making.bases[at]),
-            On::Stage(at) => self.root(self.making.stages[at].on),
+            On::Base(at) => Some(at),
+            On::Stage(at) => self.root_number(self.making.stages[at].on),
         }
     }
 
@@ -248,6 +330,15 @@ impl Planned<'_> {
     fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
     }
+}
+
+/// What a stage asks of apk.
+fn apk(stage: &Stage) -> impl Iterator<Item = &Apk> {
+    let runs = stage.instructions.iter().filter_map(|it| match &it.change {
+        Change::Run(run) => Some(run),
+        _ => None,
+    });
+    runs.flat_map(Run::apk)
 }
 
 fn repository(named: &Named) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `RUN` of what needs no program of another: commands that only move files and accounts about, done on the tree of the image.
 //! Does not guess: what is not known to the byte is refused (docs/decisions/0021-run-without-programs.md).
 
+mod apk;
 mod busybox;
 #[cfg(test)]
 mod checks;
@@ -18,18 +19,20 @@ use forge_plugin::schemas::Failure;
 use parse_dockerfile::{Command as Parsed, RunInstruction};
 use serde::{Deserialize, Serialize};
 
-use self::commands::Command;
+pub use self::apk::{Apk, Sources, group_version};
+use self::commands::{Command, Does};
 use self::files::Running;
 use self::line::Word;
 use self::tools::Tools;
-use self::tree::Tree;
+pub use self::tree::Tree;
 use crate::docker::dockerfile::Reader;
 use crate::docker::laying::Laying;
+use crate::docker::packages::Stock;
 use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
-const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's \
-    `adduser` and `addgroup`, joined by `&&`; all else needs an engine that runs programs, and they come with \
+const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, busybox's `adduser` \
+    and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, joined by `&&`; all else needs an engine that runs programs, and they come with \
     a later version";
 
 /// What a `RUN` does.
@@ -51,7 +54,7 @@ enum Form {
 
 /// Why a command is not done.
 #[derive(Debug)]
-enum Wrong {
+pub enum Wrong {
     /// It would fail.
     Fails(String),
     /// Only running it could tell what it does.
@@ -70,6 +73,15 @@ pub struct Place<'a> {
     pub shell: Option<Vec<String>>,
     /// The time of all that is made, in seconds since 1970.
     pub timestamp: i64,
+    /// The packages that may be added.
+    pub stock: Option<Stock>,
+}
+
+impl Run {
+    /// What is asked of apk.
+    pub fn apk(&self) -> impl Iterator<Item = &Apk> {
+        self.commands.iter().filter_map(|it| if let Does::Apk(apk) = &it.does { Some(apk) } else { None })
+    }
 }
 
 /// Reads an instruction. None, and problems, where it is anything else than such commands.
@@ -142,7 +154,7 @@ pub fn run(run: &Run, laying: &mut Laying<'_>, place: &Place<'_>) -> Result<Vec<
 
 impl Wrong {
     /// The failure of a command.
-    fn of(self, command: &str) -> Failure {
+    pub fn of(self, command: &str) -> Failure {
         match self {
             Wrong::Fails(why) => Failure::input(format!("`{command}` fails: {why}")),
             Wrong::Untold(why) => Failure::input(format!("`{command}` can't be done without running it: {why}"))
