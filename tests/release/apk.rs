@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::support::alpine::{Base, KEY, Made, Packed, Repository, What, layout, sum};
 use crate::support::program::output;
 use crate::support::project::Project;
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use serde_json::Value;
 
 const PROJECT: &str = "[project]\nname = 'x'\n[[docker]]\nid = 'image'\nids = []\nimages = ['x/y']\ndockerfile = 'Dockerfile'\n\
@@ -98,9 +98,10 @@ fn busybox() -> (Vec<String>, Vec<u8>) {
             let list = output(Command::new("/bin/busybox").arg("--list-full"));
             (list.lines().map(str::to_owned).collect(), busybox)
         }
-        None => {
-            (["bin/[", "bin/[[", "bin/ls", "bin/sh"].map(str::to_owned).to_vec(), b"\x7fELF [\0[[\0ls\0sh\0\0".to_vec())
-        }
+        None => (
+            ["bin/[", "bin/[[", "bin/ls", "bin/rm", "bin/sh", "bin/touch"].map(str::to_owned).to_vec(),
+            b"\x7fELF [\0[[\0ls\0rm\0sh\0touch\0\0".to_vec(),
+        ),
     }
 }
 
@@ -265,6 +266,188 @@ fn a_new_version_makes_it_again_and_nothing_else_does() {
     let layers = layers(&project, "linux/amd64");
     assert!(text(&layers[0], "lib/apk/db/installed").contains("P:hello\nV:2.1-r0\n"));
     assert_ne!(project.digests(), first);
+}
+
+/// What a run says that fails, from its second line on: without times and places.
+fn failure(repository: &Repository, lines: &str) -> String {
+    let project = project(repository, lines);
+    let ended = project.forge(&["run", "docker", "--platform", "linux/amd64"]).expect(1);
+    let shown = ended.stderr.replace(&repository.url(), "URL");
+    let lines = shown.lines().skip_while(|line| !line.contains("failed ")).skip(1);
+    let lines = lines.take_while(|line| line.starts_with("    ") && !line.contains("the whole log"));
+    lines.map(|line| format!("{}\n", line.trim())).collect()
+}
+
+fn check(harm: impl FnOnce(&mut Repository), line: &str, expect: Expect) {
+    let mut repository = repository();
+    harm(&mut repository);
+    expect.assert_eq(&failure(&repository, &format!("RUN {line}")));
+}
+
+fn change(path: &Path, at: fn(usize) -> usize) {
+    let mut bytes = fs::read(path).expect("a file");
+    let at = at(bytes.len());
+    bytes[at] ^= 1;
+    fs::write(path, bytes).expect("a file");
+}
+
+#[test]
+fn what_can_not_be_trusted() {
+    // The data end with a checksum and a length of gzip's own; a package begins with its signature, which nobody asks for.
+    check(
+        |it| change(&it.package("x86_64", "docs-1-r0.apk"), |size| size - 1),
+        "apk add docs",
+        expect![[r#"
+        the package `URL/x86_64/docs-1-r0.apk` can't be used
+        because: its files are others than it says: the hash of its data is wrong
+    "#]],
+    );
+    check(
+        |it| change(&it.package("x86_64", "docs-1-r0.apk"), |size| size / 2),
+        "apk add docs",
+        expect![[r#"
+        the package `URL/x86_64/docs-1-r0.apk` can't be used
+        because: it is damaged: corrupt deflate stream
+    "#]],
+    );
+    check(
+        |it| change(&it.package("x86_64", "APKINDEX.tar.gz"), |size| size - 1),
+        "apk add docs",
+        expect![[r#"
+        the index `URL/x86_64/APKINDEX.tar.gz` can't be trusted
+        because: its signature by `acme@example.org-4a6a0840.rsa.pub` is wrong
+    "#]],
+    );
+    check(
+        |it| drop(fs::remove_file(it.package("x86_64", "docs-1-r0.apk"))),
+        "apk add docs",
+        expect![[r#"
+        the repository does not give a package that its index has: `URL/x86_64/docs-1-r0.apk`: status 404
+        help: the index may just be replaced: run it again; or the version of the base is too old to be kept there
+    "#]],
+    );
+    check(
+        |it| drop(fs::remove_file(it.package("x86_64", "APKINDEX.tar.gz"))),
+        "apk add docs",
+        expect![[r#"
+        the repository does not give its index: `URL/x86_64/APKINDEX.tar.gz`: status 404
+        help: the index may just be replaced: run it again; or the version of the base is too old to be kept there
+    "#]],
+    );
+    check(
+        |it| it.sign_as("other.rsa.pub"),
+        "apk add docs",
+        expect![[r#"
+        the index `URL/x86_64/APKINDEX.tar.gz` can't be trusted
+        because: it is signed by `other.rsa.pub`, and `/etc/apk/keys` has no such key
+    "#]],
+    );
+    check(
+        Repository::change_key,
+        "apk add docs",
+        expect![[r#"
+        the index `URL/x86_64/APKINDEX.tar.gz` can't be trusted
+        because: its signature by `acme@example.org-4a6a0840.rsa.pub` is wrong
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_laid() {
+    let same = |_: &mut Repository| {};
+    check(
+        same,
+        "apk add nothing",
+        expect![[r#"
+            `apk add nothing` fails: nothing in the repositories is `nothing`, which is asked for
+        "#]],
+    );
+    check(
+        same,
+        "apk add lost",
+        expect![[r#"
+            `apk add lost` can't be done without running it: nothing in the repositories is `so:libnone.so.3`, which `lost` needs
+            help: write it so that this does not matter, or copy files that lie in the project
+        "#]],
+    );
+    check(
+        same,
+        "apk add hello=3",
+        expect![[r#"
+            `apk add hello=3` fails: nothing in the repositories is `hello=3`, which is asked for
+        "#]],
+    );
+    check(
+        same,
+        "apk add hello !libhello",
+        expect![[r#"
+        `apk add hello !libhello` can't be done without running it: nothing that is `so:libhello.so.1`, which `hello` needs, fits the rest
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "apk add editor",
+        expect![[r#"
+        `apk add editor` can't be done without running it: `editor`, which is asked for, is no package, but what others are
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "apk add loud",
+        expect![[r#"
+        `apk add loud` can't be done without running it: the script `post-install` of `loud` is not known here
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "apk add hello over",
+        expect![[r#"
+        `apk add hello over` fails: `over-1-r0` would overwrite `/usr/bin/hello`, which `hello-2.0-r1` has
+    "#]],
+    );
+    check(
+        same,
+        "apk add docs && apk del musl",
+        expect![[r#"
+        `apk del musl` can't be done without running it: `musl` is needed by others
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "apk del docs",
+        expect![[r#"
+        `apk del docs` can't be done without running it: `docs` is not there; what apk does then depends on what it knows
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "touch /etc/hello.conf && apk add hello",
+        expect![[r#"
+        `apk add hello` can't be done without running it: `/etc/hello.conf` is there already, and not as a package left it
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "rm /bin/ls && apk add hello",
+        expect![[r#"
+        `apk add hello` can't be done without running it: the trigger of `busybox` would make a link for `ls`, which is missing
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
+    check(
+        same,
+        "rm /etc/apk/repositories && touch /etc/apk/repositories && apk add docs",
+        expect![[r#"
+        `apk add docs` can't be done without running it: `/etc/apk/repositories` is another here than in the base, which alone is asked
+        help: write it so that this does not matter, or copy files that lie in the project
+    "#]],
+    );
 }
 
 /// What is run by forge and by apk, on the same base.

@@ -57,6 +57,8 @@ pub struct Repository {
     requests: Arc<Mutex<Vec<String>>>,
     /// The records of the index, by machine.
     records: BTreeMap<&'static str, Vec<String>>,
+    /// What signatures say that they are by.
+    signer: &'static str,
 }
 
 impl Repository {
@@ -71,7 +73,7 @@ impl Repository {
         let (root, requests) = (place.path().to_owned(), Arc::default());
         let log = Arc::clone(&requests);
         thread::spawn(move || listener.incoming().flatten().for_each(|stream| serve(stream, &root, &log)));
-        Repository { place, address, requests, records: BTreeMap::new() }
+        Repository { place, address, requests, records: BTreeMap::new(), signer: KEY }
     }
 
     /// Its address, as `/etc/apk/repositories` has it.
@@ -126,12 +128,26 @@ impl Repository {
         }
     }
 
+    /// Signs the indexes anew, under another name.
+    pub fn sign_as(&mut self, signer: &'static str) {
+        self.signer = signer;
+        self.publish();
+    }
+
+    /// Takes another key from now on; what is there was signed by the one before.
+    pub fn change_key(&mut self) {
+        let openssl =
+            |words: &str| output(Command::new("openssl").args(words.split(' ')).current_dir(self.place.path()));
+        openssl("genrsa -out key.pem 2048");
+        openssl("rsa -in key.pem -pubout -out key.pub");
+    }
+
     fn signature(&self, content: &[u8]) -> Vec<u8> {
         fs::write(self.place.path().join("signed"), content).expect("a file");
         let sign = "dgst -sha1 -sign key.pem -out signature signed";
         output(Command::new("openssl").args(sign.split(' ')).current_dir(self.place.path()));
         let bytes = fs::read(self.place.path().join("signature")).expect("a signature");
-        gzip(&plain(std::iter::once((format!(".SIGN.RSA.{KEY}").as_str(), bytes.as_slice()))))
+        gzip(&plain(std::iter::once((format!(".SIGN.RSA.{}", self.signer).as_str(), bytes.as_slice()))))
     }
 }
 

@@ -2,13 +2,11 @@
 //! Does not guess: where apk's choice depends on more than this, it says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::apk::dependency::{Dependency, Wanted};
 use crate::apk::package::{Package, in_order};
 use crate::apk::pick::{Choice, pick};
-
-/// Who needs what is asked for.
-const ASKED: &str = "the world";
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +67,7 @@ impl<'p> Choices<'p> {
     pub fn solve(&self, world: &[Dependency]) -> Result<Changes<'p>, Trouble> {
         let mut world: Vec<&Dependency> = world.iter().collect();
         world.sort_by(|one, other| in_order(&one.name, &other.name));
-        let wants = world.iter().map(|it| Want { dependency: it, by: ASKED }).collect();
+        let wants = world.iter().map(|it| Want { dependency: it, by: By::World }).collect();
         let mut chosen = Chosen { choices: self, packages: Vec::new(), wants };
         chosen.complete()?;
         chosen.check()?;
@@ -95,7 +93,26 @@ impl<'p> Choices<'p> {
 #[derive(Clone, Copy)]
 struct Want<'w> {
     dependency: &'w Dependency,
-    by: &'w str,
+    by: By<'w>,
+}
+
+/// Who needs something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By<'w> {
+    /// Whoever asks for it.
+    World,
+    /// A package.
+    Package(&'w str),
+}
+
+/// What follows `which`.
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::World => write!(f, "is asked for"),
+            By::Package(name) => write!(f, "`{name}` needs"),
+        }
+    }
 }
 
 /// What is decided so far.
@@ -146,15 +163,14 @@ impl<'p> Chosen<'_, 'p> {
         let all = self.choices.providers(&dependency.name);
         let fitting = all.iter().filter(|it| it.package.under(&dependency.name).any(|it| dependency.allows(it)));
         if fitting.clone().next().is_none() {
-            let message = format!("nothing in the repositories is `{dependency}`, which {by} needs");
+            let message = format!("nothing in the repositories is `{dependency}`, which {by}");
             // What only a package needs may make apk take another in its place.
-            return Err(if by == ASKED { Trouble::Fails(message) } else { Trouble::Untold(message) });
+            return Err(if by == By::World { Trouble::Fails(message) } else { Trouble::Untold(message) });
         }
         let options: Vec<Choice<'p>> = fitting.clone().copied().filter(|it| self.may_come(it)).collect();
         let is_one = all.iter().all(|it| it.package.name == all[0].package.name);
         if !is_one && !options.is_empty() && options.len() < fitting.count() {
-            let message =
-                format!("several packages are `{dependency}`, which {by} needs, and not all of them fit the rest");
+            let message = format!("several packages are `{dependency}`, which {by}, and not all of them fit the rest");
             return Err(Trouble::Untold(message));
         }
         let is_wanted = |name: &str| self.wants.iter().any(|it| it.dependency.name == name);
@@ -165,11 +181,9 @@ impl<'p> Chosen<'_, 'p> {
         };
         let named: Vec<Choice<'p>> = options.iter().copied().filter(is_named).collect();
         match (options.is_empty(), named.is_empty()) {
-            (true, _) => {
-                Err(Trouble::Untold(format!("nothing that is `{dependency}`, which {by} needs, fits the rest")))
-            }
+            (true, _) => Err(Trouble::Untold(format!("nothing that is `{dependency}`, which {by}, fits the rest"))),
             (_, true) => {
-                Err(Trouble::Untold(format!("`{dependency}`, which {by} needs, is no package, but what others are")))
+                Err(Trouble::Untold(format!("`{dependency}`, which {by}, is no package, but what others are")))
             }
             _ => Ok(named),
         }
@@ -194,7 +208,7 @@ impl<'p> Chosen<'_, 'p> {
             return Err(Trouble::Untold(message));
         }
         self.packages.push(package);
-        self.wants.extend(package.depends.iter().map(|dependency| Want { dependency, by: &package.name }));
+        self.wants.extend(package.depends.iter().map(|dependency| Want { dependency, by: By::Package(&package.name) }));
         Ok(())
     }
 
@@ -236,9 +250,7 @@ impl<'p> Chosen<'_, 'p> {
         for Want { dependency, by } in &self.wants {
             let mut under = self.packages.iter().flat_map(|it| it.under(&dependency.name));
             if !under.all(|it| dependency.allows(it)) {
-                return Err(Trouble::Untold(format!(
-                    "`{dependency}`, which {by} asks for, does not fit what others need"
-                )));
+                return Err(Trouble::Untold(format!("`{dependency}`, which {by}, does not fit the rest")));
             }
         }
         let mut names: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();

@@ -121,10 +121,10 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
     let mut database = Sources::database(&Tree::new(&mut laying)).map_err(of_base)?;
     let indexes = Indexes::of(input::<PackageIndex>(host)?)?;
     let available = indexes.packages(host)?;
+    let offered: Vec<Package> = available.iter().flat_map(|(_, all)| all.iter().cloned()).collect();
     let mut set = BTreeMap::new();
     for (at, command) in fetch.before.iter().chain(&fetch.commands).enumerate() {
         let Some(request) = command.request() else { continue };
-        let offered: Vec<Package> = available.iter().flat_map(|(_, all)| all.iter().cloned()).collect();
         let offered = if command.needs_index() { offered.as_slice() } else { &[] };
         let transaction = Transaction::plan(&database, offered, &request, &group_version(fetch.timestamp));
         let transaction = transaction.map_err(|it| Wrong::from(it).of(&command.to_string()))?;

@@ -37,7 +37,8 @@ pub struct Settings {
     /// at `NAME`, and every other path in the project; `.` is the project without the binaries. Of a directory, what git
     /// ignores is left out; a `.dockerignore` is not read. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
     /// says `--unpack=false`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
-    /// `touch` and `true` of busybox or Debian, and `adduser` and `addgroup` of busybox, joined by `&&`.
+    /// `touch` and `true` of busybox or Debian, `adduser` and `addgroup` of busybox, and add and delete packages of Alpine by `apk`,
+    /// joined by `&&`.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.
