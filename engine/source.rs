@@ -66,6 +66,13 @@ pub enum Cause {
     System(String),
 }
 
+impl Unreadable {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.cause, Cause::Missing(_))
+    }
+}
+
 impl Source {
     /// A text under this path.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Source> {

@@ -197,6 +197,49 @@ fn a_variable_that_changes_after_all_was_remembered_is_noticed() {
     assert_eq!(done(&project), ["build:variable/linux/amd64"]);
 }
 
+const IMAGE: &str = r#"
+[project]
+name = "one"
+
+[[docker]]
+images = ["example.org/one"]
+ids = []
+dockerfile = "Dockerfile"
+platforms = ["linux/amd64"]
+"#;
+
+/// What may become of the files that say what an image leaves out, and whether it is made again.
+type Ignored = (&'static str, fn(&Project), bool);
+
+/// One after the other.
+const IGNORED: [Ignored; 7] = [
+    ("there is one", |it| it.write(".dockerignore", "**/*.md\n"), true),
+    ("what it leaves out is changed", |it| it.write("docs/a.md", "A"), false),
+    ("what it keeps is changed", |it| it.write("docs/a.txt", "A"), true),
+    ("it says something else", |it| it.write(".dockerignore", "**/*.txt\n"), true),
+    ("there is one of the Dockerfile", |it| it.write("Dockerfile.dockerignore", "docs/a.md\n"), true),
+    ("the other is changed", |it| it.write(".dockerignore", "**\n"), false),
+    (
+        "both are gone",
+        |it| ["Dockerfile.dockerignore", ".dockerignore"].iter().for_each(|f| remove(&it.root().join(f))),
+        true,
+    ),
+];
+
+#[test]
+fn what_is_left_out_of_an_image_is_noticed() {
+    let project = Project::of_text(IMAGE);
+    project.write("Dockerfile", "FROM scratch\nCOPY docs /docs\n");
+    ["docs/a.md", "docs/a.txt"].iter().for_each(|path| project.write(path, path));
+    let image = ["docker:one/linux/amd64".to_owned()];
+    assert_eq!(done(&project), image);
+    for (change, act, is_made) in IGNORED {
+        assert_eq!(done(&project), [""; 0], "before {change}");
+        act(&project);
+        assert_eq!(done(&project), image[..usize::from(is_made)], "{change}");
+    }
+}
+
 #[test]
 fn another_tool_in_the_lock_file_is_noticed() {
     let project = five();

@@ -4,6 +4,7 @@
 mod apk;
 mod buildkit;
 mod endings;
+mod engines;
 mod hello;
 mod partial;
 mod strangers;

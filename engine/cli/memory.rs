@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use forge_plugin::Plugins;
-use forge_schemas::{Digest, Digester, Failure};
+use forge_schemas::{Digest, Digester, Failure, Presence};
 
 use super::session::{Files, Mode};
 use crate::git::Repository;
@@ -23,7 +23,7 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
     let version = env!("CARGO_PKG_VERSION");
     let mut digester = Digester::default();
     // Writing to a digester can't fail.
-    let _ = writeln!(digester, "forge-plan-3 {version} {mode:?} {repository:?} {pipes:?}");
+    let _ = writeln!(digester, "forge-plan-4 {version} {mode:?} {repository:?} {pipes:?}");
     let _ = digester.write_all(source.text.as_bytes());
     digester.finish().0
 }
@@ -37,14 +37,15 @@ pub fn read(path: &Path) -> Option<Compiled> {
 /// they were.
 pub fn is_valid(compiled: &Compiled, key: &Digest, environment: &Environment, files: &Files) -> bool {
     let is_same = |(name, value): (&String, &Option<String>)| environment.get(name) == value.as_ref();
-    let is_as_read = |(path, digest): (&String, &Digest)| {
-        files.text(path).is_ok_and(|source| Digest::of(source.text.as_bytes()) == *digest)
+    let is_as_read = |(path, digest): (&String, &Option<Digest>)| {
+        let source = files.text(path, Presence::Optional);
+        source.is_ok_and(|source| source.map(|it| Digest::of(it.text.as_bytes())) == *digest)
     };
     let reads = compiled.plan.tasks().flat_map(|task| &task.step.reads);
     compiled.key == *key
         && compiled.environment.iter().all(is_same)
         && compiled.texts.iter().all(is_as_read)
-        && files.sources.are_there(reads.map(|read| read.path.as_str()))
+        && files.sources.are_there(reads)
 }
 
 /// What the environment says to these names.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Plugins;
-use forge_schemas::{Digest, Facts, Failure, exit};
+use forge_schemas::{Digest, Facts, Failure, Presence, Read, exit};
 
 use super::args::Arguments;
 use super::third_party::{Named, Pinned};
@@ -295,7 +295,8 @@ pub struct Files {
     root: PathBuf,
     /// Which there are.
     pub sources: Sources,
-    texts: Mutex<HashMap<String, Arc<Source>>>,
+    /// None of those that are not there.
+    texts: Mutex<HashMap<String, Option<Arc<Source>>>>,
 }
 
 impl Files {
@@ -305,25 +306,31 @@ impl Files {
 }
 
 impl Files {
-    fn digests(&self) -> BTreeMap<String, Digest> {
+    fn digests(&self) -> BTreeMap<String, Option<Digest>> {
         let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.iter().map(|(path, source)| (path.clone(), Digest::of(source.text.as_bytes()))).collect()
+        let digest = |source: &Option<Arc<Source>>| source.as_ref().map(|it| Digest::of(it.text.as_bytes()));
+        texts.iter().map(|(path, source)| (path.clone(), digest(source))).collect()
     }
 }
 
 impl Reader for Files {
-    fn text(&self, path: &str) -> Result<Arc<Source>, Diagnostic> {
+    fn text(&self, path: &str, presence: Presence) -> Result<Option<Arc<Source>>, Diagnostic> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = texts.get(path) {
-            return Ok(source.clone());
+        match texts.get(path) {
+            Some(None) if presence == Presence::Required => {}
+            Some(source) => return Ok(source.clone()),
+            None => {}
         }
-        let source = Source::read(&self.root, Path::new(path))?;
+        let source = match Source::read(&self.root, Path::new(path)) {
+            Err(unreadable) if presence == Presence::Optional && unreadable.is_missing() => None,
+            source => Some(source?),
+        };
         texts.insert(path.to_owned(), source.clone());
         Ok(source)
     }
 
-    fn names_any(&self, pattern: &str) -> Result<bool, String> {
-        match self.sources.files(pattern) {
+    fn names_any(&self, read: &Read) -> Result<bool, String> {
+        match self.sources.files(read) {
             Ok(files) => Ok(!files.is_empty()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error.to_string()),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use forge_schemas::{Failure, Selector, SourceText, Takes, TakesReply};
+use forge_schemas::{Failure, Presence, Read, Selector, SourceText, Takes, TakesReply};
 
 use super::threads::side_by_side;
 use crate::diagnostic::Diagnostic;
@@ -14,10 +14,10 @@ use crate::source::Source;
 
 /// Reads source files while planning.
 pub trait Reader: Sync {
-    /// The text of a file, by its path relative to the project file.
-    fn text(&self, path: &str) -> Result<Arc<Source>, Diagnostic>;
-    /// Whether `pattern`, a path or a glob, names any file. The error says why that can't be told.
-    fn names_any(&self, pattern: &str) -> Result<bool, String>;
+    /// The text of a file, by its path relative to the project file; none where it is missing, and may be.
+    fn text(&self, path: &str, presence: Presence) -> Result<Option<Arc<Source>>, Diagnostic>;
+    /// Whether any file is read. The error says why that can't be told.
+    fn names_any(&self, read: &Read) -> Result<bool, String>;
 }
 
 /// A table, with what it takes.
@@ -82,8 +82,9 @@ fn ask_one<'a>(
     let mut sources = HashMap::new();
     let mut texts = Vec::new();
     for wanted in reply.sources {
-        match reader.text(&wanted.path) {
-            Ok(source) => {
+        match reader.text(&wanted.path, wanted.presence) {
+            Ok(None) => {}
+            Ok(Some(source)) => {
                 texts.push(SourceText { text: source.text.clone(), ..wanted.clone() });
                 sources.insert(wanted.path, source);
             }

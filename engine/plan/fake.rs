@@ -7,7 +7,7 @@ use std::sync::Arc;
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Effect, Emit, Facts, Failure, KindInfo, Memory, Offer, Output, PipeInfo, Place, Plan as PlanRequest, PlanReply,
-    Platform, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply,
+    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -98,15 +98,16 @@ pub fn facts() -> Facts {
 struct FakeFiles(Vec<String>);
 
 impl Reader for FakeFiles {
-    fn text(&self, path: &str) -> Result<Arc<Source>, Diagnostic> {
+    fn text(&self, path: &str, presence: Presence) -> Result<Option<Arc<Source>>, Diagnostic> {
         match self.0.iter().any(|it| it == path) {
-            true => Ok(Source::new(path, format!("text of {path}\n"))),
+            true => Ok(Some(Source::new(path, format!("text of {path}\n")))),
+            false if presence == Presence::Optional => Ok(None),
             false => Err(Diagnostic::error(format!("`{path}` does not exist"))),
         }
     }
 
-    fn names_any(&self, pattern: &str) -> Result<bool, String> {
-        Ok(self.0.iter().any(|it| it == pattern))
+    fn names_any(&self, read: &Read) -> Result<bool, String> {
+        Ok(self.0.contains(&read.path) && !read.except.contains(&read.path))
     }
 }
 
@@ -129,7 +130,7 @@ impl Pipes for FakePipes {
         let key = |at: usize| format!("takes[{at}]");
         let selectors =
             settings.takes.into_iter().enumerate().map(|(at, it)| Selector { key: key(at), ..it }).collect();
-        let source = |path: String| SourceText { path, key: "text".to_owned(), text: String::new() };
+        let source = |path: String| SourceText { path, key: "text".to_owned(), ..SourceText::default() };
         Ok(TakesReply { selectors, sources: settings.text.into_iter().map(source).collect(), problems: Vec::new() })
     }
 
@@ -185,7 +186,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         platform: platform.cloned(),
         detail: json!({}),
     };
-    let read = |path: &String| Read { path: path.clone(), place: Place::Key("reads".to_owned()) };
+    let read = |path: &String| Read::all(path, Place::Key("reads".to_owned()));
     Step {
         name: platform.map(ToString::to_string).unwrap_or_default(),
         platform: platform.cloned(),

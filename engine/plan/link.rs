@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use forge_schemas::{Expect, Offer, Place, Problem, Selector, Step};
+use forge_schemas::{Expect, Offer, Problem, Read, Selector, Step};
 use petgraph::graph::DiGraph;
 use rayon::prelude::*;
 
@@ -15,6 +15,8 @@ use super::{Need, Placed, Plan, Task, TaskId};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, Table, diagnostic};
+
+const RELATIVE: &str = "paths are relative to the project file";
 
 /// All that tables have declared so far.
 #[derive(Default)]
@@ -232,23 +234,27 @@ impl Linking<'_> {
     }
 
     fn check_reads(&mut self, reader: &dyn Reader) {
-        let mut asked: BTreeMap<&str, (TaskId, &Place)> = BTreeMap::new();
+        let mut asked: BTreeMap<(&str, &[String]), (TaskId, &Read)> = BTreeMap::new();
         for id in self.graph.node_indices() {
             for read in &self.graph[id].step.reads {
-                asked.entry(&read.path).or_insert((id, &read.place));
+                asked.entry((&read.path, &read.except)).or_insert((id, read));
             }
         }
         let asked: Vec<_> = asked.into_iter().collect();
         let missing: Vec<(TaskId, Problem)> = asked
             .into_par_iter()
-            .filter_map(|(path, (id, place))| {
-                let message = match reader.names_any(path) {
+            .filter_map(|((path, except), (id, read))| {
+                let all = Read { except: Vec::new(), ..read.clone() };
+                let (message, help) = match reader.names_any(read) {
                     Ok(true) => return None,
-                    Ok(false) => format!("there is no file `{path}`"),
-                    Err(why) => format!("can't read `{path}`: {why}"),
+                    Ok(false) if !except.is_empty() && reader.names_any(&all) == Ok(true) => {
+                        (format!("`{path}` is there, and all of it is left out"), String::new())
+                    }
+                    Ok(false) => (format!("there is no file `{path}`"), RELATIVE.to_owned()),
+                    Err(why) => (format!("can't read `{path}`: {why}"), RELATIVE.to_owned()),
                 };
-                let help = Some("paths are relative to the project file".to_owned());
-                Some((id, Problem { place: place.clone(), message, help }))
+                let help = Some(help).filter(|it| !it.is_empty());
+                Some((id, Problem { place: read.place.clone(), message, help }))
             })
             .collect();
         for (id, problem) in missing {

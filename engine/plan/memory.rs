@@ -19,8 +19,8 @@ pub struct Compiled {
     pub key: Digest,
     /// What the environment said to those templates that asked.
     pub environment: BTreeMap<String, Option<String>>,
-    /// The texts that tables read to plan, by path.
-    pub texts: BTreeMap<String, Digest>,
+    /// The texts that tables read to plan, by path; none of those that were not there.
+    pub texts: BTreeMap<String, Option<Digest>>,
     /// The engine's own tables, as JSON.
     pub head: String,
     /// The facts.
@@ -33,7 +33,7 @@ pub struct Compiled {
 struct Written<'a> {
     key: Digest,
     environment: BTreeMap<String, Option<String>>,
-    texts: BTreeMap<String, Digest>,
+    texts: BTreeMap<String, Option<Digest>>,
     head: Cow<'a, str>,
     facts: Facts,
     /// In bunches, each as bytes of its own: they are read side by side.

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn step(place: &str, params: Value) -> Step {
-        let read = Read { path: "a".into(), place: Place::Key(place.into()) };
+        let read = Read::all("a", Place::Key(place.into()));
         Step { name: "s".into(), reads: vec![read], params, place: Place::Key(place.into()), ..Step::default() }
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use forge_plugin::sources;
+use forge_plugin::sources::{self, Except};
 use forge_schemas::{Digest, Failure, FailureClass, Read};
 use rayon::prelude::*;
 
@@ -19,10 +19,13 @@ use crate::store::{Directory, Hashes, Stat, hash};
 pub struct Sources {
     root: Directory,
     /// What patterns name. A run looks once: sources do not change under it.
-    found: RwLock<HashMap<String, Found>>,
-    /// What steps read, by all of their patterns, where that is more than one file.
-    trees: RwLock<HashMap<String, Arc<Tree>>>,
+    found: RwLock<HashMap<Named, Found>>,
+    /// What steps read, where that is more than one file.
+    trees: RwLock<HashMap<Vec<Named>, Arc<Tree>>>,
 }
+
+/// What decides which files are read: the pattern, and those of what is left out.
+type Named = (String, Vec<String>);
 
 /// What a pattern names.
 #[derive(Clone)]
@@ -65,21 +68,20 @@ impl Sources {
         Sources { root: Directory::at(root.to_path_buf()), found: RwLock::default(), trees: RwLock::default() }
     }
 
-    /// The files that `pattern` names: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
-    pub fn files(&self, pattern: &str) -> io::Result<Arc<[PathBuf]>> {
-        Ok(match self.look(pattern)? {
-            Found::File(_) => Arc::new([PathBuf::from(pattern)]),
+    /// The files that are read: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
+    pub fn files(&self, read: &Read) -> io::Result<Arc<[PathBuf]>> {
+        Ok(match self.look(read)? {
+            Found::File(_) => Arc::new([PathBuf::from(&read.path)]),
             Found::Files(paths) => paths,
         })
     }
 
     /// Whether each of these names a file. All of them are looked at, side by side.
-    pub fn are_there<'p>(&self, patterns: impl Iterator<Item = &'p str>) -> bool {
-        let patterns: Vec<&str> = patterns.collect();
-        let different: HashSet<&str> = patterns.into_iter().collect();
-        let look = |pattern: &str| {
-            let found = self.find(pattern).ok().filter(Found::is_any)?;
-            Some((pattern.to_owned(), found))
+    pub fn are_there<'r>(&self, reads: impl Iterator<Item = &'r Read>) -> bool {
+        let different: HashSet<(&str, &[String])> = reads.map(|it| (it.path.as_str(), it.except.as_slice())).collect();
+        let look = |(pattern, except): (&str, &[String])| {
+            let found = self.find(pattern, except).ok().filter(Found::is_any)?;
+            Some(((pattern.to_owned(), except.to_vec()), found))
         };
         let Some(found) = different.into_par_iter().map(look).collect::<Option<Vec<_>>>() else { return false };
         self.found.write().unwrap_or_else(PoisonError::into_inner).extend(found);
@@ -90,7 +92,7 @@ impl Sources {
     pub fn stats<'r>(&self, reads: &'r [Read]) -> Result<Option<Vec<(&'r str, Stat)>>, Failure> {
         let mut stats = Vec::with_capacity(reads.len());
         for read in reads {
-            match self.look(&read.path).map_err(|error| unreadable(Path::new(&read.path), &error))? {
+            match self.look(read).map_err(|error| unreadable(Path::new(&read.path), &error))? {
                 Found::File(stat) => stats.push((read.path.as_str(), stat)),
                 Found::Files(_) => return Ok(None),
             }
@@ -103,12 +105,12 @@ impl Sources {
         let mut found = Vec::with_capacity(reads.len());
         for read in reads {
             let path = Path::new(&read.path);
-            found.push((path, self.look(&read.path).map_err(|error| unreadable(path, &error))?));
+            found.push((path, self.look(read).map_err(|error| unreadable(path, &error))?));
         }
         if let [] | [(_, Found::File(_))] = found.as_slice() {
             return self.grow(found, hashes).map(Arc::new);
         }
-        let key = reads.iter().map(|read| read.path.as_str()).collect::<Vec<_>>().join("\n");
+        let key: Vec<Named> = reads.iter().map(named).collect();
         let known = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(tree) = known {
             return Ok(tree);
@@ -161,27 +163,34 @@ impl Sources {
         Ok(())
     }
 
-    fn look(&self, pattern: &str) -> io::Result<Found> {
-        let known = self.found.read().unwrap_or_else(PoisonError::into_inner).get(pattern).cloned();
+    fn look(&self, read: &Read) -> io::Result<Found> {
+        let key = named(read);
+        let known = self.found.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(found) = known {
             return Ok(found);
         }
-        let found = self.find(pattern)?;
-        self.found.write().unwrap_or_else(PoisonError::into_inner).insert(pattern.to_owned(), found.clone());
+        let found = self.find(&read.path, &read.except)?;
+        self.found.write().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
         Ok(found)
     }
 
-    fn find(&self, pattern: &str) -> io::Result<Found> {
+    fn find(&self, pattern: &str, except: &[String]) -> io::Result<Found> {
+        let except = Except::new(except.iter().map(String::as_str)).map_err(io::Error::other)?;
         if let Ok(stat) = self.root.stat_link(pattern)
             && stat.is_file()
+            && except.is_empty()
         {
             return Ok(Found::File(stat));
         }
         let root = self.root.path();
-        let tops = sources::matches(root, pattern)?;
-        let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(root, top)).collect();
+        let tops = sources::matches(root, pattern, &except)?;
+        let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(root, top, &except)).collect();
         Ok(Found::Files(files?.concat().into()))
     }
+}
+
+fn named(read: &Read) -> Named {
+    (read.path.clone(), read.except.clone())
 }
 
 impl Found {

@@ -222,7 +222,7 @@ fn take(from: &Path, output: &Path) -> Result<(), Failure> {
 
 /// A source file that a step reads, named by the user or by the tool.
 fn read_of(path: impl Into<String>, key: impl Into<String>) -> Read {
-    Read { path: path.into(), place: Place::Key(key.into()) }
+    Read::all(path, Place::Key(key.into()))
 }
 
 #[cfg(test)]

@@ -140,8 +140,9 @@ const (
 
 // A Read names source files that a step reads: a file, a directory with all that is in it, or a glob.
 type Read struct {
-	Path  string `json:"path"` // relative to the project file
-	Place Place  `json:"place"`
+	Path   string   `json:"path"`             // relative to the project file
+	Except []string `json:"except,omitempty"` // what of it is not read: patterns as those of a .dockerignore
+	Place  Place    `json:"place"`
 }
 
 // A Tool is a program whose version decides what comes out.

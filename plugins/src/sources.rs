@@ -1,38 +1,47 @@
 //! What a path that a step reads means: which files of a project it names, the same for who fingerprints and who copies.
 //! Never names `.git`, `.forge` and `dist` at the top, nor what git ignores, unless that is what was asked for by name.
 
+mod except;
+
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 use ignore::{DirEntry, WalkBuilder};
 
+pub use except::{BadPattern, Except, lines};
+
 /// Directories at the top that are never sources.
 const NEVER: &[&str] = &[".git", ".forge", "dist"];
 
 /// What `pattern` names below `root`: the file or directory of that name, or else the files and directories that it
-/// matches as a glob. Sorted, relative to `root`; a directory stands for all that is in it.
-pub fn matches(root: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
+/// matches as a glob. Sorted, relative to `root`; a directory stands for all that is in it. What is left out is not there.
+pub fn matches(root: &Path, pattern: &str, except: &Except) -> io::Result<Vec<PathBuf>> {
     let path = normal(pattern);
-    match std::fs::metadata(root.join(&path)) {
-        Ok(_) => Ok(vec![path]),
-        Err(_) if is_glob(pattern) => matching(root, &path),
-        Err(error) => Err(error),
-    }
+    let mut found = match std::fs::metadata(root.join(&path)) {
+        Ok(_) => vec![path],
+        Err(_) if is_glob(pattern) => matching(root, &path, except)?,
+        Err(error) => return Err(error),
+    };
+    // A directory that is left out is there for the sake of what is in it.
+    found.retain(|path| !except.leaves_out(path) || files(root, path, except).is_ok_and(|it| !it.is_empty()));
+    Ok(found)
 }
 
 /// The files at `path` below `root`: itself, or all that is in it. Sorted, relative to `root`. Links are not followed, but
 /// for `path` itself.
-pub fn files(root: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !std::fs::metadata(root.join(path))?.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let entries = walk(root, path, None)?;
-    let files = entries.iter().filter(|entry| !entry.file_type().is_some_and(|it| it.is_dir()));
-    Ok(sorted(root, files))
+pub fn files(root: &Path, path: &Path, except: &Except) -> io::Result<Vec<PathBuf>> {
+    let mut files = if std::fs::metadata(root.join(path))?.is_dir() {
+        let entries = walk(root, path, None, except)?;
+        sorted(root, entries.iter().filter(|entry| !entry.file_type().is_some_and(|it| it.is_dir())))
+    } else {
+        vec![path.to_path_buf()]
+    };
+    files.retain(|file| !except.leaves_out(file));
+    Ok(files)
 }
 
-fn matching(root: &Path, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+fn matching(root: &Path, pattern: &Path, except: &Except) -> io::Result<Vec<PathBuf>> {
     let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
     let glob = glob.map_err(io::Error::other)?.compile_matcher();
     // Only the part of the tree that the pattern can match is walked.
@@ -44,7 +53,7 @@ fn matching(root: &Path, pattern: &Path) -> io::Result<Vec<PathBuf>> {
     if !root.join(&fixed).is_dir() {
         return Ok(Vec::new());
     }
-    let entries = walk(root, &fixed, depth)?;
+    let entries = walk(root, &fixed, depth, except)?;
     let mut found = sorted(root, &entries);
     found.retain(|path| glob.is_match(path));
     // What is in a directory that matches goes with it.
@@ -59,9 +68,10 @@ fn sorted<'a>(root: &Path, entries: impl IntoIterator<Item = &'a DirEntry>) -> V
     paths
 }
 
-/// What is in a directory, but not itself; as deep as `depth`.
-fn walk(root: &Path, directory: &Path, depth: Option<usize>) -> io::Result<Vec<DirEntry>> {
+/// What is in a directory, but not itself; as deep as `depth`. Where nothing is taken in again, what is left out is not entered.
+fn walk(root: &Path, directory: &Path, depth: Option<usize>, except: &Except) -> io::Result<Vec<DirEntry>> {
     let top = root.to_path_buf();
+    let never = if except.has_exceptions() { Except::default() } else { except.clone() };
     let walk = WalkBuilder::new(root.join(directory))
         .max_depth(depth)
         .hidden(false)
@@ -69,7 +79,8 @@ fn walk(root: &Path, directory: &Path, depth: Option<usize>) -> io::Result<Vec<D
         .require_git(false)
         .filter_entry(move |entry| {
             let relative = entry.path().strip_prefix(&top).unwrap_or(entry.path());
-            !NEVER.iter().any(|never| relative == Path::new(never)) && entry.file_name() != ".git"
+            let is_never = NEVER.iter().any(|never| relative == Path::new(never)) || entry.file_name() == ".git";
+            !is_never && !never.leaves_out(relative)
         })
         .build();
     let entries: Result<Vec<DirEntry>, _> = walk.filter(|it| it.as_ref().map_or(true, |it| it.depth() > 0)).collect();
@@ -89,6 +100,11 @@ mod tests {
     use super::*;
 
     fn check(pattern: &str, expect: &str) {
+        check_without(pattern, &[], expect);
+    }
+
+    fn check_without(pattern: &str, except: &[&str], expect: &str) {
+        let except = Except::new(except.iter().copied()).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let paths = [
@@ -109,14 +125,25 @@ mod tests {
         std::fs::create_dir(root.join("src/empty")).unwrap();
         std::fs::write(root.join(".gitignore"), "/target\n*.log\n").unwrap();
         let show = |paths: &[PathBuf]| paths.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(" ");
-        let actual = match matches(root, pattern) {
+        let actual = match matches(root, pattern, &except) {
             Ok(tops) => {
-                let all: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| files(root, top)).collect();
+                let all: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| files(root, top, &except)).collect();
                 format!("{} = {}", show(&tops), show(&all.unwrap().concat()))
             }
             Err(error) => error.kind().to_string(),
         };
         assert_eq!(actual, expect, "of {pattern}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_there() {
+        check_without("src", &["src/deep"], "src = src/main.rs");
+        check_without("src", &["src", "!**/x.rs"], "src = src/deep/x.rs");
+        check_without("src/*", &["src", "!**/x.rs"], "src/deep = src/deep/x.rs");
+        check_without("src/*", &["src/deep"], "src/empty src/main.rs = src/main.rs");
+        check_without("src", &["src"], " = ");
+        check_without("src/main.rs", &["*", "!src/deep"], " = ");
+        check_without(".", &["*.txt", ".gitignore", "src/*.rs"], " = src/deep/x.rs");
     }
 
     #[test]

@@ -86,16 +86,30 @@ pub struct TakesReply {
     pub problems: Vec<Problem>,
 }
 
-/// A source file that a table must read to plan: a Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A source file that a table reads to plan: a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SourceText {
     /// Relative to the project file.
     pub path: String,
     /// The key of the settings that names it.
     pub key: String,
+    /// Whether it has to be there.
+    #[serde(default)]
+    pub presence: Presence,
     /// Its text; empty in the answer to `takes`.
     #[serde(default)]
     pub text: String,
+}
+
+/// Whether a source file has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// It is a mistake of the user's where it is missing.
+    #[default]
+    Required,
+    /// `plan` is given it where it is there: a `.dockerignore`.
+    Optional,
 }
 
 /// `plan`: steps, or what is wrong. Pure.

@@ -20,8 +20,8 @@ mod step;
 
 pub use artifact::{Artifact, Blob, Offer, TableName};
 pub use call::{
-    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Probe, ProbeReply,
-    Render, RenderReply, Run, SourceText, Takes, TakesReply,
+    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Presence, Probe,
+    ProbeReply, Render, RenderReply, Run, SourceText, Takes, TakesReply,
 };
 pub use command::{Command, Exit};
 pub use digest::{BadDigest, Digest, Digester};

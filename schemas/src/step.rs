@@ -84,8 +84,18 @@ pub enum Memory {
 pub struct Read {
     /// Relative to the project file.
     pub path: String,
+    /// What of it is not read: patterns as those of a `.dockerignore`, relative to the project file too.
+    #[serde(default)]
+    pub except: Vec<String>,
     /// Where the user asked for it.
     pub place: Place,
+}
+
+impl Read {
+    /// All that `path` names.
+    pub fn all(path: impl Into<String>, place: Place) -> Read {
+        Read { path: path.into(), except: Vec::new(), place }
+    }
 }
 
 /// A program whose version decides what comes out.

@@ -353,7 +353,7 @@ fn what_can_not_be_trusted() {
 }
 
 #[test]
-fn what_is_not_laid() {
+fn what_is_not_chosen() {
     let same = |_: &mut Repository| {};
     check(
         same,
@@ -393,6 +393,11 @@ fn what_is_not_laid() {
         help: write it so that this does not matter, or copy files that lie in the project
     "#]],
     );
+}
+
+#[test]
+fn what_is_not_laid() {
+    let same = |_: &mut Repository| {};
     check(
         same,
         "apk add loud",

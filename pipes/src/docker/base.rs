@@ -105,6 +105,17 @@ impl Base {
     }
 }
 
+/// Asks a registry what the name of a base means for all platforms, and emits that under the name that the step declares: an
+/// index, or a manifest.
+pub fn pin(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    let Ok(Base::Registry(reference)) = Base::parse(&fetch.base) else {
+        return Err(Failure::bug(format!("`{}` is in no registry", fetch.base)));
+    };
+    let bytes = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
+    Document::parse(&bytes).map_err(|message| Problem::Text(message).of(&fetch.base))?;
+    emit(host, name, &bytes, Vec::new(), &BaseManifest { name: fetch.base.clone() })
+}
+
 /// Asks a registry what the name of a base means, and emits the manifest under the name that the step declares.
 pub fn resolve(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let Ok(Base::Registry(reference)) = Base::parse(&fetch.base) else {

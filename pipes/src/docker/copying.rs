@@ -1,10 +1,12 @@
 //! `COPY` and `ADD`: their options, and what their sources name.
 //! Does not copy: that is `assemble`.
 
+use std::path::Path;
+
 use forge_plugin::schemas::{Place, Read};
 use parse_dockerfile::{Flag, Source as Parsed, UnescapedString};
 
-use crate::docker::dockerfile::{LATER, Reader};
+use crate::docker::dockerfile::Reader;
 use crate::docker::recipe::{Archives, Copy, Source};
 use crate::docker::values::{mode, owner};
 
@@ -52,7 +54,7 @@ pub(crate) fn add(
         let Parsed::Path(path) = source else { continue };
         let is_remote = ["http://", "https://", "git@", "git://", "ssh://"].iter().any(|it| path.value.starts_with(it));
         if is_remote {
-            return reader.refuse(path.span.clone(), "`ADD` of a URL is not supported", LATER);
+            return reader.beyond_in_project(path.span.clone(), "`ADD` of a URL is not supported");
         }
     }
     read(reader, Word::Add, options, sources, to)
@@ -117,7 +119,7 @@ fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, copy: &mut Copy)
         },
         // Where from was found out before.
         "from" => {}
-        name => reader.problem(flag.span(), format!("`{} --{name}` is not supported", word.text()), LATER),
+        name => return reader.beyond_in_project(flag.span(), format!("`{} --{name}` is not supported", word.text())),
     }
     None
 }
@@ -132,11 +134,9 @@ fn in_image(reader: &mut Reader<'_>, from: &UnescapedString<'_>, source: &Parsed
 fn path<'s, 'a>(reader: &mut Reader<'_>, source: &'s Parsed<'a>) -> Option<&'s UnescapedString<'a>> {
     match source {
         Parsed::Path(path) => Some(path),
-        Parsed::HereDoc(text) => reader.refuse(
-            text.span.clone(),
-            "text in place of a file is not supported",
-            "write it to a file of the project",
-        ),
+        Parsed::HereDoc(text) => {
+            reader.beyond_in_project(text.span.clone(), "text in place of a file is not supported")
+        }
         _ => None,
     }
 }
@@ -151,12 +151,17 @@ fn find(reader: &mut Reader<'_>, source: &Parsed<'_>) -> Vec<Source> {
             return Vec::new();
         }
     };
-    let bytes = reader.bytes(&path.span);
+    let (bytes, ignore) = (reader.bytes(&path.span), reader.request.ignore);
     for source in &found {
-        if let Source::Project(project) = source {
-            let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
-            reader.reads.push(Read { path: project.clone(), place });
+        let Source::Project(project) = source else { continue };
+        // Where something is taken in again, who looks at the files finds out whether it is in there.
+        if ignore.except.leaves_out(Path::new(project)) && !ignore.except.has_exceptions() {
+            let help = "take it in again by a line that begins with `!`, or do not copy it";
+            reader.problem(path.span.clone(), format!("`{}` leaves out `{project}`", ignore.path), help);
+            return Vec::new();
         }
+        let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };
+        reader.reads.push(Read { except: ignore.patterns.clone(), ..Read::all(project, place) });
     }
     found
 }

@@ -59,6 +59,6 @@ fn plan(text: &str) -> Vec<Problem> {
         host = host.with_input(&name, Some(platform), &Binary { file_name: "hello".to_owned() }, "");
     }
     let settings = json!({ "id": "image", "images": ["ghcr.io/acme/hello"], "dockerfile": "Dockerfile" });
-    let source = SourceText { path: "Dockerfile".to_owned(), key: "dockerfile".to_owned(), text: text.to_owned() };
+    let source = SourceText { path: "Dockerfile".to_owned(), text: text.to_owned(), ..SourceText::default() };
     plan_table::<Docker>(&settings, &sample_facts(), &host.offers(), &[source]).err().unwrap_or_default()
 }

@@ -35,7 +35,7 @@ pub fn making(
             let named = Named { base, text, platform: platform.clone(), place: Place::Key("base".to_owned()) };
             let bases = if on == On::Scratch { Vec::new() } else { vec![named] };
             let image = Stage { name: String::new(), platform: platform.clone(), on, instructions, reads };
-            Ok(Making { bases, stages: vec![image] })
+            Ok(Making { bases, stages: vec![image], except: Vec::new() })
         }
         _ => Err(reader.problems),
     }
@@ -102,7 +102,7 @@ impl Keys<'_> {
                 let paths =
                     sources.iter().filter_map(|it| if let Source::Project(path) = it { Some(path) } else { None });
                 let place = Place::Key(src_key);
-                self.reads.extend(paths.map(|path| Read { path: path.clone(), place: place.clone() }));
+                self.reads.extend(paths.map(|path| Read::all(path, place.clone())));
                 Some(Copy { mode, ..Copy::plain(sources, to) })
             }
             Err(message) => {

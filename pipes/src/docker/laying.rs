@@ -8,6 +8,7 @@ use std::path::Path;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::{Artifact, Failure, FailureClass};
+use forge_plugin::sources::Except;
 
 use crate::docker::archives::{self, Archive};
 use crate::docker::copying::is_directory;
@@ -22,6 +23,8 @@ use crate::oci::rootfs::{Node, Rootfs, What, normal};
 /// The file system of an image under way.
 pub struct Laying<'a> {
     host: &'a dyn Host,
+    /// What of the project is not there.
+    except: Except,
     /// What lies in it.
     pub rootfs: Rootfs,
     /// Where relative paths start.
@@ -36,9 +39,9 @@ pub struct Laying<'a> {
 
 impl<'a> Laying<'a> {
     /// Of an empty image.
-    pub fn new(host: &'a dyn Host) -> Laying<'a> {
+    pub fn new(host: &'a dyn Host, except: Except) -> Laying<'a> {
         let (rootfs, workdir) = (Rootfs::default(), "/".to_owned());
-        Laying { host, rootfs, workdir, foreign: BTreeMap::new(), below: None, unpacked: 0 }
+        Laying { host, except, rootfs, workdir, foreign: BTreeMap::new(), below: None, unpacked: 0 }
     }
 
     /// The same of an image that stands on these.
@@ -133,7 +136,7 @@ impl<'a> Laying<'a> {
 
     fn find(&mut self, source: &Source) -> Result<Vec<Thing>, Failure> {
         match source {
-            Source::Project(pattern) => find(self.host.root(), pattern),
+            Source::Project(pattern) => find(self.host.root(), pattern, &self.except),
             Source::Input { artifact, file_name } => {
                 let content = Content::File(self.input(artifact)?.path.clone());
                 Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o755, content))])

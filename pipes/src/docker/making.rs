@@ -1,7 +1,7 @@
 //! How an image is made, whoever says it: what it stands on, its stages, and the steps that follow from them.
 //! Does not know how keys or a Dockerfile say it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use forge_plugin::Given;
 use forge_plugin::schemas::kind::{Image, Kind};
@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use crate::docker::Params;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
-use crate::docker::packages::{self, PackageIndex, PackageSet};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
-use crate::docker::run::{Apk, Run};
 use crate::oci::reference::Reference;
 
 /// How an image is made.
@@ -22,6 +20,19 @@ pub struct Making {
     pub bases: Vec<Named>,
     /// The stages, each after those that it needs. The last is the image.
     pub stages: Vec<Stage>,
+    /// What of the project is not there: patterns as those of a `.dockerignore`.
+    pub except: Vec<String>,
+}
+
+impl Making {
+    /// Which of the bases something stands on in the end, through all stages.
+    pub fn root(&self, on: On) -> Option<usize> {
+        match on {
+            On::Scratch => None,
+            On::Base(at) => Some(at),
+            On::Stage(at) => self.root(self.stages[at].on),
+        }
+    }
 }
 
 /// An image that is not made here.
@@ -100,6 +111,11 @@ impl Names {
         format!("{}.stage_{stage}_packages.json", self.prefix)
     }
 
+    /// What the name of a base means, for all platforms.
+    pub fn pin(&self, at: usize) -> String {
+        format!("{}.pin{}.json", self.prefix, number(at))
+    }
+
     /// A stage.
     pub fn stage(&self, name: &str) -> String {
         format!("{}.stage_{name}.json", self.prefix)
@@ -107,7 +123,7 @@ impl Names {
 }
 
 // The first needs none: most images have but one.
-fn number(at: usize) -> String {
+pub(crate) fn number(at: usize) -> String {
     if at == 0 { String::new() } else { (at + 1).to_string() }
 }
 
@@ -142,69 +158,7 @@ impl Planned<'_> {
         steps
     }
 
-    /// The steps that ask the repositories of bases, and fetch what stages add from them.
-    fn package_steps(&self) -> Vec<Step> {
-        let (names, mut steps, mut asked) = (self.names(), Vec::new(), BTreeSet::new());
-        for stage in &self.making.stages {
-            let Some((at, commands)) = self.packages_of(stage) else { continue };
-            let Named { platform, place, .. } = &self.making.bases[at];
-            let step = Step {
-                platform: Some(self.platform.clone()),
-                resource: Resource::Network,
-                place: place.clone(),
-                ..Step::default()
-            };
-            let arch = packages::arch(platform).unwrap_or_default().to_owned();
-            if asked.insert(at) {
-                steps.push(Step {
-                    name: format!("base{}/{}/packages", number(at), self.platform),
-                    takes: vec![names.base(at)],
-                    makes: vec![self.output(names.index(at), &PackageIndex { arch })],
-                    memory: Memory::Never,
-                    params: json(&Params::Ask(platform.clone())),
-                    ..step.clone()
-                });
-            }
-            let name = if stage.name.is_empty() { String::new() } else { format!("stage/{}/", stage.name) };
-            let before = self.below(stage.on).iter().flat_map(|it| apk(it)).cloned().collect();
-            let fetch = packages::Fetch {
-                stage: stage.name.clone(),
-                before,
-                commands,
-                timestamp: self.given.facts.commit_timestamp,
-            };
-            steps.push(Step {
-                name: format!("{name}{}/packages", self.platform),
-                takes: vec![names.index(at), names.base(at)],
-                makes: vec![self.output(names.packages(&stage.name), &PackageSet { stage: stage.name.clone() })],
-                params: json(&Params::Packages(fetch)),
-                ..step
-            });
-        }
-        steps
-    }
-
-    /// What a stage asks of apk, and of which base, where it adds packages.
-    fn packages_of(&self, stage: &Stage) -> Option<(usize, Vec<Apk>)> {
-        let commands: Vec<Apk> = apk(stage).cloned().collect();
-        let at = self.root_number(stage.on)?;
-        commands.iter().any(Apk::needs_index).then_some((at, commands))
-    }
-
-    /// The stages that a stage stands on, the lowest first.
-    fn below(&self, on: On) -> Vec<&Stage> {
-        match on {
-            On::Scratch | On::Base(_) => Vec::new(),
-            On::Stage(at) => {
-                let stage = &self.making.stages[at];
-                let mut below = self.below(stage.on);
-                below.push(stage);
-                below
-            }
-        }
-    }
-
-    fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         Names::new(&self.given.table.id, self.platform)
     }
 
@@ -244,6 +198,7 @@ impl Planned<'_> {
             created: self.given.facts.commit_time.clone(),
             timestamp: self.given.facts.commit_timestamp,
             instructions,
+            except: self.making.except.clone(),
             made,
         }
     }
@@ -270,7 +225,7 @@ impl Planned<'_> {
     }
 
     /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
-    fn mounts(&self, image: &Stage) -> Vec<String> {
+    pub(crate) fn mounts(&self, image: &Stage) -> Vec<String> {
         match self.root(image.on).map(|it| &it.base) {
             Some(Base::Registry(base)) if self.references.iter().any(|it| it.host() == base.host()) => {
                 vec![base.name()]
@@ -279,21 +234,12 @@ impl Planned<'_> {
         }
     }
 
-    /// What it stands on in the end, through all stages.
     fn root(&self, on: On) -> Option<&Named> {
-        self.root_number(on).map(|at| &self.making.bases[at])
-    }
-
-    fn root_number(&self, on: On) -> Option<usize> {
-        match on {
-            On::Scratch => None,
-            On::Base(at) => Some(at),
-            On::Stage(at) => self.root_number(self.making.stages[at].on),
-        }
+        self.making.root(on).map(|at| &self.making.bases[at])
     }
 
     /// What a name in a registry means is asked in every run, unless it is a digest.
-    fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
+    pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
         let Named { base, text, platform, place } = named;
         let names = self.names();
         let fetch = Fetch { base: text.clone(), platform: platform.clone() };
@@ -306,7 +252,7 @@ impl Planned<'_> {
             Base::Layout { dir, .. } => vec![Step {
                 name,
                 makes,
-                reads: vec![Read { path: dir.clone(), place: place.clone() }],
+                reads: vec![Read::all(dir, place.clone())],
                 params: json(&Params::Base(fetch)),
                 ..step
             }],
@@ -327,18 +273,9 @@ impl Planned<'_> {
         }
     }
 
-    fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
+    pub(crate) fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
     }
-}
-
-/// What a stage asks of apk.
-fn apk(stage: &Stage) -> impl Iterator<Item = &Apk> {
-    let runs = stage.instructions.iter().filter_map(|it| match &it.change {
-        Change::Run(run) => Some(run),
-        _ => None,
-    });
-    runs.flat_map(Run::apk)
 }
 
 fn repository(named: &Named) -> Option<String> {
@@ -366,7 +303,7 @@ fn inputs(recipe: &Recipe) -> Vec<String> {
 }
 
 /// Labels that are there without being asked for.
-fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
+pub(crate) fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
     let facts = given.facts;
     let labels = [
         ("created", &facts.commit_time),
@@ -383,6 +320,6 @@ fn label(labels: BTreeMap<String, String>) -> Instruction {
     Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
 }
 
-fn json<T: Serialize>(value: &T) -> serde_json::Value {
+pub(crate) fn json<T: Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }

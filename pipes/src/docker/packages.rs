@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Kind;
 use forge_plugin::schemas::{Artifact, Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
+use forge_plugin::sources::Except;
 use ring::digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -265,7 +266,7 @@ impl Stock {
 /// The files of the base that is the first of these.
 fn base<'h>(host: &'h dyn Host, inputs: &'h [Artifact]) -> Result<Laying<'h>, Failure> {
     let base = inputs.first().ok_or_else(|| Failure::bug("the base is not among the inputs"))?;
-    let mut laying = Laying::new(host);
+    let mut laying = Laying::new(host, Except::default());
     laying.on(Layers::new(host, Held::open(base)?))?;
     Ok(laying)
 }

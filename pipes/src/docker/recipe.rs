@@ -24,6 +24,8 @@ pub struct Recipe {
     pub timestamp: i64,
     /// What is done, in order.
     pub instructions: Vec<Instruction>,
+    /// What of the project is not there: patterns as those of a `.dockerignore`.
+    pub except: Vec<String>,
     /// What becomes of it.
     pub made: Made,
 }

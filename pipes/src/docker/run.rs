@@ -25,6 +25,7 @@ use self::files::Running;
 use self::line::Word;
 use self::tools::Tools;
 pub use self::tree::Tree;
+use crate::docker::beyond::Mounted;
 use crate::docker::dockerfile::Reader;
 use crate::docker::laying::Laying;
 use crate::docker::packages::Stock;
@@ -32,8 +33,8 @@ use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
 const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, busybox's `adduser` \
-    and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, joined by `&&`; all else needs an engine that runs programs, and they come with \
-    a later version";
+    and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, joined by `&&`; for all else set `engine = \"auto\"`, and a \
+    program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
 
 /// What a `RUN` does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,14 +87,21 @@ impl Run {
 
 /// Reads an instruction. None, and problems, where it is anything else than such commands.
 pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) -> Option<Run> {
-    if let Some(flag) = instruction.options.first() {
-        return reader.refuse(flag.span(), format!("`RUN --{}` is not supported", flag.name.value), HELP);
+    for flag in &instruction.options {
+        let message = format!("`RUN --{}` is not supported", flag.name.value);
+        match reader.beyond.mount(flag) {
+            Mounted::Project => reader.beyond_in_project(flag.span(), message),
+            Mounted::Other => reader.beyond::<()>(flag.span(), message, HELP),
+        };
+    }
+    if !instruction.options.is_empty() {
+        return None;
     }
     if let Some(text) = instruction.here_docs.first() {
-        return reader.refuse(text.span.clone(), "a script for `RUN` needs a shell", HELP);
+        return reader.beyond(text.span.clone(), "a script for `RUN` needs a shell", HELP);
     }
     if let Some(name) = ["PATH", "SHELL"].into_iter().find(|it| reader.args.contains(*it)) {
-        return reader.refuse(
+        return reader.beyond(
             instruction.run.span.clone(),
             format!("`RUN` with an `ARG {name}` is not supported"),
             HELP,
@@ -111,7 +119,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
             };
             (Form::Exec, Ok(vec![words.value.iter().map(word).collect()]))
         }
-        _ => return reader.refuse(instruction.run.span.clone(), "`RUN` of this form is not supported", HELP),
+        _ => return reader.beyond(instruction.run.span.clone(), "`RUN` of this form is not supported", HELP),
     };
     // Words of the shell form know their places in the line alone.
     let start = match &instruction.arguments {
@@ -121,8 +129,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
     let commands =
         found.and_then(|all| all.iter().map(|words| Command::read(words).map_err(|it| shifted(it, start))).collect());
     match commands {
-        Ok(commands) => Some(Run { form, commands }),
-        Err(Mistake { bytes, message, .. }) => reader.refuse(bytes, message, HELP),
+        Ok(commands) => {
+            let run = Run { form, commands };
+            if run.apk().any(Apk::needs_index) {
+                reader
+                    .untold(instruction.run.span.clone(), "what `apk` adds is known only when repositories are asked");
+            }
+            Some(run)
+        }
+        Err(Mistake { bytes, message, .. }) => reader.beyond(bytes, message, HELP),
     }
 }
 

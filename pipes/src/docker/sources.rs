@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use forge_plugin::schemas::Failure;
-use forge_plugin::sources;
+use forge_plugin::sources::{self, Except};
 
 use crate::docker::archives::Archive;
 use crate::oci::layer::Content;
@@ -50,31 +50,31 @@ enum At {
     Inside,
 }
 
-/// What `pattern` names below `root`; one thing at least. What git ignores is in no directory.
-pub fn find(root: &Path, pattern: &str) -> Result<Vec<Thing>, Failure> {
+/// What `pattern` names below `root`; one thing at least. What git ignores is in no directory, and what is left out nowhere.
+pub fn find(root: &Path, pattern: &str, except: &Except) -> Result<Vec<Thing>, Failure> {
     let read = |error: io::Error| Failure::file("read", &root.join(pattern), &error);
-    let tops = match sources::matches(root, pattern) {
+    let tops = match sources::matches(root, pattern, except) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         tops => tops.map_err(read)?,
     };
     if tops.is_empty() {
         return Err(Failure::input(format!("nothing in the project is `{pattern}`")));
     }
-    tops.iter().map(|top| thing(root, top)).collect()
+    tops.iter().map(|top| thing(root, top, except)).collect()
 }
 
-fn thing(root: &Path, top: &Path) -> Result<Thing, Failure> {
+fn thing(root: &Path, top: &Path, except: &Except) -> Result<Thing, Failure> {
     let path = root.join(top);
     let meta = fs::metadata(&path).map_err(|error| Failure::file("read", &path, &error))?;
     match meta.is_dir() {
-        true => below(root, top).map(Thing::Directory),
+        true => below(root, top, except).map(Thing::Directory),
         false => Ok(Thing::File(one(&path, file_name(&path)?, At::Top)?)),
     }
 }
 
 /// The files in a directory, and the directories that they lie in: as git has it, an empty one is not there.
-fn below(root: &Path, top: &Path) -> Result<Vec<Found>, Failure> {
-    let files = sources::files(root, top).map_err(|error| Failure::file("read", &root.join(top), &error))?;
+fn below(root: &Path, top: &Path, except: &Except) -> Result<Vec<Found>, Failure> {
+    let files = sources::files(root, top, except).map_err(|error| Failure::file("read", &root.join(top), &error))?;
     let mut found = BTreeMap::new();
     for file in files {
         let relative = file.strip_prefix(top).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&file))?;
@@ -135,7 +135,7 @@ mod tests {
             Content::Link(to) => format!("{} -> {to}", found.path),
             _ => format!("{:o} {}", found.mode, found.path),
         };
-        let lines: Vec<String> = match find(root, pattern) {
+        let lines: Vec<String> = match find(root, pattern, &Except::default()) {
             Err(failure) => vec![failure.to_string()],
             Ok(things) => things
                 .iter()

@@ -2,13 +2,16 @@
 //! Does not know what instructions do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use forge_plugin::schemas::{Place, Platform, Problem};
 use parse_dockerfile::{Flag, FromInstruction, Instruction as Parsed, UnescapedString};
 
 use crate::docker::base::Base;
+use crate::docker::beyond::Beyond;
 use crate::docker::context::Context;
 use crate::docker::dockerfile::{Reader, Variables, starts};
+use crate::docker::ignore::Ignore;
 use crate::docker::making::{Making, Named, Names, On, Stage};
 use crate::docker::nearest::nearest;
 use crate::docker::recipe::Instruction;
@@ -27,6 +30,8 @@ pub struct Request<'a> {
     pub build_args: &'a BTreeMap<String, String>,
     /// What it can copy.
     pub context: &'a Context,
+    /// What of the project it can't.
+    pub ignore: &'a Ignore,
     /// What its stages and bases are called as artifacts.
     pub names: Names,
     /// The stage that is the image; the last where none is given.
@@ -40,6 +45,12 @@ pub struct Reading {
     pub making: Making,
     /// Which names its `ARG`s have, in all stages that are read.
     pub args: BTreeSet<String>,
+    /// Where it names images that are not made here, in bytes of its text, and which of the bases each is.
+    pub named: Vec<(Range<usize>, usize)>,
+    /// What forge does not do itself. Where there is any, the stages lack it.
+    pub beyond: Beyond,
+    /// What is wrong, whoever makes the image. Where there is any, the stages lack that too.
+    pub problems: Vec<Problem>,
 }
 
 /// Reads a Dockerfile.
@@ -53,12 +64,13 @@ pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
     let map = Map::of(&stages, &reader);
     let Some(target) = map.target(request)? else { return Err(reader.problems) };
     let needed = map.needed(target);
-    let mut read = Read { reader, map, bases: Vec::new(), stages: Vec::new(), variables: BTreeMap::new(), target };
+    let (bases, named, variables) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut read = Read { reader, map, bases, named, target, stages: Vec::new(), variables };
     for at in needed {
         let end = stages.get(at + 1).map_or(request.text.len(), |next| next.from.from.span.start);
         read.stage(at, &stages[at], end);
     }
-    read.finish()
+    Ok(read.finish())
 }
 
 /// What stages are called, and what they need.
@@ -130,6 +142,7 @@ struct Read<'a> {
     reader: Reader<'a>,
     map: Map,
     bases: Vec<Named>,
+    named: Vec<(Range<usize>, usize)>,
     /// The stage that is the image.
     target: usize,
     /// Each with its number in the file.
@@ -180,7 +193,7 @@ impl Read<'_> {
         if variables.has_triggers {
             let message =
                 format!("the stage `{text}` has `ONBUILD`, which is not supported for a stage that stands on it");
-            return self.reader.refuse(from.image.span.clone(), message, "write here what it would do");
+            self.reader.beyond::<()>(from.image.span.clone(), message, "write here what it would do");
         }
         self.reader.on_stage(variables);
         let number = self.stages.iter().position(|(it, _)| *it == stage)?;
@@ -204,6 +217,7 @@ impl Read<'_> {
             self.bases.push(Named { base: base.clone(), text: text.to_owned(), platform: platform.clone(), place });
             self.bases.len() - 1
         });
+        self.named.push((bytes, number));
         Some((base, On::Base(number)))
     }
 
@@ -251,12 +265,10 @@ impl Read<'_> {
         platform
     }
 
-    fn finish(self) -> Result<Reading, Vec<Problem>> {
-        let Read { reader, bases, stages, .. } = self;
+    fn finish(self) -> Reading {
+        let Read { reader, bases, named, stages, .. } = self;
         let stages = stages.into_iter().map(|(_, stage)| stage).collect();
-        match reader.problems.is_empty() {
-            true => Ok(Reading { making: Making { bases, stages }, args: reader.args }),
-            false => Err(reader.problems),
-        }
+        let making = Making { bases, stages, except: reader.request.ignore.patterns.clone() };
+        Reading { making, args: reader.args, named, beyond: reader.beyond, problems: reader.problems }
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use forge_plugin::schemas::{
     Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
     FailureClass, Finding, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method, Note, Offer, Output,
-    PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Probe, ProbeReply, Problem, Read, Render, RenderReply,
-    Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
+    PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render,
+    RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -91,7 +91,7 @@ fn step() -> Step {
         }],
         effect: Effect::Publish,
         memory: Memory::Never,
-        reads: vec![Read { path: "docs".to_owned(), place: place.clone() }],
+        reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
         env: vec!["LANG".to_owned()],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
         resource: Resource::Exclusive("printer".to_owned()),
@@ -118,7 +118,12 @@ fn problem() -> Problem {
 }
 
 fn source(text: &str) -> SourceText {
-    SourceText { path: "Dockerfile".to_owned(), key: "dockerfile".to_owned(), text: text.to_owned() }
+    SourceText {
+        path: "Dockerfile".to_owned(),
+        key: "dockerfile".to_owned(),
+        presence: Presence::Required,
+        text: text.to_owned(),
+    }
 }
 
 fn settings() -> Value {

@@ -1,5 +1,5 @@
 //! `apk add` and its like, on the tree of the image: packages of a signed index, laid where apk lays them, and its database.
-//! Does not fetch anything: what a stage needs was fetched before (docs/decisions/0022-apk.md).
+//! Does not fetch anything: what a stage needs was fetched before (docs/decisions/0023-apk.md).
 
 mod files;
 mod known;

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use forge_plugin::sources::Except;
 use forge_plugin::testing::FakeHost;
 
 use super::*;
@@ -53,7 +54,7 @@ fn commands_of(line: &str) -> Run {
 
 fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> String {
     let host = FakeHost::default();
-    let mut laying = Laying::new(&host);
+    let mut laying = Laying::new(&host, Except::default());
     image(&mut laying);
     let env = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
     let mut place = Place { env: &env, user: "", shell: None, timestamp: 1_700_000_000, stock: None };
