@@ -1,5 +1,5 @@
 //! `apk add`, from a repository that the test makes: what is laid, what is refused, and when it is done again.
-//! `FORGE_TEST_APK` names apk, of version 2.14; where it is there, and a static busybox, the same lines are run by it as well, and the
+//! `FORGE_TEST_APK` names apk, of version 2.14.4 or a later 2.14; where it is there, and a static busybox, the same lines are run by it as well, and the
 //! trees compared.
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
 //! Versions, and what comes and goes, compared with apk itself, on repositories made by chance: where forge gives an answer, it is
-//! apk's. `FORGE_TEST_APK` names apk, of version 2.14; without it, nothing is compared, and the test says so.
+//! apk's. `FORGE_TEST_APK` names apk, of version 2.14.4 or a later 2.14; without it, nothing is compared, and the test says so.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Packages of Alpine Linux: what its package manager apk, of versions 2.12 to 2.14, makes of an index and a database.
+//! Packages of Alpine Linux: what its package manager apk, of version 2.14, makes of an index and a database.
 //! Does not run anything, and knows neither images nor the network.
 
 #![expect(missing_docs, reason = "the fields of packages are apk's own, and named as it names them")]

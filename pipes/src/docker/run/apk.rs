@@ -12,6 +12,7 @@ use self::files::Laying as Placing;
 use self::triggers::Touched;
 use self::words::{Changed, Index};
 use crate::apk::database::Database;
+use crate::apk::dependency::Dependency;
 use crate::apk::scripts::Script;
 use crate::apk::signature::Key;
 use crate::apk::solve::{Order, Trouble};
@@ -31,7 +32,7 @@ const TRIGGERS: &str = "lib/apk/db/triggers";
 const LOCK: &str = "lib/apk/db/lock";
 const CACHE: &str = "var/cache/apk";
 /// The versions of apk that do as is done here.
-const VERSION: &str = "2.14.";
+const VERSION: &str = ">=2.14.4";
 /// What changes what apk does, and is in no image of Alpine.
 const UNUSUAL: &[&str] = &["etc/apk/cache", "etc/apk/commit_hooks.d", "etc/apk/repositories.d"];
 
@@ -73,10 +74,10 @@ impl Sources {
         let database = Database::read(&tree.read(WORLD)?, &tree.read(INSTALLED)?, &or_empty(SCRIPTS)?, &triggers);
         let database = database.map_err(|why| Wrong::Untold(format!("in the database of apk: {why}")))?;
         let version = database.get("apk-tools").map(|it| it.package.version.as_str());
-        match version.is_some_and(|it| it.starts_with(VERSION)) {
+        match version.is_some_and(is_known) {
             true => Ok(database),
             false => Err(Wrong::Untold(format!(
-                "the image has apk-tools {}, and only what those of 2.14 do is known here: those of Alpine 3.18 to 3.22",
+                "the image has apk-tools {}, and only what those of 2.14 do from 2.14.4 on is known here: those of Alpine 3.20 to 3.22",
                 version.unwrap_or("of no known version")
             ))),
         }
@@ -98,6 +99,11 @@ fn addresses(text: &str) -> Result<Vec<String>, Wrong> {
         }
     }
     Ok(addresses)
+}
+
+fn is_known(version: &str) -> bool {
+    let first = Dependency::parse(&format!("apk-tools{VERSION}"));
+    version.starts_with("2.14.") && first.is_ok_and(|it| it.allows(Some(version)))
 }
 
 fn is_file(node: &Node) -> bool {
