@@ -1,6 +1,7 @@
 //! Pipe `docker`: an image for each platform, from keys of the table or from a Dockerfile, without a daemon.
 //! Does not push: an image is an artifact, and `publish` takes it.
 
+mod adding;
 mod annotations;
 mod archives;
 mod assemble;
@@ -26,6 +27,7 @@ mod layers;
 mod laying;
 mod making;
 pub(crate) mod nearest;
+mod packages;
 mod recipe;
 mod references;
 mod run;
@@ -51,6 +53,7 @@ use self::building::{Asked, Building, ImageEngine};
 use self::context::Context;
 use self::downloads::{Download, RemoteFile};
 use self::making::{Making, Names, Planned};
+use self::packages::{PackageIndex, PackageSet};
 use self::recipe::Recipe;
 use self::settings::{Engine, Settings};
 use self::stages::{Reading, Request};
@@ -68,6 +71,10 @@ pub enum Params {
     Base(Fetch),
     /// Fetches a file.
     Download(Download),
+    /// Asks which packages the repositories of a base have.
+    Ask(Platform),
+    /// Fetches packages.
+    Packages(packages::Fetch),
     /// Makes an image.
     Image(Box<Recipe>),
     /// Asks what the name of a base means for all platforms.
@@ -85,7 +92,15 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<ImageEngine>(), kind::<RemoteFile>()]
+        vec![
+            kind::<Image>(),
+            kind::<BaseImage>(),
+            kind::<BaseManifest>(),
+            kind::<ImageEngine>(),
+            kind::<RemoteFile>(),
+            kind::<PackageIndex>(),
+            kind::<PackageSet>(),
+        ]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -119,6 +134,8 @@ impl Pipe for Docker {
             Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
             Params::Download(download) => downloads::fetch(download, &output.name, host),
+            Params::Ask(platform) => packages::ask(platform, &output.name, host),
+            Params::Packages(fetch) => packages::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
             Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),
@@ -298,11 +315,13 @@ fn by_dockerfile<'a>(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let is_native = reading.beyond.problems.is_empty() && settings.engine.program().is_none();
-    if is_native {
-        return Ok(How::Native(reading.making));
+    let Reading { making, named, mut beyond, .. } = reading;
+    if settings.engine == Engine::Auto {
+        beyond.problems.append(&mut beyond.untold);
     }
-    let Reading { making, named, beyond, .. } = reading;
+    if beyond.problems.is_empty() && settings.engine.program().is_none() {
+        return Ok(How::Native(making));
+    }
     let engine = settings.engine.program().and_then(engines::named);
     let asked = Asked { engine, text, named, beyond, target, build_args, flags, binaries: context.named() };
     Ok(How::Engine(making, Box::new(asked)))

@@ -1,6 +1,7 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
+pub mod apk;
 mod build;
 mod docker;
 mod docker_manifest;

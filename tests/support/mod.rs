@@ -1,6 +1,7 @@
 //! What the tests stand on: projects, the executable, and real services and programs.
 //! Does not know what is tested. `tests/run` installs and starts what is asked for here.
 
+pub mod alpine;
 pub mod certificates;
 pub mod disk;
 pub mod docker;

@@ -11,8 +11,9 @@ use serde_json::json;
 use crate::docker::image::Image;
 use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
+use crate::docker::packages::Stock;
 use crate::docker::recipe::{Argv, BaseOf, Change, Copy, Instruction, Recipe};
-use crate::docker::run::{self, Place, Run};
+use crate::docker::run::{self, Apk, Place, Run};
 use crate::docker::triggers;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
@@ -150,8 +151,9 @@ impl<'a> Assembly<'a> {
     /// What changes nothing makes a layer of nothing, as it does in BuildKit.
     fn run(&mut self, run: &Run) -> Result<Digest, Failure> {
         let (env, user) = (self.image.config.env(), self.image.config.user().to_owned());
-        let place =
-            Place { env: &env, user: &user, shell: self.image.config.shell(), timestamp: self.recipe.timestamp };
+        let stock = if run.apk().any(Apk::needs_index) { Stock::of(self.host)? } else { None };
+        let (shell, timestamp) = (self.image.config.shell(), self.recipe.timestamp);
+        let place = Place { env: &env, user: &user, shell, timestamp, stock };
         let entries = run::run(run, &mut self.laying, &place)?;
         self.add_layer(entries)
     }

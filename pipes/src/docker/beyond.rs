@@ -11,6 +11,8 @@ use parse_dockerfile::Flag;
 pub struct Beyond {
     /// Each such instruction, with what to do for somebody who wants forge to do it.
     pub problems: Vec<Problem>,
+    /// What forge does only where the image and its repositories allow it, so that an engine is asked where there may be one.
+    pub untold: Vec<Problem>,
     /// What `RUN --mount=type=secret` mounts, by id.
     pub secrets: BTreeSet<String>,
     /// What is read from the project in ways that are not understood.

@@ -339,6 +339,42 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_where_forge_may_not_be_able_to() {
+        check(
+            "auto",
+            "FROM alpine:3\nRUN apk add git\n",
+            expect![[r#"
+            engine takes [] reads [] []
+            base/linux/amd64/manifest takes [] reads [] []
+            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+            pin/linux/amd64 takes [] reads [] []
+            linux/amd64 takes ["image.engine", "image_linux_amd64.base.json", "image_linux_amd64.pin.json"] reads [] []
+              pins [{"artifact":"image_linux_amd64.pin.json","end":13,"repository":"docker.io/library/alpine","start":5}]
+        "#]],
+        );
+        check(
+            "native",
+            "FROM alpine:3\nRUN apk add git\n",
+            expect![[r#"
+            base/linux/amd64/manifest takes [] reads [] []
+            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+            base/linux/amd64/packages takes ["image_linux_amd64.base.json"] reads [] []
+            stage/0/linux/amd64/packages takes ["image_linux_amd64.base_packages.json", "image_linux_amd64.base.json"] reads [] []
+            linux/amd64 takes ["image_linux_amd64.base.json", "image_linux_amd64.base_packages.json", "image_linux_amd64.stage_0_packages.json"] reads [] []
+        "#]],
+        );
+        check(
+            "auto",
+            "FROM alpine:3\nRUN apk del git\n",
+            expect![[r#"
+            base/linux/amd64/manifest takes [] reads [] []
+            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+            linux/amd64 takes ["image_linux_amd64.base.json"] reads [] []
+        "#]],
+        );
+    }
+
+    #[test]
     fn an_engine_where_it_must() {
         check(
             "auto",

@@ -346,6 +346,11 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Notes what forge may not be able to do.
+    pub(crate) fn untold(&mut self, span: Range<usize>, message: &str) {
+        self.beyond.untold.push(Problem::at_file(self.request.path, self.bytes(&span), message));
+    }
+
     /// The same of something that may read any file of the project.
     pub(crate) fn beyond_in_project<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
         let bytes = self.bytes(&span);

@@ -105,6 +105,16 @@ impl Names {
         format!("{}.base{}_manifest.json", self.prefix, number(at))
     }
 
+    /// What the package repositories of a base have.
+    pub fn index(&self, at: usize) -> String {
+        format!("{}.base{}_packages.json", self.prefix, number(at))
+    }
+
+    /// The packages that a stage adds.
+    pub fn packages(&self, stage: &str) -> String {
+        format!("{}.stage_{stage}_packages.json", self.prefix)
+    }
+
     /// What the name of a base means, for all platforms.
     pub fn pin(&self, at: usize) -> String {
         format!("{}.pin{}.json", self.prefix, number(at))
@@ -150,6 +160,7 @@ impl Planned<'_> {
         let bases = self.making.bases.iter().enumerate();
         let mut steps: Vec<Step> = bases.flat_map(|(at, base)| self.base_steps(at, base)).collect();
         steps.extend(self.making.downloads.iter().enumerate().map(|(at, it)| self.download_step(at, it)));
+        steps.extend(self.package_steps());
         if let Some((image, stages)) = self.making.stages.split_last() {
             steps.extend(stages.iter().map(|stage| self.stage_step(stage)));
             steps.push(self.image_step(image));
@@ -228,6 +239,9 @@ impl Planned<'_> {
         };
         let mut takes: Vec<String> = on.into_iter().collect();
         takes.extend(inputs(recipe).into_iter().filter(|it| !takes.contains(it)).collect::<Vec<_>>());
+        if let Some((at, _)) = self.packages_of(stage) {
+            takes.extend([self.names().index(at), self.names().packages(&stage.name)]);
+        }
         Step {
             platform: Some(self.platform.clone()),
             takes,

@@ -1,6 +1,7 @@
 //! `RUN` of what needs no program of another: commands that only move files and accounts about, done on the tree of the image.
 //! Does not guess: what is not known to the byte is refused (docs/decisions/0021-run-without-programs.md).
 
+mod apk;
 mod busybox;
 #[cfg(test)]
 mod checks;
@@ -19,20 +20,22 @@ use forge_plugin::schemas::Failure;
 use parse_dockerfile::{Command as Parsed, RunInstruction};
 use serde::{Deserialize, Serialize};
 
-use self::commands::Command;
+pub use self::apk::{Apk, Sources, group_version};
+use self::commands::{Command, Does};
 use self::files::Running;
 use self::line::{Simple, Stands, Word};
 pub use self::mode::{Mode, Of};
 use self::tools::Tools;
-use self::tree::Tree;
+pub use self::tree::Tree;
 use crate::docker::dockerfile::Reader;
 use crate::docker::laying::Laying;
+use crate::docker::packages::Stock;
 use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
 const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` \
-     to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = \"auto\"`, and a program of this \
-     machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
+     to a file, busybox's `adduser` and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, one after the other; for all else \
+     set `engine = \"auto\"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
 
 /// What a `RUN` does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +58,7 @@ enum Form {
 
 /// Why a command is not done.
 #[derive(Debug)]
-enum Wrong {
+pub enum Wrong {
     /// It would fail.
     Fails(String),
     /// Only running it could tell what it does.
@@ -74,6 +77,15 @@ pub struct Place<'a> {
     pub shell: Option<Vec<String>>,
     /// The time of all that is made, in seconds since 1970.
     pub timestamp: i64,
+    /// The packages that may be added.
+    pub stock: Option<Stock>,
+}
+
+impl Run {
+    /// What is asked of apk.
+    pub fn apk(&self) -> impl Iterator<Item = &Apk> {
+        self.commands.iter().filter_map(|it| if let Does::Apk(apk) = &it.does { Some(apk) } else { None })
+    }
 }
 
 /// Reads an instruction. None, and problems, where it is anything else than such commands.
@@ -113,7 +125,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
     };
     let commands = found.and_then(|all| all.iter().map(Command::read).collect());
     match commands {
-        Ok(commands) => Some(Run { form, mounted, commands }),
+        Ok(commands) => {
+            let run = Run { form, mounted, commands };
+            if run.apk().any(Apk::needs_index) {
+                reader
+                    .untold(instruction.run.span.clone(), "what `apk` adds is known only when repositories are asked");
+            }
+            Some(run)
+        }
         Err(Mistake { bytes, message, .. }) => reader.beyond(bytes.start + start..bytes.end + start, message, HELP),
     }
 }
@@ -156,7 +175,7 @@ pub fn run(run: &Run, laying: &mut Laying<'_>, place: &Place<'_>) -> Result<Vec<
 
 impl Wrong {
     /// The failure of a command.
-    fn of(self, command: &str) -> Failure {
+    pub fn of(self, command: &str) -> Failure {
         match self {
             Wrong::Fails(why) => Failure::input(format!("`{command}` fails: {why}")),
             Wrong::Untold(why) => Failure::input(format!("`{command}` can't be done without running it: {why}"))

@@ -42,8 +42,8 @@ pub struct Settings {
     /// ignores is left out, and of all but the binaries what `NAME.dockerignore` beside the Dockerfile says, or else `.dockerignore`
     /// beside the project file. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
     /// says `--unpack=false`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
-    /// `touch` and `true` of busybox or Debian, `adduser` and `addgroup` of busybox, and `echo` and `printf` to a file, one after
-    /// the other, with wildcards, on a line or in a heredoc.
+    /// `touch` and `true` of busybox or Debian, `adduser` and `addgroup` of busybox, `echo` and `printf` to a file, and add and delete
+    /// packages of Alpine by `apk`; one after the other, with wildcards, on a line or in a heredoc.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.

@@ -203,7 +203,7 @@ impl Running<'_, '_, '_> {
     fn check_busybox(&self) -> Result<(), Wrong> {
         match self.maker {
             Maker::Busybox => Ok(()),
-            Maker::Debian | Maker::Shell => Err(Wrong::Untold("it is not busybox's".to_owned())),
+            Maker::Debian | Maker::Shell | Maker::Alpine => Err(Wrong::Untold("it is not busybox's".to_owned())),
         }
     }
 

@@ -59,7 +59,7 @@ fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> St
     let mut laying = Laying::new(&host, Except::default());
     image(&mut laying);
     let env = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-    let mut place = Place { env: &env, user: "", shell: None, timestamp: 1_700_000_000 };
+    let mut place = Place { env: &env, user: "", shell: None, timestamp: 1_700_000_000, stock: None };
     change(&mut laying, &mut place);
     let entries = match run(&commands_of(line), &mut laying, &place) {
         Ok(entries) => entries,

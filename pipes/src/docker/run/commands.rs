@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::docker::run::apk::Apk;
 use crate::docker::run::busybox::{Addgroup, Adduser};
 use crate::docker::run::line::{Simple, Word, Written};
 use crate::docker::run::mode::Mode;
@@ -62,6 +63,8 @@ pub enum Does {
     Adduser(Adduser),
     /// `addgroup` of busybox.
     Addgroup(Addgroup),
+    /// `apk`, of Alpine.
+    Apk(Apk),
 }
 
 /// What becomes of directories above one that is made.
@@ -230,6 +233,7 @@ fn reader(program: &str) -> Option<Read> {
         "touch" => touch,
         "adduser" => |words| Adduser::read(words).map(Does::Adduser),
         "addgroup" => |words| Addgroup::read(words).map(Does::Addgroup),
+        "apk" => |words| Apk::read(words).map(Does::Apk),
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! What commands do to files: of busybox and of coreutils the same, and refused where they differ.
 //! Does not know accounts, but for whose numbers names are.
 
+use crate::docker::run::apk;
 use crate::docker::run::commands::{Above, Does, Group, Kept, Links, Missing, Owner, Reach, There};
 use crate::docker::run::line::Written;
 use crate::docker::run::mode::{Mode, Of};
@@ -48,6 +49,7 @@ impl Running<'_, '_, '_> {
             Does::Touch { paths } => paths.iter().try_for_each(|path| self.touch(path)),
             Does::Adduser(adduser) => self.adduser(adduser),
             Does::Addgroup(addgroup) => self.addgroup(addgroup),
+            Does::Apk(apk) => apk::run(apk, self.tree, self.accounts, self.place),
         }
     }
 

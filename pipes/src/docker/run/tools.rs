@@ -33,6 +33,8 @@ pub(super) enum Maker {
     Debian,
     /// The shell itself.
     Shell,
+    /// Alpine.
+    Alpine,
 }
 
 impl Tools<'_> {
@@ -81,6 +83,9 @@ impl Tools<'_> {
 fn maker(tree: &Tree<'_, '_>, program: &str, at: &str, node: &Node) -> Option<Maker> {
     let (dir, name) = at.rsplit_once('/').unwrap_or_default();
     let busybox = tree.node("bin/busybox").or_else(|| tree.node("usr/bin/busybox"));
+    if name == "apk" && program == "apk" {
+        return Some(Maker::Alpine);
+    }
     // Links of it, or other names of the same file.
     if name == "busybox" || busybox.is_some_and(|it| it.what == node.what) {
         return Some(Maker::Busybox);

@@ -20,7 +20,7 @@ const SET_GID: u32 = 0o2000;
 const LARGEST: u64 = 16 << 20;
 
 /// A tree under change. Paths have no `/` before them, and no links in them.
-pub(super) struct Tree<'l, 'h> {
+pub struct Tree<'l, 'h> {
     laying: &'l mut Laying<'h>,
     /// What lay, before all, where something has changed.
     before: BTreeMap<String, Option<Node>>,
@@ -31,7 +31,7 @@ pub(super) struct Tree<'l, 'h> {
 }
 
 impl<'l, 'h> Tree<'l, 'h> {
-    pub(super) fn new(laying: &'l mut Laying<'h>, mounted: &'l [String]) -> Tree<'l, 'h> {
+    pub fn new(laying: &'l mut Laying<'h>, mounted: &'l [String]) -> Tree<'l, 'h> {
         Tree { laying, before: BTreeMap::new(), renewed: BTreeSet::new(), mounted }
     }
 
@@ -218,6 +218,11 @@ impl<'l, 'h> Tree<'l, 'h> {
 
     /// The text of a file.
     pub(super) fn read(&self, at: &str) -> Result<String, Wrong> {
+        String::from_utf8(self.bytes(at)?).map_err(|_| Wrong::Untold(format!("`/{at}` is not UTF-8")))
+    }
+
+    /// What a file holds.
+    pub(super) fn bytes(&self, at: &str) -> Result<Vec<u8>, Wrong> {
         let node = self.node(at).ok_or_else(|| missing(at))?;
         let mut bytes = Vec::new();
         let read = |from: &std::path::Path, start: u64, size: u64, bytes: &mut Vec<u8>| {
@@ -235,7 +240,12 @@ impl<'l, 'h> Tree<'l, 'h> {
             }
             Content::Directory | Content::Link(_) => return Err(Wrong::Untold(format!("`/{at}` is no file"))),
         }
-        String::from_utf8(bytes).map_err(|_| Wrong::Untold(format!("`/{at}` is not UTF-8")))
+        Ok(bytes)
+    }
+
+    /// Whether something lay there before the first command.
+    pub(super) fn was_there(&self, at: &str) -> bool {
+        self.before.get(at).map_or_else(|| self.node(at).is_some(), Option::is_some)
     }
 
     fn remember(&mut self, at: &str) {
