@@ -5,9 +5,9 @@ use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::path::Path;
 use std::ptr;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-use forge_schemas::{Describe, Hello, PluginInfo};
+use forge_schemas::{Describe, Digest, Hello, PluginInfo};
 use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
 use super::copy::Copy;
@@ -42,11 +42,26 @@ fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
     maps::check()?;
     let (manifest, marked) = manifest::find(bytes)?;
     manifest.judge(&abi::platform())?;
+    check_runtime(&manifest, bytes)?;
     let table = check_table(map(bytes)?())?;
     if manifest_of(table)? != marked {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
     }
     start(table, &manifest, host)
+}
+
+/// A process has one runtime of Go: a second one, which another library would bring, is not supported by Go.
+fn check_runtime(manifest: &Manifest, bytes: &[u8]) -> Result<(), LoadError> {
+    static GO: OnceLock<Digest> = OnceLock::new();
+    if manifest.runtime.as_deref() != Some("go") {
+        return Ok(());
+    }
+    let digest = Digest::of(bytes);
+    match *GO.get_or_init(|| digest) == digest {
+        true => Ok(()),
+        false => Err(LoadError::new("it is in Go, and another plugin in Go is in this process")
+            .help("let one of them live in a child: leave out its `isolation`")),
+    }
 }
 
 /// Starts a plugin that is linked in.

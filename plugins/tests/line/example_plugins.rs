@@ -36,7 +36,11 @@ fn host(status: u16) -> FakeHost {
 /// The same from both; then as expected.
 #[track_caller]
 fn check(folder: &str, settings: &Value, host: impl Fn() -> FakeHost, expect: &Expect) {
-    let [loaded, kept] = everywhere(folder).map(|plugin| transcript(&plugin, settings, host()));
+    let [loaded, kept] = everywhere(folder).map(|plugin| {
+        let broken: Vec<_> = plugin.conformance().into_iter().filter(|rule| rule.broken.is_some()).collect();
+        assert_eq!(broken, []);
+        transcript(&plugin, settings, host())
+    });
     assert_eq!(loaded, kept);
     expect.assert_eq(&loaded);
 }
@@ -258,4 +262,47 @@ fn the_module_in_go_has_the_header_as_it_is() {
         std::fs::copy(&ours, &theirs).unwrap();
     }
     assert_eq!(std::fs::read_to_string(ours).unwrap(), std::fs::read_to_string(theirs).unwrap());
+}
+
+#[test]
+fn a_library_exports_one_symbol() {
+    let exports = |library: &Path| {
+        let mut nm = std::process::Command::new("nm");
+        let output = nm.args(["--dynamic", "--defined-only", "--format=just-symbols"]).arg(library).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Zig adds its own, weak ones, to what is built to be debugged.
+    for folder in ["upload", "notify"] {
+        let library = Example::of(folder).build(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        assert_eq!(exports(&library), "forge_plugin_entry_v1\n", "{folder}");
+    }
+    // So that no plugin finds a symbol of forge's own in place of its own.
+    assert_eq!(exports(&crate::example("plugin_host")), "");
+}
+
+#[test]
+fn a_second_plugin_in_go_does_not_come_into_a_process() {
+    let brew = Example::of("brew").build(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other.so");
+    std::fs::write(&other, [std::fs::read(&brew).unwrap(), b"another build".to_vec()].concat()).unwrap();
+    Plugin::open(&brew).unwrap();
+    let error = Plugin::open(&other).unwrap_err();
+    assert_eq!(error.message(), "it is in Go, and another plugin in Go is in this process");
+    assert_eq!(child::open(&other).name(), "acme-brew");
+}
+
+#[test]
+fn a_crate_that_aborts_does_not_compile() {
+    let dir = tempfile::tempdir().unwrap();
+    // Without what the crate depends on there are other errors, with either way to panic; this one is of one alone.
+    let is_refused = |panic: &str| {
+        let mut rustc = std::process::Command::new("rustc");
+        rustc.args(["--crate-type=lib", "--edition=2024", "--emit=metadata", "-C", panic]).current_dir(dir.path());
+        let output = rustc.arg(workspace().join("plugins/src/lib.rs")).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).contains("a plugin can't be built with `panic = \"abort\"`")
+    };
+    assert!(is_refused("panic=abort"));
+    assert!(!is_refused("panic=unwind"));
 }
