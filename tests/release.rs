@@ -2,6 +2,7 @@
 //! Does not know how: it reads what others would read.
 
 mod buildkit;
+mod corpus;
 mod endings;
 mod hello;
 mod partial;
