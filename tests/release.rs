@@ -4,7 +4,9 @@
 mod buildkit;
 mod corpus;
 mod endings;
+mod engines;
 mod hello;
+mod lists;
 mod partial;
 mod strangers;
 mod twice;

@@ -122,7 +122,14 @@ const NEUTRAL: &[&str] = &[
     "YARN_CACHE_FOLDER",
     "npm_config_cache",
     "npm_config_registry",
-    // Containers, for tools that build in one.
+    // Containers, for what builds them and in them.
+    "BUILDAH_ISOLATION",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
+    "CONTAINERS_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINER_CONNECTION",
     "CONTAINER_HOST",
     "CROSS_CONTAINER_ENGINE",
     "DOCKER_CERT_PATH",
@@ -130,6 +137,7 @@ const NEUTRAL: &[&str] = &[
     "DOCKER_CONTEXT",
     "DOCKER_HOST",
     "DOCKER_TLS_VERIFY",
+    "REGISTRY_AUTH_FILE",
 ];
 
 /// The same for all names that begin so.

@@ -1,9 +1,13 @@
 //! Pipe `docker`: an image for each platform, from keys of the table or from a Dockerfile, without a daemon.
 //! Does not push: an image is an artifact, and `publish` takes it.
 
+mod annotations;
 mod archives;
 mod assemble;
-mod base;
+pub(crate) mod base;
+mod beyond;
+mod building;
+mod built;
 #[cfg(test)]
 mod checks;
 mod context;
@@ -12,9 +16,11 @@ mod copying;
 mod corpus;
 mod dockerfile;
 mod downloads;
+mod engines;
 mod foreign;
 mod healthcheck;
 mod ignore;
+mod image;
 mod keys;
 mod layers;
 mod laying;
@@ -39,13 +45,15 @@ use forge_plugin::schemas::{Failure, KindInfo, Platform, Problem, Selector, Sour
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use serde::{Deserialize, Serialize};
 
+use self::annotations::Annotations;
 use self::base::{BaseImage, BaseManifest, Fetch};
+use self::building::{Asked, Building, ImageEngine};
 use self::context::Context;
 use self::downloads::{Download, RemoteFile};
 use self::making::{Making, Names, Planned};
 use self::recipe::Recipe;
-use self::settings::Settings;
-use self::stages::Request;
+use self::settings::{Engine, Settings};
+use self::stages::{Reading, Request};
 
 /// The pipe.
 pub struct Docker;
@@ -61,7 +69,13 @@ pub enum Params {
     /// Fetches a file.
     Download(Download),
     /// Makes an image.
-    Image(Recipe),
+    Image(Box<Recipe>),
+    /// Asks what the name of a base means for all platforms.
+    Pin(String),
+    /// Finds an engine, for this reason.
+    Choose(String),
+    /// Has an engine build an image.
+    Build(Box<Building>),
 }
 
 impl Pipe for Docker {
@@ -71,7 +85,7 @@ impl Pipe for Docker {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<RemoteFile>()]
+        vec![kind::<Image>(), kind::<BaseImage>(), kind::<BaseManifest>(), kind::<ImageEngine>(), kind::<RemoteFile>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -106,6 +120,9 @@ impl Pipe for Docker {
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
             Params::Download(download) => downloads::fetch(download, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
+            Params::Pin(base) => base::pin(base, &output.name, host),
+            Params::Choose(why) => built::choose(why, &output.name, host),
+            Params::Build(building) => built::build(building, &output.name, host),
         }
     }
 }
@@ -174,16 +191,27 @@ fn conflicts(settings: &Settings) -> Vec<Problem> {
         Problem::at_key(key, format!("`{key}` stands beside `dockerfile`"))
             .help(format!("write `{instruction}` in the Dockerfile, or leave `dockerfile` out"))
     };
-    match settings.dockerfile {
+    let mut problems: Vec<Problem> = match settings.dockerfile {
         Some(_) => said.into_iter().filter(|(_, is_said, _)| *is_said).map(conflict).collect(),
         None => of_dockerfile(settings),
+    };
+    if settings.engine == Engine::Native && !settings.flags.is_empty() {
+        let problem =
+            Problem::at_key("flags", "`flags` are for an engine that runs programs, and forge makes this image itself");
+        problems.push(problem.help("name one by `engine`, or leave them out"));
     }
+    problems
 }
 
 fn of_dockerfile(settings: &Settings) -> Vec<Problem> {
     let said = [
         ("build_args", !settings.build_args.is_empty(), "only a Dockerfile has `ARG`s"),
         ("target", settings.target.is_some(), "only a Dockerfile has stages"),
+        (
+            "engine",
+            settings.engine.program().is_some(),
+            "an engine builds a Dockerfile; without one, forge makes the image itself",
+        ),
     ];
     let problem =
         |(key, _, help): (&str, bool, &str)| Problem::at_key(key, format!("`{key}` without `dockerfile`")).help(help);
@@ -199,21 +227,34 @@ fn plan_image(
     let names = PlatformNames::from(platform);
     let context = Context::new(platform, given.offers);
     let mut problems = ambiguous(&context);
-    let making = match &settings.dockerfile {
+    let how = match &settings.dockerfile {
         Some(path) => by_dockerfile(settings, given, platform, path, &context),
-        None => keys::making(settings, given, platform, &context),
+        None => keys::making(settings, given, platform, &context).map(How::Native),
     };
-    let making = or_problems(making, &mut problems);
+    let how = or_problems(how, &mut problems);
     let references = or_problems(references::references(settings, given, &names), &mut problems);
-    let annotations = or_problems(render_map("annotations", &settings.annotations, given, &names), &mut problems);
+    let annotations = render_map("annotations", &settings.annotations, given, &names);
+    let annotations = annotations.and_then(|all| Annotations::read(all, platform));
+    let annotations = or_problems(annotations, &mut problems);
     let labels = or_problems(render_map("labels", &settings.labels, given, &names), &mut problems);
-    match (making, references, annotations, labels) {
-        (Some(making), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {
-            let image = Planned { given, platform, key, making, references, annotations, labels };
-            Ok(image.steps())
+    match (how, references, annotations, labels) {
+        (Some(how), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {
+            let planned = |making| Planned { given, platform, key, making, references, annotations, labels };
+            match how {
+                How::Native(making) => Ok(planned(making).steps()),
+                How::Engine(making, asked) => planned(making).built(&asked),
+            }
         }
         _ => Err(problems),
     }
+}
+
+/// Who makes an image.
+enum How<'a> {
+    /// forge.
+    Native(Making),
+    /// An engine.
+    Engine(Making, Box<Asked<'a>>),
 }
 
 fn ambiguous(context: &Context) -> Vec<Problem> {
@@ -228,27 +269,60 @@ fn or_problems<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) 
     result.map_err(|more| problems.extend(more)).ok()
 }
 
-fn by_dockerfile(
-    settings: &Settings,
-    given: &Given<'_>,
+fn by_dockerfile<'a>(
+    settings: &'a Settings,
+    given: &'a Given<'_>,
     platform: &Platform,
-    path: &str,
+    path: &'a str,
     context: &Context,
-) -> Result<Making, Vec<Problem>> {
-    let build_args = render_map("build_args", &settings.build_args, given, &PlatformNames::from(platform))?;
+) -> Result<How<'a>, Vec<Problem>> {
+    let names = PlatformNames::from(platform);
+    let build_args = render_map("build_args", &settings.build_args, given, &names)?;
+    let flags = render_list("flags", &settings.flags, given, &names)?;
     let Some(text) = given.source(path) else {
         return Err(vec![Problem::at_key("dockerfile", format!("`{path}` can't be read"))]);
     };
     let ignore = ignore::read(given, path)?;
-    let names = Names::new(&given.table.id, platform);
     let target = settings.target.as_deref();
-    let build_args = &build_args;
-    let request = Request { path, text, platform, build_args, context, ignore: &ignore, names, target };
+    let names = Names::new(&given.table.id, platform);
+    let request = Request { path, text, platform, build_args: &build_args, context, ignore: &ignore, names, target };
     let reading = stages::read(&request)?;
     let is_unused = |name: &&String| !reading.args.contains(*name) && !dockerfile::is_predefined(name);
     let unused: Vec<Problem> =
         build_args.keys().filter(is_unused).map(|it| dockerfile::unused_build_arg(it, path, &reading.args)).collect();
-    if unused.is_empty() { Ok(reading.making) } else { Err(unused) }
+    let mut problems = reading.problems;
+    problems.extend(unused);
+    if settings.engine == Engine::Native {
+        problems.extend(reading.beyond.problems.iter().cloned());
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let is_native = reading.beyond.problems.is_empty() && settings.engine.program().is_none();
+    if is_native {
+        return Ok(How::Native(reading.making));
+    }
+    let Reading { making, named, beyond, .. } = reading;
+    let engine = settings.engine.program().and_then(engines::named);
+    let asked = Asked { engine, text, named, beyond, target, build_args, flags, binaries: context.named() };
+    Ok(How::Engine(making, Box::new(asked)))
+}
+
+/// Every text of a list, rendered.
+fn render_list(
+    key: &str,
+    list: &[Template],
+    given: &Given<'_>,
+    names: &PlatformNames,
+) -> Result<Vec<String>, Vec<Problem>> {
+    let (mut rendered, mut problems) = (Vec::new(), Vec::new());
+    for (at, template) in list.iter().enumerate() {
+        match given.render(&format!("{key}[{at}]"), template, names) {
+            Ok(value) => rendered.push(value),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(rendered) } else { Err(problems) }
 }
 
 /// Every value of a map, rendered.

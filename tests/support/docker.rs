@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::program::{output, started};
 
 /// The engine that `tests/run` has started, or found.
@@ -37,12 +39,24 @@ impl Docker {
         output(&mut self.command(&["image", "inspect", "--format={{.Os}}/{{.Architecture}}", reference]))
     }
 
+    /// The labels of an image, after a pull.
+    pub fn labels(&self, reference: &str) -> Value {
+        output(&mut self.command(&["pull", "--quiet", reference]));
+        let labels = output(&mut self.command(&["image", "inspect", "--format={{json .Config.Labels}}", reference]));
+        serde_json::from_str(&labels).expect("labels are JSON")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(arguments).env("DOCKER_HOST", &self.host).env("HOME", self.home.path());
         command.env("DOCKER_CONFIG", self.home.path());
         command
     }
+}
+
+/// Whether a container can start programs for this platform by themselves.
+pub fn starts(platform: &str) -> bool {
+    Emulator::for_platform(platform).is_none_or(|it| it.is_registered())
 }
 
 /// What runs programs of another architecture.

@@ -804,7 +804,7 @@ fn mistakes_in_stages() {
             D:1 `--x=y`: `FROM` has no option `--x`
                 known is `--platform`
             D:2 `x`: `x` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; all else needs an engine that runs programs, and they come with a later version
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
         "#]],
     );
 }
@@ -816,12 +816,8 @@ fn mistakes_in_a_dockerfile() {
         "FROM scratch\nRUN apt-get update\nCOPY --from=x a b\nADD https://a/b /\nCOPY $TARGETARC/hello /\nONBUILD USER x\n\
          ADD --keep-git-dir a /\nCOPY --chown=me a /\nCOPY .. /\nEXPOSE http\nENV A\nHEALTHCHECK --interval=30 CMD x\n",
         expect![[r#"
-            D:2 `apt-get`: `apt-get` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; all else needs an engine that runs programs, and they come with a later version
             D:5 `$TARGETARC`: no variable `TARGETARC`
                 write `ARG TARGETARCH` before it
-            D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
-                the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later version; until then, copy files that lie in the project
             D:8 `--chown=me`: `me` is not the number of an owner
                 write numbers, as in `--chown=65532:65532`
             D:9 `..`: `..` lies outside of the project
@@ -832,6 +828,10 @@ fn mistakes_in_a_dockerfile() {
                 write `NAME=VALUE`
             D:12 `--interval=30`: `30` is not a duration
                 as in `--interval=30s`
+            D:2 `apt-get`: `apt-get` needs an engine that runs programs
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
+            D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
+                set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`); or copy files that lie in the project
         "#]],
     );
     check("FROM alpine AS a\nRUN x\nFROM scratch\nCOPY hello /\n", expect![""]);
@@ -839,7 +839,7 @@ fn mistakes_in_a_dockerfile() {
         "FROM alpine AS a\nONBUILD RUN x\nFROM a\nCOPY hello /\n",
         expect![[r#"
             D:2 `x`: `x` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; all else needs an engine that runs programs, and they come with a later version
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
         "#]],
     );
     check("FROM alpine\nSHELL [\"/bin/ash\", \"-c\"]\nCMD x\nONBUILD COPY x /\n", expect![""]);

@@ -32,6 +32,11 @@ impl Context {
         self.binaries.iter().map(source).collect()
     }
 
+    /// The same, by artifact and file name.
+    pub fn named(&self) -> Vec<(String, String)> {
+        self.binaries.clone()
+    }
+
     /// Two artifacts of one file name, which no path could tell apart, and that name.
     pub fn ambiguous(&self) -> Option<(&str, &str, &str)> {
         self.binaries.iter().enumerate().find_map(|(at, (artifact, file_name))| {

@@ -8,7 +8,7 @@ use forge_plugin::sources::Except;
 use parse_dockerfile::{Flag, HereDoc, Source as Parsed, UnescapedString};
 
 use crate::docker::context::glob;
-use crate::docker::dockerfile::{LATER, Reader};
+use crate::docker::dockerfile::Reader;
 use crate::docker::downloads::{Download, is_git, is_url};
 use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
 use crate::docker::run::Mode;
@@ -130,7 +130,9 @@ fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, given: &mut Give
             }
         },
         ("from", Word::Copy) => {}
-        (name, _) => reader.problem(flag.span(), format!("`{} --{name}` is not supported", word.text()), LATER),
+        (name, _) => {
+            return reader.beyond_in_project(flag.span(), format!("`{} --{name}` is not supported", word.text()));
+        }
     }
     None
 }
@@ -184,8 +186,8 @@ fn path_sources(
         return source.into_iter().collect();
     }
     if is_git(&text) {
-        reader.problem(path.span.clone(), format!("`{}` of a git repository is not supported", word.text()), LATER);
-        return Vec::new();
+        let message = format!("`{}` of a git repository is not supported", word.text());
+        return reader.beyond_in_project(path.span.clone(), message).unwrap_or_default();
     }
     match (is_url(&text), word) {
         (true, Word::Add) => {

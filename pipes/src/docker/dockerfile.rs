@@ -8,6 +8,7 @@ use forge_plugin::schemas::{Place, Platform, Problem, Read};
 use parse_dockerfile::{ArgInstruction, Command, Instruction as Parsed, JsonOrStringArray, UnescapedString};
 
 use crate::docker::base::Base;
+use crate::docker::beyond::Beyond;
 use crate::docker::copying::{self, Parts, Word};
 use crate::docker::downloads::Download;
 use crate::docker::healthcheck::healthcheck;
@@ -26,8 +27,9 @@ pub fn is_predefined(name: &str) -> bool {
     PROXIES.contains(&name.to_lowercase().as_str()) || name == "SOURCE_DATE_EPOCH"
 }
 
-pub(crate) const LATER: &str = "the engines `docker`, `buildx`, `podman` and `buildah` could do it, and come with a later \
-    version; until then, copy files that lie in the project";
+/// What to do about what is beyond forge.
+pub(crate) const ENGINES: &str = "set `engine = \"auto\"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or \
+    `buildah`); or copy files that lie in the project";
 
 pub(crate) struct Reader<'a> {
     pub(crate) request: &'a Request<'a>,
@@ -46,6 +48,8 @@ pub(crate) struct Reader<'a> {
     /// The files that lie elsewhere, each once, and where they are named.
     pub(crate) downloads: Vec<(Download, Place)>,
     pub(crate) problems: Vec<Problem>,
+    /// What forge does not do itself.
+    pub(crate) beyond: Beyond,
 }
 
 /// What an instruction sees of those before it.
@@ -70,6 +74,7 @@ impl<'a> Reader<'a> {
             reads: Vec::new(),
             downloads: Vec::new(),
             problems: Vec::new(),
+            beyond: Beyond::default(),
         }
     }
 
@@ -332,6 +337,22 @@ impl<'a> Reader<'a> {
     pub(crate) fn problem(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) {
         let problem = Problem::at_file(self.request.path, self.bytes(&span), message);
         self.push(problem, Some(help.to_owned()));
+    }
+
+    /// Notes what forge does not do itself, for one who then has nothing.
+    pub(crate) fn beyond<T>(&mut self, span: Range<usize>, message: impl Into<String>, help: &str) -> Option<T> {
+        let problem = Problem::at_file(self.request.path, self.bytes(&span), message);
+        self.beyond.problems.push(problem.help(help));
+        None
+    }
+
+    /// The same of something that may read any file of the project.
+    pub(crate) fn beyond_in_project<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
+        let bytes = self.bytes(&span);
+        let place = Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end };
+        let except = self.request.ignore.patterns.clone();
+        self.beyond.reads.push(Read { except, ..Read::all(".", place) });
+        self.beyond(span, message, ENGINES)
     }
 
     pub(crate) fn push(&mut self, problem: Problem, help: Option<String>) {

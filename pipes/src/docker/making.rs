@@ -9,6 +9,7 @@ use forge_plugin::schemas::{Memory, Output, Place, Platform, Read, Resource, Ste
 use serde::Serialize;
 
 use crate::docker::Params;
+use crate::docker::annotations::Annotations;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
@@ -25,6 +26,17 @@ pub struct Making {
     pub stages: Vec<Stage>,
     /// What of the project is not there: patterns as those of a `.dockerignore`.
     pub except: Vec<String>,
+}
+
+impl Making {
+    /// Which of the bases something stands on in the end, through all stages.
+    pub fn root(&self, on: On) -> Option<usize> {
+        match on {
+            On::Scratch => None,
+            On::Base(at) => Some(at),
+            On::Stage(at) => self.root(self.stages[at].on),
+        }
+    }
 }
 
 /// An image that is not made here.
@@ -98,6 +110,11 @@ impl Names {
         format!("{}.file{}", self.prefix, number(at))
     }
 
+    /// What the name of a base means, for all platforms.
+    pub fn pin(&self, at: usize) -> String {
+        format!("{}.pin{}.json", self.prefix, number(at))
+    }
+
     /// A stage.
     pub fn stage(&self, name: &str) -> String {
         format!("{}.stage_{name}.json", self.prefix)
@@ -105,7 +122,7 @@ impl Names {
 }
 
 // The first needs none: most images have but one.
-fn number(at: usize) -> String {
+pub(crate) fn number(at: usize) -> String {
     if at == 0 { String::new() } else { (at + 1).to_string() }
 }
 
@@ -121,8 +138,8 @@ pub struct Planned<'a> {
     pub making: Making,
     /// What it is published under.
     pub references: Vec<Reference>,
-    /// Annotations of its manifest.
-    pub annotations: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: Annotations,
     /// Labels that the Dockerfile is not asked about.
     pub labels: BTreeMap<String, String>,
 }
@@ -140,7 +157,7 @@ impl Planned<'_> {
         steps
     }
 
-    fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         Names::new(&self.given.table.id, self.platform)
     }
 
@@ -162,14 +179,28 @@ impl Planned<'_> {
         let mut instructions = vec![label(default_labels(self.given))];
         instructions.extend(stage.instructions.iter().cloned());
         instructions.extend((!self.labels.is_empty()).then(|| label(self.labels.clone())));
-        let references: Vec<String> = self.references.iter().map(ToString::to_string).collect();
-        let made = Made::Image { annotations: self.annotations.clone(), references: references.clone() };
-        let recipe = self.recipe(stage, instructions, made);
-        let detail = Image { references, media_type: None, mounts: self.mounts(stage) };
+        let recipe = self.recipe(stage, instructions, self.made());
+        let detail = self.detail();
         Step {
             name: self.platform.to_string(),
             makes: vec![self.output(self.names().image(), &detail)],
             ..self.step(stage, &recipe)
+        }
+    }
+
+    /// What becomes of the image.
+    pub(crate) fn made(&self) -> Made {
+        Made::Image { annotations: self.annotations.manifest.clone(), detail: self.detail() }
+    }
+
+    /// What is known of the image before it is made.
+    pub(crate) fn detail(&self) -> Image {
+        Image {
+            references: self.references.iter().map(ToString::to_string).collect(),
+            media_type: None,
+            mounts: self.making.stages.last().map(|image| self.mounts(image)).unwrap_or_default(),
+            descriptor_annotations: self.annotations.descriptor.clone(),
+            list_annotations: self.annotations.list.clone(),
         }
     }
 
@@ -201,7 +232,7 @@ impl Planned<'_> {
             platform: Some(self.platform.clone()),
             takes,
             reads: stage.reads.clone(),
-            params: json(&Params::Image(recipe.clone())),
+            params: json(&Params::Image(Box::new(recipe.clone()))),
             place: Place::Key(self.key.to_owned()),
             ..Step::default()
         }
@@ -217,17 +248,12 @@ impl Planned<'_> {
         }
     }
 
-    /// What it stands on in the end, through all stages.
     fn root(&self, on: On) -> Option<&Named> {
-        match on {
-            On::Scratch => None,
-            On::Base(at) => Some(&self.making.bases[at]),
-            On::Stage(at) => self.root(self.making.stages[at].on),
-        }
+        self.making.root(on).map(|at| &self.making.bases[at])
     }
 
     /// What a name in a registry means is asked in every run, unless it is a digest.
-    fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
+    pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
         let Named { base, text, platform, place } = named;
         let names = self.names();
         let fetch = Fetch { base: text.clone(), platform: platform.clone() };
@@ -275,7 +301,7 @@ impl Planned<'_> {
         }
     }
 
-    fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
+    pub(crate) fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
     }
 }
@@ -307,7 +333,7 @@ fn inputs(recipe: &Recipe) -> Vec<String> {
 }
 
 /// Labels that are there without being asked for.
-fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
+pub(crate) fn default_labels(given: &Given<'_>) -> BTreeMap<String, String> {
     let facts = given.facts;
     let labels = [
         ("created", &facts.commit_time),
@@ -324,6 +350,6 @@ fn label(labels: BTreeMap<String, String>) -> Instruction {
     Instruction { created_by: format!("LABEL {}", shown.join(" ")), change: Change::Label(pairs) }
 }
 
-fn json<T: Serialize>(value: &T) -> serde_json::Value {
+pub(crate) fn json<T: Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use forge_plugin::schemas::Platform;
+use forge_plugin::schemas::kind::Image;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,8 +39,8 @@ pub enum Made {
     Image {
         /// Annotations of the manifest.
         annotations: BTreeMap<String, String>,
-        /// What it is published under.
-        references: Vec<String>,
+        /// What is known of it beforehand.
+        detail: Image,
     },
     /// Something that a later stage stands on or copies from.
     Stage(BaseImage),

@@ -31,8 +31,8 @@ use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
 const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` \
-    to a file, and busybox's `adduser` and `addgroup`, one after the other; all else needs an engine that runs \
-    programs, and they come with a later version";
+     to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = \"auto\"`, and a program of this \
+     machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
 
 /// What a `RUN` does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub struct Place<'a> {
 pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) -> Option<Run> {
     let mounted = mounts::read(reader, &instruction.options)?;
     if let Some(name) = ["PATH", "SHELL"].into_iter().find(|it| reader.args.contains(*it)) {
-        return reader.refuse(
+        return reader.beyond(
             instruction.run.span.clone(),
             format!("`RUN` with an `ARG {name}` is not supported"),
             HELP,
@@ -109,12 +109,12 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
             let words = words.value.iter().map(word).collect();
             (Form::Exec, 0, Ok(vec![Simple { words, output: None }]))
         }
-        _ => return reader.refuse(instruction.run.span.clone(), "`RUN` of this form is not supported", HELP),
+        _ => return reader.beyond(instruction.run.span.clone(), "`RUN` of this form is not supported", HELP),
     };
     let commands = found.and_then(|all| all.iter().map(Command::read).collect());
     match commands {
         Ok(commands) => Some(Run { form, mounted, commands }),
-        Err(Mistake { bytes, message, .. }) => reader.refuse(bytes.start + start..bytes.end + start, message, HELP),
+        Err(Mistake { bytes, message, .. }) => reader.beyond(bytes.start + start..bytes.end + start, message, HELP),
     }
 }
 
@@ -127,11 +127,11 @@ fn script_starts(
     if text.value.starts_with("#!") {
         let first = text.value.lines().next().map_or(0, str::len);
         let bytes = text.span.start..text.span.start + first;
-        return reader.refuse(bytes, "a script of another program needs an engine that runs programs", HELP);
+        return reader.beyond(bytes, "a script of another program needs an engine that runs programs", HELP);
     }
     match rest.value.trim().is_empty() {
         true => Some(()),
-        false => reader.refuse(rest.span.clone(), "a text for a command needs a shell", HELP),
+        false => reader.beyond(rest.span.clone(), "a text for a command needs a shell", HELP),
     }
 }
 

@@ -8,8 +8,9 @@ use forge_plugin::schemas::Platform;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Makes a container image for each platform. No daemon is needed, and no program is run: programs and files go into layers,
-/// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile.
+/// Makes a container image for each platform. forge needs no daemon for that, and runs no program: programs and files go into layers,
+/// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile. For one that runs
+/// programs, `engine` names who builds it.
 ///
 /// The same inputs give the same image, digest for digest, on every machine: all times are the commit's, owners are
 /// numbers, and permissions are 0755 for what may be executed, else 0644.
@@ -27,9 +28,12 @@ pub struct Settings {
     pub platforms: Vec<String>,
     /// The tables whose binaries go into it, by id. Default: all that make binaries. Empty: none.
     pub ids: Option<Vec<String>>,
-    /// What makes it. Others that can run programs come with a later version.
+    /// What makes it. Whichever it is, the image is in the store, known by its digest, and is published by `publish` alone.
     #[serde(default)]
     pub engine: Engine,
+    /// Arguments that an engine's `build` gets as they stand, as in `["--network=host", "--cache-from=type=gha"]`.
+    #[serde(default)]
+    pub flags: Vec<Template>,
 
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD`, `ENV`, `LABEL`,
     /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK`, `SHELL`, `ONBUILD` and `ARG`, in one stage or
@@ -55,7 +59,8 @@ pub struct Settings {
     /// without. Those given here replace those of the Dockerfile.
     #[serde(default)]
     pub labels: BTreeMap<String, Template>,
-    /// Annotations of the image's manifest.
+    /// Annotations of the image's manifest. Of its descriptor in manifest lists with `manifest-descriptor:` before the name, and of
+    /// these lists with `index:`; for one platform alone with that in brackets, as in `manifest[linux/amd64]:NAME`.
     #[serde(default)]
     pub annotations: BTreeMap<String, Template>,
 
@@ -92,9 +97,33 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// forge itself, which runs nothing: no daemon and no rights are needed.
+    /// forge itself, which runs nothing: no daemon and no rights are needed, and the same inputs give the same bytes.
     #[default]
     Native,
+    /// forge itself, where it can make all that the image needs, else the first of `buildx`, `docker`, `podman` and `buildah` that
+    /// can be used.
+    Auto,
+    /// `docker build`.
+    Docker,
+    /// `docker buildx build`, with the builder that is in use.
+    Buildx,
+    /// `podman build`.
+    Podman,
+    /// `buildah build`.
+    Buildah,
+}
+
+impl Engine {
+    /// Its name in [`super::engines`]; none where forge may do it itself.
+    pub fn program(self) -> Option<&'static str> {
+        match self {
+            Engine::Native | Engine::Auto => None,
+            Engine::Docker => Some("docker"),
+            Engine::Buildx => Some("buildx"),
+            Engine::Podman => Some("podman"),
+            Engine::Buildah => Some("buildah"),
+        }
+    }
 }
 
 /// A file or a directory of the project that goes into an image.

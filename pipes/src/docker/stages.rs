@@ -2,11 +2,13 @@
 //! Does not know what instructions do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use forge_plugin::schemas::{Place, Platform, Problem};
 use parse_dockerfile::{Flag, FromInstruction, Instruction as Parsed, UnescapedString};
 
 use crate::docker::base::Base;
+use crate::docker::beyond::Beyond;
 use crate::docker::context::Context;
 use crate::docker::dockerfile::{Reader, Variables, starts};
 use crate::docker::ignore::Ignore;
@@ -43,6 +45,12 @@ pub struct Reading {
     pub making: Making,
     /// Which names its `ARG`s have, in all stages that are read.
     pub args: BTreeSet<String>,
+    /// Where it names images that are not made here, in bytes of its text, and which of the bases each is.
+    pub named: Vec<(Range<usize>, usize)>,
+    /// What forge does not do itself. Where there is any, the stages lack it.
+    pub beyond: Beyond,
+    /// What is wrong, whoever makes the image. Where there is any, the stages lack that too.
+    pub problems: Vec<Problem>,
 }
 
 /// Reads a Dockerfile.
@@ -56,13 +64,14 @@ pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
     let map = Map::of(&stages, &reader);
     let Some(target) = map.target(request)? else { return Err(reader.problems) };
     let needed = map.needed(target);
-    let mut read = Read { reader, map, bases: Vec::new(), stages: Vec::new(), left: BTreeMap::new(), target };
+    let (bases, named, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut read = Read { reader, map, bases, named, target, stages: Vec::new(), left };
     for at in needed {
         let end = stages.get(at + 1).map_or(request.text.len(), |next| next.from.from.span.start);
         let triggers: Vec<_> = read.map.on[at].map(|on| triggers(&stages[on]).collect()).unwrap_or_default();
         read.stage(at, &stages[at], &triggers, end);
     }
-    read.finish()
+    Ok(read.finish())
 }
 
 /// What stages are called, and what they need.
@@ -146,6 +155,7 @@ struct Read<'a> {
     reader: Reader<'a>,
     map: Map,
     bases: Vec<Named>,
+    named: Vec<(Range<usize>, usize)>,
     /// The stage that is the image.
     target: usize,
     /// Each with its number in the file.
@@ -234,6 +244,7 @@ impl Read<'_> {
             self.bases.push(Named { base: base.clone(), text: text.to_owned(), platform: platform.clone(), place });
             self.bases.len() - 1
         });
+        self.named.push((bytes, number));
         Some((base, On::Base(number)))
     }
 
@@ -281,16 +292,11 @@ impl Read<'_> {
         platform
     }
 
-    fn finish(self) -> Result<Reading, Vec<Problem>> {
-        let Read { reader, bases, stages, .. } = self;
+    fn finish(self) -> Reading {
+        let Read { reader, bases, named, stages, .. } = self;
         let stages = stages.into_iter().map(|(_, stage)| stage).collect();
-        match reader.problems.is_empty() {
-            true => {
-                let except = reader.request.ignore.patterns.clone();
-                let downloads = reader.downloads;
-                Ok(Reading { making: Making { bases, downloads, stages, except }, args: reader.args })
-            }
-            false => Err(reader.problems),
-        }
+        let except = reader.request.ignore.patterns.clone();
+        let making = Making { bases, downloads: reader.downloads, stages, except };
+        Reading { making, args: reader.args, named, beyond: reader.beyond, problems: reader.problems }
     }
 }

@@ -49,7 +49,10 @@ fn instruction(trigger: &str, platform: &Platform) -> Result<Instruction, Failur
         [_, Parsed::Arg(_)] => Err(refused("the Dockerfile was read without its variable")),
         [_, it] => match reader.change(it, trigger) {
             Some(change) => Ok(Instruction { created_by: trigger.to_owned(), change }),
-            None => Err(refused(reader.problems.first().map_or("it is not allowed", |it| it.message.as_str()))),
+            None => {
+                let problem = reader.problems.first().or(reader.beyond.problems.first());
+                Err(refused(problem.map_or("it is not allowed", |it| it.message.as_str())))
+            }
         },
         _ => Err(refused("it is more than one instruction")),
     }

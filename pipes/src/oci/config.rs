@@ -7,6 +7,27 @@ use serde_json::{Map, Value, json};
 /// What a container gets as `PATH` where nothing else is said, as Docker has it.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The fields of a config that tell of the image.
+const FIELDS: &[&str] =
+    &["architecture", "author", "config", "created", "history", "os", "os.features", "os.version", "rootfs", "variant"];
+
+/// The same, of how a container starts: those of the specification, and those that Docker adds.
+const RUNTIME: &[&str] = &[
+    "ArgsEscaped",
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "ExposedPorts",
+    "Healthcheck",
+    "Labels",
+    "OnBuild",
+    "Shell",
+    "StopSignal",
+    "User",
+    "Volumes",
+    "WorkingDir",
+];
+
 /// A config, as a JSON object with sorted keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -87,6 +108,34 @@ impl Config {
     /// How many layers it stands on.
     pub fn layer_count(&self) -> usize {
         self.fields.get("rootfs").and_then(|it| it["diff_ids"].as_array()).map_or(0, Vec::len)
+    }
+
+    /// The digests of the tars of its layers, the lowest first.
+    pub fn diff_ids(&self) -> Vec<Digest> {
+        let ids = self.fields.get("rootfs").and_then(|it| it["diff_ids"].as_array()).into_iter().flatten();
+        ids.filter_map(|it| it.as_str()?.parse().ok()).collect()
+    }
+
+    /// How many entries its history has.
+    pub fn history_count(&self) -> usize {
+        self.fields.get("history").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Keeps of a config that a builder has written what the specification tells of the image, and nothing of how it came to
+    /// be: no ids of containers, no versions, and one time (RFC 3339) for all that was done after the first `told` entries of
+    /// the history. The layers are now these.
+    pub fn keep_what_is_told(&mut self, time: &str, diff_ids: &[Digest], told: usize) {
+        self.fields.retain(|name, _| FIELDS.contains(&name.as_str()));
+        let runtime = self.runtime();
+        runtime.retain(|name, value| RUNTIME.contains(&name.as_str()) && !is_nothing(value));
+        self.set_created(time);
+        self.fields.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": diff_ids }));
+        let history = self.fields.get_mut("history").and_then(Value::as_array_mut);
+        for entry in history.into_iter().flatten().skip(told) {
+            entry["created"] = json!(time);
+            // Some name an image here that nobody has.
+            entry.as_object_mut().map(|it| it.remove("comment"));
+        }
     }
 
     /// The environment of a container, in order.
@@ -171,6 +220,17 @@ impl Config {
             *runtime = json!({});
         }
         runtime.as_object_mut().expect("it was made an object above")
+    }
+}
+
+/// What builders write where nothing is said.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     }
 }
 

@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use forge_plugin::schemas::kind::Kind;
 use forge_plugin::schemas::{Artifact, Digest, Failure};
+use serde::de::DeserializeOwned;
 
 use crate::oci::config::Config;
 use crate::oci::manifest::{Descriptor, Document, Manifest};
@@ -32,6 +34,11 @@ impl<'a> Held<'a> {
             return Err(Failure::input(format!("the base is damaged: {layers} layers, and {ids} in its config")));
         }
         Ok(Held { artifact, manifest, config })
+    }
+
+    /// What is known of it, where it is of this kind.
+    pub fn detail<K: Kind + DeserializeOwned>(&self) -> Option<K> {
+        self.artifact.detail()
     }
 
     /// What users call it by, as its artifact is called.

@@ -64,20 +64,38 @@ pub struct Layer {
 /// (seconds since 1970; earlier is 1970). Of two entries with one path the later wins. When `stop` says so, it ends with an
 /// error of kind `ConnectionAborted`.
 pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
-    let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
-    let gzip = Hashing { sink: GzipWriter::new(file), digester: Digester::default() };
-    let mut tar = Builder::new(gzip);
-    tar.sparse(false);
+    let mut file = LayerFile::create(path)?;
     let mtime = u64::try_from(timestamp).unwrap_or(0);
     for entry in in_order(entries) {
-        append(&mut tar, &entry, mtime, stop)
+        append(&mut file.tar, &entry, mtime, stop)
             .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", entry.path)))?;
     }
-    let Hashing { sink: gzip, digester: plain } = tar.into_inner()?;
-    let Hashing { sink: mut file, digester: gzipped } = gzip.finish()?;
-    file.flush()?;
-    let (digest, size) = gzipped.finish();
-    Ok(Layer { diff_id: plain.finish().0, digest, size })
+    file.finish()
+}
+
+/// A layer that is being written.
+pub(crate) struct LayerFile {
+    /// What goes into it.
+    pub(crate) tar: Builder<Hashing<GzipWriter<Hashing<BufWriter<File>>>>>,
+}
+
+impl LayerFile {
+    /// A new one, at `path`.
+    pub(crate) fn create(path: &Path) -> io::Result<LayerFile> {
+        let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
+        let mut tar = Builder::new(Hashing { sink: GzipWriter::new(file), digester: Digester::default() });
+        tar.sparse(false);
+        Ok(LayerFile { tar })
+    }
+
+    /// All of it is written.
+    pub(crate) fn finish(self) -> io::Result<Layer> {
+        let Hashing { sink: gzip, digester: plain } = self.tar.into_inner()?;
+        let Hashing { sink: mut file, digester: gzipped } = gzip.finish()?;
+        file.flush()?;
+        let (digest, size) = gzipped.finish();
+        Ok(Layer { diff_id: plain.finish().0, digest, size })
+    }
 }
 
 fn in_order(entries: Vec<Entry>) -> Vec<Entry> {
@@ -168,7 +186,7 @@ impl<R: Read> Read for Stoppable<'_, R> {
 }
 
 /// Writes on, and computes the digest of what passes.
-struct Hashing<W> {
+pub(crate) struct Hashing<W> {
     sink: W,
     digester: Digester,
 }

@@ -2,6 +2,7 @@
 //! Does not know tables, steps or registries' answers: text and bytes in, text and bytes out.
 
 pub mod accounts;
+pub mod archive;
 pub mod choice;
 pub mod config;
 pub mod gzip;
@@ -10,4 +11,5 @@ pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod reference;
+pub mod retimed;
 pub mod rootfs;

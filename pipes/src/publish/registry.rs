@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::choice::{Item, repository};
 use super::push::{Content, push_all, push_missing};
 use super::remote::{Put, Remote};
-use super::{Destination, Planned, Settings, receipt, tag, typed};
+use super::{Destination, Planned, Settings, digests, receipt, tag, typed};
 use crate::oci::reference::Reference;
 
 pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, probe, run };
@@ -21,6 +21,8 @@ enum What {
     Image { repository: String, mounts: Vec<String> },
     /// A list, whose members are there, by digest.
     List { repository: String, mounts: Vec<String> },
+    /// The list of all digests.
+    Digests { entries: Vec<(String, String)> },
     /// What lies there by digest, by tag.
     Tag { reference: String, version: String, mounts: Vec<String> },
 }
@@ -32,9 +34,12 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     }
     let pushes = items.iter().flat_map(|item| item.repositories.iter().map(|it| push(item, it, items, given)));
     let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag_step(item, it, given)));
-    let steps: Vec<Step> = pushes.chain(tags).collect();
+    let mut steps: Vec<Step> = pushes.chain(tags).collect();
     match steps.is_empty() {
-        false => Ok(steps),
+        false => {
+            steps.push(list_of_digests(items, given));
+            Ok(steps)
+        }
         true => Err(vec![
             Problem::at_key("", "there is nothing to publish: no image and no list has a reference")
                 .help("give the `[[docker]]` table `images`, as in `images = [\"ghcr.io/acme/hello\"]`"),
@@ -89,6 +94,18 @@ fn tag_step(item: &Item<'_>, reference: &Reference, given: &Given<'_>) -> Step {
     }
 }
 
+fn list_of_digests(items: &[Item<'_>], given: &Given<'_>) -> Step {
+    let entries = digests::entries(items);
+    let named = |item: &&Item<'_>| !item.references.is_empty();
+    Step {
+        name: "digests".to_owned(),
+        takes: items.iter().filter(named).map(|it| it.offer.name.clone()).collect(),
+        makes: vec![digests::output(given)],
+        resource: Resource::Cpu,
+        ..step(&What::Digests { entries })
+    }
+}
+
 fn step(what: &What) -> Step {
     Step {
         resource: Resource::Network,
@@ -103,7 +120,7 @@ fn probe(what: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
     let found = match (typed(what)?, ours) {
         (What::Tag { reference, version, .. }, _) => tag::probe(&Remote::new(host, &reference)?, ours, &version)?,
         // It has no name but its digest: before it is made there is nothing to ask for.
-        (What::Image { .. } | What::List { .. }, None) => return Ok(Vec::new()),
+        (What::Image { .. } | What::List { .. }, None) | (What::Digests { .. }, _) => return Ok(Vec::new()),
         (What::Image { repository, .. } | What::List { repository, .. }, Some(digest)) => {
             let remote = Remote::new(host, &repository)?;
             let there = remote.digest_of(&digest.to_string())?;
@@ -130,6 +147,10 @@ fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
                 Put::Missing(_) => push_all(content, remote, &mounts),
             }
         }),
+        What::Digests { entries } => {
+            let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
+            digests::write(&entries, &output.name, host)
+        }
         What::Tag { reference, mounts, .. } => {
             let content = Content::of_step(host)?;
             let remote = Remote::new(host, &reference)?;

@@ -3,15 +3,17 @@
 
 use parse_dockerfile::Flag;
 
+use crate::docker::beyond::Mounted;
 use crate::docker::dockerfile::Reader;
 
-const HELP: &str = "leave it out, where the commands do not need it";
+const HELP: &str = "leave it out, where the commands do not need it; or set `engine = \"auto\"`, and a program of this machine builds it (`buildx`, \
+    `docker`, `podman` or `buildah`)";
 /// Options that say what is so anyway.
 const USUAL: &[(&str, &str)] = &[("network", "default"), ("network", "none"), ("security", "sandbox")];
 
 /// The directories that are others than those of the image, from its root on.
 pub(super) fn read(reader: &mut Reader<'_>, options: &[Flag<'_>]) -> Option<Vec<String>> {
-    let mut mounted = Vec::new();
+    let (mut mounted, mut beyond) = (Vec::new(), 0);
     for flag in options {
         let value = match &flag.value {
             Some(value) => reader.word(value)?,
@@ -23,10 +25,22 @@ pub(super) fn read(reader: &mut Reader<'_>, options: &[Flag<'_>]) -> Option<Vec<
         }
         match target(&value).filter(|_| name == "mount") {
             Some(target) => mounted.push(target),
-            None => return reader.refuse(flag.span(), format!("`RUN --{name}` of this kind is not supported"), HELP),
+            None => {
+                only_by_engine(reader, flag);
+                beyond += 1;
+            }
         }
     }
-    Some(mounted)
+    (beyond == 0).then_some(mounted)
+}
+
+/// What only an engine can mount, and what it must be given for that.
+fn only_by_engine(reader: &mut Reader<'_>, flag: &Flag<'_>) {
+    let message = format!("`RUN --{}` of this kind is not supported", flag.name.value);
+    match reader.beyond.mount(flag) {
+        Mounted::Project => reader.beyond_in_project::<()>(flag.span(), message),
+        Mounted::Other => reader.beyond(flag.span(), message, HELP),
+    };
 }
 
 /// Where a directory is mounted that is empty or a cache, and is gone afterwards.

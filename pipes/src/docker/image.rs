@@ -1,0 +1,82 @@
+//! An image whose layers are made: it gets a manifest, and becomes an artifact.
+//! Does not know who made the layers.
+
+use std::fs;
+use std::path::PathBuf;
+
+use forge_plugin::Host;
+use forge_plugin::schemas::kind;
+use forge_plugin::schemas::{Emit, EmitBlob, Failure};
+
+use crate::docker::base::BaseImage;
+use crate::docker::recipe::Made;
+use crate::oci::config::Config;
+use crate::oci::held::Held;
+use crate::oci::manifest::{Descriptor, Family, Manifest};
+
+/// An image that is being made.
+pub struct Image {
+    /// Whose media types it carries.
+    pub family: Family,
+    /// How it starts, and what it consists of.
+    pub config: Config,
+    /// The repositories that hold some of its blobs.
+    pub mounts: Vec<String>,
+    layers: Vec<Descriptor>,
+    blobs: Vec<EmitBlob>,
+}
+
+impl Image {
+    /// One without layers.
+    pub fn new(family: Family, config: Config) -> Image {
+        Image { family, config, mounts: Vec::new(), layers: Vec::new(), blobs: Vec::new() }
+    }
+
+    /// One with the layers of its base, and the config `config`.
+    pub fn on(base: &Held<'_>, config: Config) -> Image {
+        let mut image = Image::new(base.manifest.family(), config);
+        image.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
+        base.manifest.layers.iter().for_each(|layer| image.add(layer.clone(), EmitBlob::Held(layer.digest)));
+        image
+    }
+
+    /// How many layers it has.
+    pub fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Adds a layer on top. Its config is not told.
+    pub fn add(&mut self, layer: Descriptor, blob: EmitBlob) {
+        self.layers.push(layer);
+        if !self.blobs.contains(&blob) {
+            self.blobs.push(blob);
+        }
+    }
+
+    /// Writes config and manifest, and emits it all under `name`.
+    pub fn emit(self, made: &Made, name: &str, host: &dyn Host) -> Result<(), Failure> {
+        let config = self.config.to_bytes();
+        let descriptor = Descriptor::of(self.family.config(), &config);
+        let config = EmitBlob::File(write("config.json", &config, host)?);
+        let mut manifest = Manifest::new(self.family, descriptor, self.layers);
+        let detail = match made {
+            Made::Stage(stage) => serde_json::to_value(BaseImage { mounts: self.mounts, ..stage.clone() }),
+            Made::Image { annotations, detail } => {
+                manifest.annotations = annotations.clone();
+                let media_type = Some(manifest.media_type.clone());
+                serde_json::to_value(kind::Image { media_type, mounts: self.mounts, ..detail.clone() })
+            }
+        };
+        let detail = detail.map_err(|error| Failure::bug(error.to_string()))?;
+        let path = write("manifest.json", &manifest.to_bytes(), host)?;
+        let blobs = std::iter::once(config).chain(self.blobs).collect();
+        host.emit(&Emit { name: name.to_owned(), path, blobs, detail })?;
+        Ok(())
+    }
+}
+
+fn write(name: &str, bytes: &[u8], host: &dyn Host) -> Result<PathBuf, Failure> {
+    let path = host.dir().join(name);
+    fs::write(&path, bytes).map_err(|error| Failure::file("write", &path, &error))?;
+    Ok(path)
+}
