@@ -3,6 +3,7 @@
 
 mod apk;
 mod buildkit;
+mod corpus;
 mod endings;
 mod engines;
 mod hello;

@@ -2,7 +2,7 @@
 //! Does not know how either works. `FORGE_TEST_BUILDKIT` names a directory with `buildkitd` and `buildctl`; without it, nothing
 //! is compared, and the test says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 const CASES: &[&str] = &[
     "FROM ${BASE}\nRUN mkdir -p /x/y /srv/z && mkdir -m 700 /q && mkdir /x/w\n",
     "FROM ${BASE}\nRUN true\n",
+    "FROM scratch\nWORKDIR /a//b/\nWORKDIR c/\nCOPY a.txt .\nWORKDIR /d/./e/\n",
     "FROM ${BASE}\nRUN mkdir -p /usr/bin && chmod 755 /usr\n",
     "FROM ${BASE}\nRUN touch /usr/f && chmod +x /usr/f && chmod 4755 /usr/f && chown 5:6 /usr/f\n",
     "FROM ${BASE}\nRUN mkdir -p /app/d && ln -s d /app/l && touch /app/f && chown -R nobody:users /app && chown daemon: /srv\n",
@@ -121,7 +122,7 @@ fn makes_the_same_as_forge() {
         .chain(triggered)
         .filter_map(|((case, ignore), base, digest)| {
             let project = project_of(case, ignore, base);
-            let why = difference(&project, || buildkit.image(&project, base, digest))?;
+            let why = difference(&project, Image::lines, || buildkit.image(&project, base, digest, &project.root()))?;
             Some(format!("{case}\n{why}"))
         })
         .collect();
@@ -151,13 +152,17 @@ fn project_of(case: &str, ignore: Option<&str>, base: &Path) -> Project {
 }
 
 /// What differs between the image that forge makes and another; nothing where nothing does.
-fn difference(project: &Project, theirs: impl FnOnce() -> Image) -> Option<String> {
-    let ended = project.forge(&["run", "docker"]);
+pub(super) fn difference(
+    project: &Project,
+    lines: fn(&Image) -> Vec<String>,
+    theirs: impl FnOnce() -> Image,
+) -> Option<String> {
+    let ended = project.forge(&["run", "docker", "--snapshot"]);
     if ended.code != Some(0) {
         return Some(format!("{}{}", ended.stdout, ended.stderr));
     }
     let (ours, theirs) = (ours(project), theirs());
-    let (ours, theirs) = (ours.lines(), theirs.lines());
+    let (ours, theirs) = (lines(&ours), lines(&theirs));
     let only = |of: &[String], other: &[String], sign: &str| {
         let lines = of.iter().filter(|line| !other.contains(line));
         lines.map(|line| format!("{sign} {line}\n")).collect::<String>()
@@ -166,14 +171,14 @@ fn difference(project: &Project, theirs: impl FnOnce() -> Image) -> Option<Strin
 }
 
 /// A daemon, which ends with the test.
-struct BuildKit {
+pub(super) struct BuildKit {
     daemon: Child,
     client: PathBuf,
     address: String,
 }
 
 impl BuildKit {
-    fn start(programs: &Path, place: &Path) -> BuildKit {
+    pub(super) fn start(programs: &Path, place: &Path) -> BuildKit {
         let address = format!("unix://{}", place.join("buildkit.sock").display());
         let mut daemon = Command::new(programs.join("buildkitd"));
         daemon.arg("--root").arg(place.join("buildkit")).args(["--addr", &address, "--oci-worker-net=host"]);
@@ -191,9 +196,10 @@ impl BuildKit {
         client
     }
 
-    fn image(&self, project: &Project, base: &Path, digest: Digest) -> Image {
+    pub(super) fn image(&self, project: &Project, base: &Path, digest: Digest, dockerfile: &Path) -> Image {
         let made = project.place().join("theirs");
-        let root = project.root().display().to_string();
+        let (root, dockerfile) = (project.root(), dockerfile.display());
+        let root = root.display();
         let mut build = self.client();
         build.args([
             "build",
@@ -202,7 +208,7 @@ impl BuildKit {
             "--frontend=dockerfile.v0",
             "--opt=build-arg:BASE=base",
         ]);
-        build.arg(format!("--local=context={root}")).arg(format!("--local=dockerfile={root}"));
+        build.arg(format!("--local=context={root}")).arg(format!("--local=dockerfile={dockerfile}"));
         build.arg(format!("--opt=context:base=oci-layout://base@{digest}"));
         build.arg(format!("--oci-layout=base={}", base.display()));
         build.arg(format!("--output=type=oci,tar=false,dest={}", made.display()));
@@ -226,7 +232,7 @@ fn wait() -> bool {
 
 /// What is compared of an image.
 #[derive(Debug, PartialEq)]
-struct Image {
+pub(super) struct Image {
     /// Of each layer, every entry with all but its time.
     layers: Vec<BTreeSet<String>>,
     config: Value,
@@ -239,8 +245,37 @@ impl Image {
     fn lines(&self) -> Vec<String> {
         let layers = self.layers.iter().enumerate();
         let entries = layers.flat_map(|(at, layer)| layer.iter().map(move |entry| format!("layer {at} {entry}")));
-        let config = self.config.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"));
-        entries.chain(config).chain([format!("layers {}, empty {:?}", self.layers.len(), self.empty)]).collect()
+        let more = [format!("layers {}, empty {:?}", self.layers.len(), self.empty)];
+        entries.chain(self.config_lines()).chain(more).collect()
+    }
+
+    fn config_lines(&self) -> impl Iterator<Item = String> {
+        self.config.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"))
+    }
+
+    /// The file system that its layers make up, and its config.
+    pub(super) fn whole(&self) -> Vec<String> {
+        let mut files = BTreeMap::<String, String>::new();
+        for entry in self.layers.iter().flatten() {
+            let words: Vec<&str> = entry.split(' ').collect();
+            // Either what `tar` lists, or a path and a digest.
+            let path = if words[0].len() == 10 && words[1].contains('/') { words[3] } else { words[0] };
+            let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+            match name.strip_prefix(".wh.") {
+                Some(gone) => {
+                    let gone = format!("{dir}/{gone}");
+                    let gone = gone.trim_start_matches('/');
+                    files.retain(|path, _| {
+                        path.split(" ").next().is_some_and(|it| it.trim_end_matches("/") != gone)
+                            && !path.starts_with(&format!("{gone}/"))
+                    });
+                }
+                None => {
+                    drop(files.insert(format!("{path} {}", if path == words[0] { "is" } else { "" }), entry.clone()))
+                }
+            }
+        }
+        files.into_values().chain(self.config_lines()).collect()
     }
 
     fn read(layout: &Path, digest: &str) -> Image {
@@ -280,15 +315,18 @@ fn entries(layer: &Path) -> BTreeSet<String> {
     let list = output(Command::new("tar").args(["--list", "--verbose", "--numeric-owner", "--file"]).arg(layer));
     let without_time = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        format!("{} {}", words[..3].join(" "), words[5..].join(" "))
+        format!("{} {}", words[..3].join(" "), words[5..].join(" ").trim_start_matches("./"))
     };
     let hash = "echo \"$TAR_FILENAME $(sha256sum)\"";
     let contents = output(Command::new("tar").args(["--extract", "--to-command", hash, "--file"]).arg(layer));
-    list.lines().map(without_time).chain(contents.lines().map(str::to_owned)).collect()
+    list.lines()
+        .map(without_time)
+        .chain(contents.lines().map(|line| line.trim_start_matches("./").to_owned()))
+        .collect()
 }
 
 /// A base with a shell and coreutils of this machine, as Debian lays them; the digest of its manifest.
-fn base_image(rootfs: &Path, layout: &Path, says: &Value) -> Digest {
+pub(super) fn base_image(rootfs: &Path, layout: &Path, says: &Value) -> Digest {
     if !rootfs.exists() {
         fill(rootfs);
     }
@@ -299,7 +337,7 @@ fn base_image(rootfs: &Path, layout: &Path, says: &Value) -> Digest {
     layout_of(layout, &tar, says)
 }
 
-fn fill(rootfs: &Path) {
+pub(super) fn fill(rootfs: &Path) {
     for dir in [
         "dev",
         "etc/old",

@@ -107,7 +107,9 @@ impl<'a> Assembly<'a> {
             Change::User(user) => self.image.config.set_runtime("User", json!(user)),
             Change::Workdir(dir) => {
                 self.laying.workdir = self.laying.absolute(dir);
-                self.image.config.set_runtime("WorkingDir", json!(self.laying.workdir));
+                // One from the root on stays as it is written: so BuildKit has it.
+                let written = if dir.starts_with('/') { dir } else { &self.laying.workdir };
+                self.image.config.set_runtime("WorkingDir", json!(written));
                 return self.make_workdir();
             }
             Change::Expose(ports) => self.add_keys("ExposedPorts", ports),

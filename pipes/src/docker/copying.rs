@@ -8,7 +8,7 @@ use forge_plugin::sources::Except;
 use parse_dockerfile::{Flag, HereDoc, Source as Parsed, UnescapedString};
 
 use crate::docker::context::glob;
-use crate::docker::dockerfile::{ENGINES, Reader};
+use crate::docker::dockerfile::Reader;
 use crate::docker::downloads::{Download, is_git, is_url};
 use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
 use crate::docker::run::Mode;
@@ -131,8 +131,7 @@ fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, given: &mut Give
         },
         ("from", Word::Copy) => {}
         (name, _) => {
-            let message = format!("`{} --{name}` is not supported", word.text());
-            return reader.beyond_in_project(flag.span(), message);
+            return reader.beyond_in_project(flag.span(), format!("`{} --{name}` is not supported", word.text()));
         }
     }
     None
@@ -188,8 +187,7 @@ fn path_sources(
     }
     if is_git(&text) {
         let message = format!("`{}` of a git repository is not supported", word.text());
-        reader.beyond::<()>(path.span.clone(), message, ENGINES);
-        return Vec::new();
+        return reader.beyond_in_project(path.span.clone(), message).unwrap_or_default();
     }
     match (is_url(&text), word) {
         (true, Word::Add) => {
