@@ -84,8 +84,8 @@ pub struct Schedule<'plan> {
     states: Vec<State>,
     /// How many needs of a task are not done.
     open_needs: Vec<u32>,
-    /// The length of the longest path from a task to the end of the plan.
-    path: Vec<u64>,
+    /// The length of the longest path from a task to the end of the plan, once a task must run.
+    path: Option<Vec<u64>>,
     unchecked: Vec<TaskId>,
     due: BTreeMap<Lane, BinaryHeap<(u64, std::cmp::Reverse<TaskId>)>>,
     running: BTreeMap<Lane, usize>,
@@ -109,20 +109,15 @@ enum Lane {
 }
 
 impl<'plan> Schedule<'plan> {
-    /// All tasks of `plan`, none started. `weight` is how long a task may take, in any unit.
-    pub fn new(
-        plan: &'plan Plan,
-        limits: Limits,
-        after_failure: AfterFailure,
-        weight: impl Fn(&Task) -> u64,
-    ) -> Schedule<'plan> {
+    /// All tasks of `plan`, none started.
+    pub fn new(plan: &'plan Plan, limits: Limits, after_failure: AfterFailure) -> Schedule<'plan> {
         let mut schedule = Schedule {
             plan,
             limits,
             after_failure,
             states: vec![State::Waiting; plan.len()],
             open_needs: plan.ids().map(|id| plan.needs(id).count() as u32).collect(),
-            path: longest_paths(plan, weight),
+            path: None,
             unchecked: Vec::new(),
             due: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -149,14 +144,16 @@ impl<'plan> Schedule<'plan> {
         ids
     }
 
-    /// The task is not fresh: it must run. Answers why it will not, where another failed meanwhile.
-    pub fn due(&mut self, id: TaskId) -> Option<Because> {
+    /// The task is not fresh: it must run. Answers why it will not, where another failed meanwhile. `weight` is how long a
+    /// task may take, in any unit; all are weighed when the first is due.
+    pub fn due(&mut self, id: TaskId, weight: impl Fn(&Task) -> u64) -> Option<Because> {
         if let Some(because) = self.doomed.remove(&id) {
             self.end(id, State::Skipped);
             return Some(because);
         }
         self.states[id.index()] = State::Due;
-        let entry = (self.path[id.index()], std::cmp::Reverse(id));
+        let path = self.path.get_or_insert_with(|| longest_paths(self.plan, weight));
+        let entry = (path[id.index()], std::cmp::Reverse(id));
         self.due.entry(lane(self.plan.task(id))).or_default().push(entry);
         None
     }
@@ -400,7 +397,7 @@ effect = "publish"
         let names = |ids: Vec<TaskId>| ids.into_iter().map(name).collect::<Vec<_>>().join(" ");
         let find = |wanted: &str| plan.ids().find(|id| name(*id) == wanted).unwrap();
         let limits = Limits { cpu, memory: 1, network: 1 };
-        let mut schedule = Schedule::new(&plan, limits, after_failure, |_| 1);
+        let mut schedule = Schedule::new(&plan, limits, after_failure);
         let mut lines = String::new();
         for word in words {
             let told = match word.split_once(' ') {
@@ -408,7 +405,7 @@ effect = "publish"
                     schedule.done(find(id));
                     String::new()
                 }
-                Some(("due", id)) => schedule.due(find(id)).map_or_else(String::new, |it| it.in_words(&plan)),
+                Some(("due", id)) => schedule.due(find(id), |_| 1).map_or_else(String::new, |it| it.in_words(&plan)),
                 Some(("fail", id)) => {
                     let skipped = schedule.fail(find(id)).into_iter();
                     let words = skipped.map(|it| format!("\n  {}: {}", name(it.task), it.because.in_words(&plan)));
@@ -418,7 +415,7 @@ effect = "publish"
                 _ if *word == "look" => names(schedule.unchecked()),
                 _ => {
                     for id in schedule.unchecked() {
-                        schedule.due(id);
+                        schedule.due(id, |_| 1);
                     }
                     names(std::iter::from_fn(|| schedule.start()).collect())
                 }
@@ -669,11 +666,11 @@ effect = "publish"
         let (plan, diagnostics) = planned(&(0..count).map(table).collect::<String>(), &[]);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let limits = Limits { cpu: width, memory: 1, network: 1 };
-        let mut schedule = Schedule::new(&plan, limits, after_failure, |_| 1);
+        let mut schedule = Schedule::new(&plan, limits, after_failure);
         let mut ends = vec!['?'; count as usize];
         while !schedule.is_over() {
             for id in schedule.unchecked() {
-                schedule.due(id);
+                schedule.due(id, |_| 1);
             }
             let running: Vec<TaskId> = std::iter::from_fn(|| schedule.start()).collect();
             assert!(!running.is_empty() && running.len() <= width);

@@ -26,7 +26,9 @@ pub fn recall(root: &Path, name: &str, digest: Digest, wants: &Wants) -> Option<
 /// Keeps what those plugins have said that the project file names.
 pub fn remember(folder: &Folder, plugins: &[Plugin], wanted: &Wanted) -> Result<(), Failure> {
     for plugin in plugins {
-        let (Some(wants), Some(digest)) = (wanted.get(plugin.name()), plugin.digest()) else { continue };
+        // Only of these: to hash what comes with forge takes longer than all else that is looked at before a run.
+        let Some(wants) = wanted.get(plugin.name()) else { continue };
+        let Some(digest) = plugin.digest() else { continue };
         let path = file(&folder.file(""), plugin.name());
         let described = Described { key: key(digest, wants), info: plugin.info().clone() };
         let bytes = serde_json::to_vec(&described).map_err(|error| Failure::bug(error.to_string()))?;

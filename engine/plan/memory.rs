@@ -38,7 +38,7 @@ struct Written<'a> {
     facts: Facts,
     /// In bunches, each as bytes of its own: they are read side by side.
     #[serde(borrow)]
-    tasks: Vec<Cow<'a, [u8]>>,
+    tasks: Vec<&'a [u8]>,
     needs: Vec<(u32, u32, Need)>,
 }
 
@@ -50,14 +50,15 @@ impl Compiled {
     pub fn to_bytes(&self) -> Vec<u8> {
         let graph = &self.plan.graph;
         let tasks: Vec<&Arc<Task>> = graph.node_weights().collect();
-        let bunch = |bunch: &[&Arc<Task>]| Cow::from(postcard::to_stdvec(bunch).unwrap_or_default());
+        let bunch = |bunch: &[&Arc<Task>]| postcard::to_stdvec(bunch).unwrap_or_default();
+        let bunches: Vec<Vec<u8>> = tasks.chunks(BUNCH).map(bunch).collect();
         let written = Written {
             key: self.key,
             environment: self.environment.clone(),
             texts: self.texts.clone(),
             head: self.head.as_str().into(),
             facts: self.facts.clone(),
-            tasks: tasks.chunks(BUNCH).map(bunch).collect(),
+            tasks: bunches.iter().map(Vec::as_slice).collect(),
             needs: graph
                 .raw_edges()
                 .iter()
@@ -70,7 +71,7 @@ impl Compiled {
     /// From bytes; none when they are not what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Option<Compiled> {
         let written: Written<'_> = postcard::from_bytes(bytes).ok()?;
-        let bunch = |bytes: &Cow<'_, [u8]>| postcard::from_bytes::<Vec<Arc<Task>>>(bytes).ok();
+        let bunch = |bytes: &&[u8]| postcard::from_bytes::<Vec<Arc<Task>>>(bytes).ok();
         let bunches: Vec<Vec<Arc<Task>>> = written.tasks.par_iter().map(bunch).collect::<Option<_>>()?;
         let mut graph = DiGraph::with_capacity(BUNCH * bunches.len(), written.needs.len());
         for task in bunches.into_iter().flatten() {

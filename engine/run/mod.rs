@@ -53,7 +53,7 @@ use self::secrets::Secrets;
 use self::shared::Shared;
 use self::worker::Ended;
 use crate::pipes::Pipes;
-use crate::plan::{Plan, TaskId};
+use crate::plan::{Plan, Task, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
 use crate::store::{Dist, Folder, Hashes, PartsLog, Record};
@@ -129,6 +129,8 @@ pub enum Message {
 
 /// How many messages may wait for a slow terminal.
 const ROOM: usize = 1 << 16;
+/// How long a task may take that has never run, in milliseconds.
+const UNKNOWN: u64 = 1000;
 /// How long tasks may take to end after the second signal.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -143,8 +145,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     let effects = world.intentions.clone().map(|it| Effects::open(&world.folder, it, tell)).transpose()?;
     let Opened { record, hashes, blobs, dist, kinds } = Opened::of(plan, world)?;
     let shared = Shared { effects, ..Shared::open(world, runtime.handle(), stopped, blobs, kinds) };
-    let weights = |id: &str| record.took(id).unwrap_or(1000);
-    let schedule = Schedule::new(plan, world.limits, world.after_failure, |task| weights(&task.id));
+    let schedule = Schedule::new(plan, world.limits, world.after_failure);
     let mut started = Run {
         plan,
         world,
@@ -368,7 +369,8 @@ impl<'a> Run<'a> {
 
     // It must run, unless another has failed meanwhile that keeps it from running.
     fn is_due(&mut self, id: TaskId) {
-        if let Some(because) = self.schedule.due(id) {
+        let took = |task: &Task| self.record.took(&task.id).unwrap_or(UNKNOWN);
+        if let Some(because) = self.schedule.due(id, took) {
             self.due.remove(&id);
             self.skipped(id, because);
         }

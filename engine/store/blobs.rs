@@ -2,14 +2,14 @@
 //! Does not know what the content means, but for the `mediaType` of what refers to further content.
 
 use std::collections::HashMap;
-use std::fs::{DirEntry, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
+use rustix::fs::DirEntry;
 use serde_json::{Value, json};
 
 use super::atomic::{set_mode, sync_directory, write_beside};
@@ -47,15 +47,13 @@ impl Blobs {
         if dist.device().is_none_or(|it| self.folder.device() != Some(it)) {
             return self;
         }
-        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten();
-        let named = |entry: DirEntry| Some((Digest::from_hex(entry.file_name().to_str()?)?, entry.ino()));
-        let mut entries = entries.flatten();
+        let named = |entry: DirEntry| Some((Digest::from_hex(entry.file_name().to_str().ok()?)?, entry.ino()));
+        let mut entries = self.folder.entries().filter_map(named);
         let mut names = HashMap::with_capacity(wanted);
-        names.extend(entries.by_ref().take(wanted.saturating_mul(MUCH_MORE)).filter_map(named));
-        match entries.next() {
-            None => Blobs { names, ..self },
-            Some(_) => self,
-        }
+        names.extend(entries.by_ref().take(wanted.saturating_mul(MUCH_MORE)));
+        let is_all = entries.next().is_none();
+        drop(entries);
+        if is_all { Blobs { names, ..self } } else { self }
     }
 
     /// Where content of this digest lies, or would lie.

@@ -24,14 +24,22 @@ pub struct Hashes {
     opened: Duration,
     /// By what names the task.
     tasks: HashMap<Digest, Seen>,
-    /// Where in `bytes` the files stand. They are read when one is asked for: where nothing has changed, none is.
-    files: Range<usize>,
-    known: OnceLock<Files>,
+    /// The files, each in the bunch of its path: where nothing has changed, hardly any is asked for.
+    bunches: Vec<Bunch>,
     learned: Mutex<Learned>,
 }
 
 /// By path. One that is no UTF-8 is read every time.
 type Files = HashMap<String, Known>;
+
+/// Some of the files: where in the bytes they stand, and what they say there when somebody has asked for one of them.
+struct Bunch {
+    place: Range<usize>,
+    files: OnceLock<Files>,
+}
+
+/// How many bunches there are.
+const BUNCHES: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Known {
@@ -52,11 +60,11 @@ struct Learned {
     files: Files,
 }
 
-/// The form of the file. The files stand in it as bytes.
+/// The form of the file. The bunches stand behind it, each as long as it says.
 #[derive(Serialize, Deserialize, Default)]
-struct Written<'a> {
+struct Written {
     tasks: HashMap<Digest, Seen>,
-    files: &'a [u8],
+    lengths: Vec<usize>,
 }
 
 /// A file's content and whether it may be executed: what a task sees of it.
@@ -72,11 +80,10 @@ impl Hashes {
     /// What is remembered in this file; nothing where it is missing or unreadable.
     pub fn open(path: PathBuf) -> Hashes {
         let bytes = read_sealed(&path).unwrap_or_default();
-        let Written { tasks, files } = postcard::from_bytes(&bytes).unwrap_or_default();
-        let files = bytes.len() - files.len()..bytes.len();
+        let (Written { tasks, lengths }, rest) = postcard::take_from_bytes(&bytes).unwrap_or_default();
+        let bunches = bunches(bytes.len() - rest.len(), &lengths);
         let written = std::fs::metadata(&path).map_or(0, |it| Stat::of(&it).modified());
-        let (known, learned) = (OnceLock::new(), Mutex::default());
-        Hashes { path, bytes, written, opened: now(), tasks, files, known, learned }
+        Hashes { path, bytes, written, opened: now(), tasks, bunches, learned: Mutex::default() }
     }
 
     /// What a file hashes to. Any number of threads may ask.
@@ -87,7 +94,7 @@ impl Hashes {
     /// The same, where it is known what the file system says of the file.
     pub fn of_file(&self, path: &Path, stat: Stat) -> io::Result<FileHash> {
         let name = path.to_str();
-        let known = name.and_then(|it| self.known().get(it)).filter(|it| it.stat == stat && self.is_settled(&stat));
+        let known = name.and_then(|it| self.known(it)).filter(|it| it.stat == stat && self.is_settled(&stat));
         if let Some(known) = known {
             return Ok(FileHash { digest: known.digest, stat });
         }
@@ -127,16 +134,24 @@ impl Hashes {
             return Ok(());
         }
         self.tasks.extend(learned.tasks);
-        let mut files = self.known().clone();
-        files.extend(learned.files);
-        let bytes = postcard::to_stdvec(&files)
-            .and_then(|files| postcard::to_stdvec(&Written { tasks: self.tasks, files: &files }))
-            .map_err(|error| Failure::bug(error.to_string()))?;
+        let mut bunches = vec![Files::new(); BUNCHES];
+        let known = self.bunches.iter().flat_map(|bunch| self.files(bunch));
+        for (name, known) in known.map(|(name, known)| (name.clone(), *known)).chain(learned.files) {
+            bunches[bunch_of(&name)].insert(name, known);
+        }
+        let bytes = written(self.tasks, &bunches).map_err(|error| Failure::bug(error.to_string()))?;
         write_sealed(&self.path, bytes).map_err(|error| Failure::file("write", &self.path, &error))
     }
 
-    fn known(&self) -> &Files {
-        self.known.get_or_init(|| postcard::from_bytes(&self.bytes[self.files.clone()]).unwrap_or_default())
+    fn known(&self, name: &str) -> Option<&Known> {
+        self.bunches.get(bunch_of(name)).and_then(|bunch| self.files(bunch).get(name))
+    }
+
+    fn files<'a>(&self, bunch: &'a Bunch) -> &'a Files {
+        bunch.files.get_or_init(|| {
+            let bytes = self.bytes.get(bunch.place.clone()).unwrap_or_default();
+            postcard::from_bytes(bytes).unwrap_or_default()
+        })
     }
 
     // Whether whoever has written to the file since the memory was written has marked it by another time.
@@ -147,6 +162,28 @@ impl Hashes {
     fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn written(tasks: HashMap<Digest, Seen>, bunches: &[Files]) -> postcard::Result<Vec<u8>> {
+    let bunches = bunches.iter().map(postcard::to_stdvec).collect::<postcard::Result<Vec<_>>>()?;
+    let lengths = bunches.iter().map(Vec::len).collect();
+    let mut bytes = postcard::to_stdvec(&Written { tasks, lengths })?;
+    bytes.extend(bunches.concat());
+    Ok(bytes)
+}
+
+/// The bunches of these lengths, one behind the other.
+fn bunches(mut start: usize, lengths: &[usize]) -> Vec<Bunch> {
+    let place = |length: &usize| {
+        let begin = start;
+        start = start.saturating_add(*length);
+        Bunch { place: begin..start, files: OnceLock::new() }
+    };
+    lengths.iter().map(place).collect()
+}
+
+fn bunch_of(name: &str) -> usize {
+    usize::from(Digest::of(name.as_bytes()).bytes()[0]) % BUNCHES
 }
 
 fn now() -> Duration {
@@ -223,9 +260,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let memory = directory.path().join("memory");
         let digest = Digest::of(b"digest");
+        let known = |hashes: &Hashes| ["one", "two", "three", "four"].iter().filter_map(|it| hashes.known(it)).count();
         for (number, names) in [["one", "two"], ["three", "four"]].iter().enumerate() {
             let hashes = Hashes::open(memory.clone());
-            assert_eq!((hashes.tasks.len(), hashes.known().len()), (2 * number, 2 * number));
+            assert_eq!((hashes.tasks.len(), known(&hashes)), (2 * number, 2 * number));
             for name in names {
                 hashes.learn(&Digest::of(name.as_bytes()), digest, [].into_iter(), digest);
                 hashes.learned().files.insert((*name).to_owned(), Known { stat: Stat::at(0), digest });
@@ -233,7 +271,7 @@ mod tests {
             hashes.save().unwrap();
         }
         let hashes = Hashes::open(memory);
-        assert_eq!((hashes.tasks.len(), hashes.known().len()), (4, 4));
+        assert_eq!((hashes.tasks.len(), known(&hashes)), (4, 4));
     }
 
     #[test]

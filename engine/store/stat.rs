@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, open, statat};
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, open, statat};
 use serde::{Deserialize, Serialize};
 
 /// What the file system says of a file. One that was written to says something else, but for one that was written twice
@@ -60,6 +60,11 @@ impl Directory {
     /// The same, but of a link what it says of the link.
     pub fn stat_link(&self, name: &str) -> io::Result<Stat> {
         self.ask(name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// What lies in it, with itself and the one around it, as far as that can be read.
+    pub fn entries(&self) -> impl Iterator<Item = DirEntry> {
+        self.opened.iter().filter_map(|it| Dir::read_from(it).ok()).flatten().flatten()
     }
 
     fn ask(&self, name: &str, flags: AtFlags) -> io::Result<Stat> {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::str::FromStr;
 
@@ -12,8 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 /// The sha256 of some content.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
+
+/// For a table, any part of a sha256 is as good as all of it.
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0[..8]);
+    }
+}
 
 /// A text that is not `sha256:` and 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +148,7 @@ impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
             true => serializer.collect_str(self),
-            false => self.0.serialize(serializer),
+            false => serializer.serialize_bytes(&self.0),
         }
     }
 }
@@ -149,7 +157,7 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
         match deserializer.is_human_readable() {
             true => Cow::<'_, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom),
-            false => Ok(Digest(<[u8; 32]>::deserialize(deserializer)?)),
+            false => <&[u8]>::deserialize(deserializer)?.try_into().map(Digest).map_err(D::Error::custom),
         }
     }
 }

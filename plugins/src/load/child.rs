@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use forge_schemas::{Failure, FailureClass, PluginInfo};
 
+use super::copy::Copy;
 use super::error::LoadError;
 use super::services::Services;
 use super::{Home, Peer};
@@ -45,7 +46,7 @@ pub struct Nursery {
 /// A plugin that lives in a child. The child is started when it is first needed.
 pub(super) struct Child {
     title: String,
-    library: Vec<u8>,
+    library: Arc<Copy>,
     nursery: Nursery,
     life: Mutex<Life>,
     /// Held for writing by a call that must be alone in the process, and for reading by all others.
@@ -60,7 +61,7 @@ struct Life {
 
 impl Child {
     /// Of the bytes of a library that was judged. The title is for people.
-    pub(super) fn of(title: String, library: Vec<u8>, nursery: Nursery) -> Child {
+    pub(super) fn of(title: String, library: Arc<Copy>, nursery: Nursery) -> Child {
         Child { title, library, nursery, life: Mutex::default(), company: RwLock::default() }
     }
 
@@ -80,7 +81,7 @@ impl Child {
             return Err(LoadError::new(message).help("the tasks before this one say how it ended"));
         }
         life.starts += 1;
-        let process = Process::start(&self.title, &self.library, &self.nursery, PURE)?;
+        let process = Process::start(&self.title, self.library.bytes(), &self.nursery, PURE)?;
         life.running = Some(process.clone());
         Ok(process)
     }

@@ -28,26 +28,27 @@ const RTLD_NODELETE: c_int = 0x80;
 #[cfg(not(target_os = "macos"))]
 const RTLD_NODELETE: c_int = 0x1000;
 
-/// Maps a library that was judged, and starts it.
-pub(super) fn load(bytes: &[u8]) -> Result<Plugin, LoadError> {
-    load_for(bytes, &calls::HOST)
+/// Maps a library that was judged by this manifest, which stands in it like this, and starts it.
+pub(super) fn load(copy: &Copy, manifest: &Manifest, marked: &[u8]) -> Result<Plugin, LoadError> {
+    load_for(copy, manifest, marked, &calls::HOST)
 }
 
-/// The same in a process that has nothing else in it.
+/// The same for bytes that come from elsewhere, in a process that has nothing else in it.
 pub(super) fn load_alone(bytes: &[u8]) -> Result<Plugin, LoadError> {
-    load_for(bytes, &calls::HOST_OF_ONE)
-}
-
-fn load_for(bytes: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
     maps::check()?;
     let (manifest, marked) = manifest::find(bytes)?;
     manifest.judge(&abi::platform())?;
-    check_runtime(&manifest, bytes)?;
-    let table = check_table(map(bytes)?())?;
+    load_for(&Copy::of(bytes), &manifest, marked, &calls::HOST_OF_ONE)
+}
+
+fn load_for(copy: &Copy, manifest: &Manifest, marked: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
+    maps::check()?;
+    check_runtime(manifest, copy.bytes())?;
+    let table = check_table(map(copy)?())?;
     if manifest_of(table)? != marked {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
     }
-    start(table, &manifest, host)
+    start(table, manifest, host)
 }
 
 /// A process has one runtime of Go: a second one, which another library would bring, is not supported by Go.
@@ -72,13 +73,13 @@ pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
     start(table, &manifest, &calls::HOST)
 }
 
-/// Maps a copy of the bytes for ever, and finds the entry.
-fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
-    let copy = Copy::of(bytes).map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
+/// Maps the copy for ever, and finds the entry.
+fn map(copy: &Copy) -> Result<Entry, LoadError> {
+    let named = copy.named().map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
     // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
     // is to be trusted; more cannot be known.
-    let library = unsafe { unix::Library::open(Some(copy.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, copy.path()))))?;
+    let library = unsafe { unix::Library::open(Some(named.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, named.path()))))?;
     let entry = symbol(&library, MAJOR).map(|symbol| {
         // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
         unsafe { std::mem::transmute::<*mut c_void, Entry>(symbol) }
@@ -86,7 +87,7 @@ fn map(bytes: &[u8]) -> Result<Entry, LoadError> {
     let newer = || (MAJOR + 1..10).find(|major| symbol(&library, *major).is_some());
     let result = entry.ok_or_else(|| no_entry(newer()));
     std::mem::forget(library);
-    copy.keep();
+    named.keep();
     result
 }
 

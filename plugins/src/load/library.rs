@@ -2,13 +2,14 @@
 //! Does not know where it will be loaded.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use forge_schemas::{Digest, PluginInfo};
 
 use super::child::{Child, Nursery};
+use super::copy::Copy;
 use super::error::LoadError;
 use super::manifest::{self, Manifest};
 use super::owners::{Owners, Standing};
@@ -20,28 +21,28 @@ pub struct Library {
     file: Hashed,
     standing: Standing,
     manifest: Manifest,
+    /// The manifest as it stands in the file.
+    marked: Vec<u8>,
 }
 
-/// Some bytes, hashed when somebody asks: a run that uses what comes with forge never does.
+/// A copy, hashed when somebody asks: a run that uses what comes with forge never does.
 pub(super) struct Hashed {
-    bytes: Vec<u8>,
+    copy: Arc<Copy>,
     digest: OnceLock<Digest>,
 }
 
 impl Hashed {
-    fn of(bytes: Vec<u8>) -> Hashed {
-        Hashed { bytes, digest: OnceLock::new() }
+    fn of(copy: Copy) -> Hashed {
+        Hashed { copy: Arc::new(copy), digest: OnceLock::new() }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.copy.bytes()
     }
 
     /// The sha256 of the bytes.
     pub(super) fn digest(&self) -> Digest {
-        *self.digest.get_or_init(|| Digest::of(&self.bytes))
-    }
-
-    /// The bytes, which somebody else has from now on. What they hash to stays.
-    fn take(&mut self) -> Vec<u8> {
-        self.digest();
-        std::mem::take(&mut self.bytes)
+        *self.digest.get_or_init(|| Digest::of(self.bytes()))
     }
 }
 
@@ -63,7 +64,7 @@ impl Library {
 
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
-        self.file.bytes.len() as u64
+        self.file.bytes().len() as u64
     }
 
     /// The plugin's name.
@@ -128,12 +129,13 @@ impl Library {
     /// Loads it into this process, for as long as that lives. Its constructors run now.
     pub fn load(self) -> Result<Plugin, LoadError> {
         self.judge()?;
-        let plugin = handshake::load(&self.file.bytes).map_err(|error| error.of(&self.path))?;
+        let plugin = handshake::load(&self.file.copy, &self.manifest, &self.marked);
+        let plugin = plugin.map_err(|error| error.of(&self.path))?;
         Ok(self.own(plugin))
     }
 
     /// Keeps it in a child process, which is started now: nothing of it runs in this process.
-    pub fn load_in_child(mut self, nursery: Nursery) -> Result<Plugin, LoadError> {
+    pub fn load_in_child(self, nursery: Nursery) -> Result<Plugin, LoadError> {
         self.judge()?;
         let child = self.child(nursery);
         let info = child.describe().and_then(|info| handshake::check_info(&self.manifest, &info).map(|()| info));
@@ -142,15 +144,14 @@ impl Library {
     }
 
     /// The same for a library that was judged, and has said this of itself before. Its child is started when it is needed.
-    pub fn keep(mut self, nursery: Nursery, info: PluginInfo) -> Plugin {
+    pub fn keep(self, nursery: Nursery, info: PluginInfo) -> Plugin {
         let child = self.child(nursery);
         self.plugin(info, child)
     }
 
-    /// The child that has its bytes from now on.
-    fn child(&mut self, nursery: Nursery) -> Child {
+    fn child(&self, nursery: Nursery) -> Child {
         let title = format!("{} {}", self.manifest.name, self.manifest.version);
-        Child::of(title, self.file.take(), nursery)
+        Child::of(title, self.file.copy.clone(), nursery)
     }
 
     fn plugin(self, info: PluginInfo, child: Child) -> Plugin {
@@ -165,7 +166,7 @@ impl Library {
     }
 
     fn check_whole(&self) -> Result<(), LoadError> {
-        match elf::cut_short(&self.file.bytes) {
+        match elf::cut_short(self.file.bytes()) {
             Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
             None => Ok(()),
         }
@@ -179,13 +180,13 @@ fn read(path: &Path) -> Result<Library, LoadError> {
     let mut file = File::open(path).map_err(unreadable)?;
     check_kind(&file.metadata().map_err(unreadable)?)?;
     let standing = Standing::of(&file, path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.is_empty() {
+    let copy = Copy::of_file(&mut file).map_err(unreadable)?;
+    if copy.bytes().is_empty() {
         return Err(LoadError::new("the file is empty").help("install the plugin again"));
     }
-    let (manifest, _) = manifest::find(&bytes)?;
-    Ok(Library { path: path.to_owned(), file: Hashed::of(bytes), standing, manifest })
+    let (manifest, marked) = manifest::find(copy.bytes())?;
+    let marked = marked.to_vec();
+    Ok(Library { path: path.to_owned(), file: Hashed::of(copy), standing, manifest, marked })
 }
 
 fn check_kind(metadata: &Metadata) -> Result<(), LoadError> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use super::error::LoadError;
@@ -54,10 +55,8 @@ impl Manifest {
 pub(super) fn find(bytes: &[u8]) -> Result<(Manifest, &[u8]), LoadError> {
     let mut found = BTreeMap::new();
     let mut broken = None;
-    let mut from = 0;
-    while let Some(at) = search(&bytes[from..], MARKER.as_bytes()) {
-        let start = from + at;
-        from = start + MARKER.len();
+    for start in memmem::find_iter(bytes, MARKER) {
+        let from = start + MARKER.len();
         match parse(&bytes[from..]) {
             Some(Ok((manifest, size))) => drop(found.insert(&bytes[start..from + size], manifest)),
             Some(Err(error)) => broken = Some(error),
@@ -84,23 +83,6 @@ fn parse(bytes: &[u8]) -> Option<Result<(Manifest, usize), serde_json::Error>> {
     let mut stream = serde_json::Deserializer::from_slice(json).into_iter();
     let manifest = stream.next()?;
     Some(manifest.map(|manifest| (manifest, 1 + stream.byte_offset())))
-}
-
-/// Where `needle` first stands in `bytes` (Horspool: most steps skip its whole length).
-fn search(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let last = needle.len() - 1;
-    let mut skips = [needle.len(); 256];
-    for (at, byte) in needle[..last].iter().enumerate() {
-        skips[usize::from(*byte)] = last - at;
-    }
-    let mut at = 0;
-    while let Some(window) = bytes.get(at..at + needle.len()) {
-        if window == needle {
-            return Some(at);
-        }
-        at += skips[usize::from(window[last])];
-    }
-    None
 }
 
 #[cfg(test)]
@@ -133,13 +115,5 @@ mod tests {
             &format!("{MARKER}\n{}", &HELLO[..30]),
             Err("its manifest can't be read: EOF while parsing a string at line 1 column 30"),
         );
-    }
-
-    #[test]
-    fn search_finds_what_is_there() {
-        for (bytes, expect) in [("abcabd", Some(3)), ("abd", Some(0)), ("ab", None), ("", None), ("aabab abd", Some(6))]
-        {
-            assert_eq!(search(bytes.as_bytes(), b"abd"), expect, "{bytes}");
-        }
     }
 }
