@@ -256,7 +256,9 @@ fn plan_image(
     let labels = or_problems(render_map("labels", &settings.labels, given, &names), &mut problems);
     match (how, references, annotations, labels) {
         (Some(how), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {
-            let planned = |making| Planned { given, platform, key, making, references, annotations, labels };
+            let compression = settings.compression;
+            let planned =
+                |making| Planned { given, platform, key, making, references, annotations, compression, labels };
             match how {
                 How::Native(making) => Ok(planned(making).steps()),
                 How::Engine(making, asked) => planned(making).built(&asked),

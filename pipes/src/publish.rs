@@ -178,7 +178,7 @@ mod tests {
     /// An image of a config and a layer: its manifest, and these.
     fn image(arch: &str) -> (Manifest, [Vec<u8>; 2]) {
         let (config, layer) = (format!("config of {arch}").into_bytes(), format!("layer of {arch}").into_bytes());
-        let layers = vec![Descriptor::of(Family::Oci.layer(), &layer)];
+        let layers = vec![Descriptor::of("application/vnd.oci.image.layer.v1.tar+gzip", &layer)];
         (Manifest::new(Family::Oci, Descriptor::of(Family::Oci.config(), &config), layers), [config, layer])
     }
 

@@ -2,6 +2,7 @@
 //! Does not know the pipes: it reads the registry.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -89,4 +90,28 @@ fn annotations_have_their_places() {
     // The config is each image's own, and the layer is the same in both.
     assert_eq!(tree.matches("in 2 of them").count(), 2, "{tree}");
     assert!(tree.contains("if nothing were shared"), "{tree}");
+}
+
+#[test]
+fn layers_in_zstd() {
+    let registry = Registry::start();
+    let project = project(&registry, "small", &["linux/amd64"], "compression = 'zstd'", "");
+    project.forge(&["run", "release"]).expect(0);
+    let list = registry.manifest("small:1");
+    let image = format!("small@{}", list["manifests"][0]["digest"].as_str().expect("a digest"));
+    let layer = registry.manifest(&image)["layers"][0]["mediaType"].clone();
+    assert_eq!(layer, "application/vnd.oci.image.layer.v1.tar+zstd");
+    let plain = project.place().join("plain");
+    let place = format!("docker://{}/{image}", registry.address());
+    let to = format!("dir:{}", plain.display());
+    output(Command::new("skopeo").args(["copy", "--src-tls-verify=false", "--dest-decompress", &place, &to]));
+    let files = fs::read_dir(&plain).expect("a directory").map(|it| it.expect("an entry").path());
+    let lists: Vec<String> = files.map(|it| listed(&it)).collect();
+    assert!(lists.iter().any(|it| it == "forge.toml"), "{lists:?}");
+}
+
+/// The names in a tar; nothing where a file is none.
+fn listed(file: &Path) -> String {
+    let listed = Command::new("tar").arg("-tf").arg(file).output().expect("`tar` starts");
+    String::from_utf8_lossy(&listed.stdout).trim().to_owned()
 }

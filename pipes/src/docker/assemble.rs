@@ -4,7 +4,7 @@
 use std::io;
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Digest, EmitBlob, Failure, Output};
+use forge_plugin::schemas::{Digest, Failure, Output};
 use forge_plugin::sources::Except;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use crate::docker::triggers;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
 use crate::oci::layer::{self, Entry};
-use crate::oci::manifest::{Descriptor, Family};
+use crate::oci::manifest::Family;
 
 /// Makes the image that `output` declares, and emits it.
 pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
@@ -168,13 +168,12 @@ impl<'a> Assembly<'a> {
 
     fn add_layer(&mut self, entries: Vec<Entry>) -> Result<Digest, Failure> {
         let path = self.host.dir().join(format!("layer-{}", self.image.layer_count()));
-        let layer = layer::write(entries, self.recipe.timestamp, &path, &|| self.host.cancelled());
+        let layer = layer::write(entries, self.recipe.style(), &path, &|| self.host.cancelled());
         let layer = layer.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionAborted => interrupted(),
             _ => Failure::file("write", &path, &error),
         })?;
-        let descriptor = Descriptor::new(self.image.family.layer(), layer.digest, layer.size);
-        self.image.add(descriptor, EmitBlob::File(path));
+        self.image.add_written(&layer, self.recipe.compression, path)?;
         Ok(layer.diff_id)
     }
 

@@ -14,6 +14,7 @@ use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
 use crate::docker::making::{Named, Planned, default_labels, json, number};
 use crate::docker::recipe::{Change, Made, Source};
+use crate::oci::compression::Compression;
 
 /// All that decides what an engine builds, but for the content of what the step takes and reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Building {
     pub created: String,
     /// The same, in seconds since 1970.
     pub timestamp: i64,
+    /// How its layers are compressed.
+    #[serde(default, skip_serializing_if = "Compression::is_default")]
+    pub compression: Compression,
     /// The Dockerfile.
     pub text: String,
     /// What is written there of images in registries, and what it means now.
@@ -197,6 +201,7 @@ impl Planned<'_> {
             platform: self.platform.clone(),
             created: facts.commit_time.clone(),
             timestamp: facts.commit_timestamp,
+            compression: self.compression,
             text: asked.text.to_owned(),
             pins: self.pins(asked),
             base: root.map(|at| self.names().base(at)),

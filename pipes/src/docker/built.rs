@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Artifact, Command, Emit, EmitBlob, Exit, Failure, Level};
+use forge_plugin::schemas::{Artifact, Command, Emit, Exit, Failure, Level};
 use forge_plugin::sources::{self, Except};
 
 use crate::docker::building::{Building, EngineOf, ImageEngine, Pin};
@@ -17,8 +17,8 @@ use crate::docker::laying::interrupted;
 use crate::oci::archive::Archive;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
-use crate::oci::layer::Layer;
-use crate::oci::manifest::{Descriptor, Family};
+use crate::oci::layer::{Layer, Style};
+use crate::oci::manifest::Family;
 use crate::oci::retimed;
 
 /// Finds the first engine that can be used, and emits it under `name`. `why` forge does not do it itself is told.
@@ -191,9 +191,10 @@ fn taken(building: &Building, archive: &Path, host: &dyn Host) -> Result<Image, 
     };
     for name in &found.layers[diff_ids.len()..] {
         let path = host.dir().join(format!("layer-{}", diff_ids.len()));
-        let layer = retimed(opened.layer(name).map_err(unreadable)?, building.timestamp, &path, host)?;
+        let style = Style { timestamp: building.timestamp, compression: building.compression };
+        let layer = retimed(opened.layer(name).map_err(unreadable)?, style, &path, host)?;
         diff_ids.push(layer.diff_id);
-        image.add(Descriptor::new(image.family.layer(), layer.digest, layer.size), EmitBlob::File(path));
+        image.add_written(&layer, building.compression, path)?;
     }
     image.config.keep_what_is_told(&building.created, &diff_ids, told);
     label(building, &mut image.config);
@@ -201,8 +202,8 @@ fn taken(building: &Building, archive: &Path, host: &dyn Host) -> Result<Image, 
     Ok(image)
 }
 
-fn retimed(plain: impl io::Read, timestamp: i64, path: &Path, host: &dyn Host) -> Result<Layer, Failure> {
-    retimed::write(plain, timestamp, path, &|| host.cancelled()).map_err(|error| match error.kind() {
+fn retimed(plain: impl io::Read, style: Style, path: &Path, host: &dyn Host) -> Result<Layer, Failure> {
+    retimed::write(plain, style, path, &|| host.cancelled()).map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionAborted => interrupted(),
         _ => Failure::file("write", path, &error),
     })

@@ -139,7 +139,7 @@ fn base_image(family: Family) -> (Vec<u8>, BTreeMap<Digest, Vec<u8>>) {
         entry("bin", 0o777, Content::Link("usr/bin".to_owned())),
         entry("tmp", 0o1777, Content::Directory),
     ];
-    layer::write(entries, 0, &path, &|| false).unwrap();
+    layer::write(entries, layer::Style::default(), &path, &|| false).unwrap();
     let mut tar = Vec::new();
     flate2::read::MultiGzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_end(&mut tar).unwrap();
     // Not compressed it is text, as the fake registry's answers are.

@@ -10,8 +10,10 @@ use forge_plugin::schemas::{Emit, EmitBlob, Failure};
 
 use crate::docker::base::BaseImage;
 use crate::docker::recipe::Made;
+use crate::oci::compression::Compression;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
+use crate::oci::layer::Layer;
 use crate::oci::manifest::{Descriptor, Family, Manifest};
 
 /// An image that is being made.
@@ -45,8 +47,18 @@ impl Image {
         self.layers.len()
     }
 
+    /// Adds a layer that was written, compressed so. Its config is not told.
+    pub fn add_written(&mut self, layer: &Layer, compression: Compression, path: PathBuf) -> Result<(), Failure> {
+        let media_type = self.family.layer(compression).ok_or_else(|| {
+            Failure::input("the base has a manifest of Docker's form, which has no layers in zstd")
+                .help("leave out `compression`, or take a base with an OCI manifest")
+        })?;
+        self.add(Descriptor::new(media_type, layer.digest, layer.size), EmitBlob::File(path));
+        Ok(())
+    }
+
     /// Adds a layer on top. Its config is not told.
-    pub fn add(&mut self, layer: Descriptor, blob: EmitBlob) {
+    fn add(&mut self, layer: Descriptor, blob: EmitBlob) {
         self.layers.push(layer);
         if !self.blobs.contains(&blob) {
             self.blobs.push(blob);

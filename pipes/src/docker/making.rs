@@ -13,6 +13,7 @@ use crate::docker::annotations::Annotations;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
+use crate::oci::compression::Compression;
 use crate::oci::reference::Reference;
 
 /// How an image is made.
@@ -150,6 +151,8 @@ pub struct Planned<'a> {
     pub references: Vec<Reference>,
     /// Its annotations.
     pub annotations: Annotations,
+    /// How its layers are compressed.
+    pub compression: Compression,
     /// Labels that the Dockerfile is not asked about.
     pub labels: BTreeMap<String, String>,
 }
@@ -225,6 +228,7 @@ impl Planned<'_> {
             },
             created: self.given.facts.commit_time.clone(),
             timestamp: self.given.facts.commit_timestamp,
+            compression: self.compression,
             instructions,
             except: self.making.except.clone(),
             made,

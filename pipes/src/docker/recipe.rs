@@ -11,6 +11,8 @@ use serde_json::Value;
 use crate::docker::base::BaseImage;
 use crate::docker::run::{Mode, Run};
 use crate::docker::words::Text;
+use crate::oci::compression::Compression;
+use crate::oci::layer::Style;
 
 /// One image: all that decides its bytes, but for the content of what it takes and reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,12 +25,22 @@ pub struct Recipe {
     pub created: String,
     /// The same, in seconds since 1970.
     pub timestamp: i64,
+    /// How its layers are compressed.
+    #[serde(default, skip_serializing_if = "Compression::is_default")]
+    pub compression: Compression,
     /// What is done, in order.
     pub instructions: Vec<Instruction>,
     /// What of the project is not there: patterns as those of a `.dockerignore`.
     pub except: Vec<String>,
     /// What becomes of it.
     pub made: Made,
+}
+
+impl Recipe {
+    /// What its layers have in common.
+    pub fn style(&self) -> Style {
+        Style { timestamp: self.timestamp, compression: self.compression }
+    }
 }
 
 /// What becomes of what is made.

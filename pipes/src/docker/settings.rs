@@ -8,6 +8,8 @@ use forge_plugin::schemas::Platform;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::oci::compression::Compression;
+
 /// Makes a container image for each platform. forge needs no daemon for that, and runs no program: programs and files go into layers,
 /// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile. For one that runs
 /// programs, `engine` names who builds it.
@@ -55,6 +57,9 @@ pub struct Settings {
     /// The stage of the Dockerfile that is the image, by its name or its number. Default: the last.
     pub target: Option<String>,
 
+    /// How layers are compressed. Those of the base stay as they are.
+    #[serde(default)]
+    pub compression: Compression,
     /// Labels of the image's config. `org.opencontainers.image.title`, `version`, `revision` and `created` are there
     /// without. Those given here replace those of the Dockerfile.
     #[serde(default)]

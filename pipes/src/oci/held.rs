@@ -53,9 +53,13 @@ impl<'a> Held<'a> {
         let file = io::BufReader::with_capacity(1 << 16, file);
         match layer.media_type.as_str() {
             it if it.ends_with("gzip") => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file))),
+            it if it.ends_with("zstd") => match zstd::Decoder::with_buffer(file) {
+                Ok(plain) => Ok(Box::new(plain)),
+                Err(error) => Err(damaged(layer, &error)),
+            },
             it if it.ends_with("tar") => Ok(Box::new(file)),
             it => Err(Failure::input(format!("the base has a layer of type `{it}`, which can't be read"))
-                .help("take a base whose layers are tars, gzipped or not")),
+                .help("take a base whose layers are tars, compressed by gzip or zstd or not at all")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Layers: entries into a gzipped tar whose bytes depend on nothing but them (image-spec, "Image Layer Filesystem Changeset").
+//! Layers: entries into a compressed tar whose bytes depend on nothing but them (image-spec, "Image Layer Filesystem Changeset").
 //! Does not know where an entry should lie in an image: paths come resolved.
 
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use forge_plugin::schemas::{Digest, Digester};
 use tar::{Builder, EntryType, Header};
 
-use crate::oci::gzip::GzipWriter;
+use crate::oci::compression::{BlockWriter, Compression};
 
 const CHANGED: &str = "it changed while it was read";
 
@@ -54,18 +54,33 @@ pub enum Content {
 pub struct Layer {
     /// The digest of the tar.
     pub diff_id: Digest,
-    /// The digest of the gzipped tar.
+    /// The digest of the compressed tar.
     pub digest: Digest,
-    /// The size of the gzipped tar, in bytes.
+    /// The size of the compressed tar, in bytes.
     pub size: u64,
 }
 
-/// Writes a layer to the file `path`, in one pass over its entries, sorted by path. Every entry gets the time `timestamp`
-/// (seconds since 1970; earlier is 1970). Of two entries with one path the later wins. When `stop` says so, it ends with an
-/// error of kind `ConnectionAborted`.
-pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
-    let mut file = LayerFile::create(path)?;
-    let mtime = u64::try_from(timestamp).unwrap_or(0);
+/// What all layers of an image have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// The time of every entry, in seconds since 1970; earlier is 1970.
+    pub timestamp: i64,
+    /// How they are compressed.
+    pub compression: Compression,
+}
+
+impl Style {
+    /// The time of an entry.
+    pub(crate) fn mtime(&self) -> u64 {
+        u64::try_from(self.timestamp).unwrap_or(0)
+    }
+}
+
+/// Writes a layer to the file `path`, in one pass over its entries, sorted by path. Of two entries with one path the later
+/// wins. When `stop` says so, it ends with an error of kind `ConnectionAborted`.
+pub fn write(entries: Vec<Entry>, style: Style, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
+    let mut file = LayerFile::create(path, style.compression)?;
+    let mtime = style.mtime();
     for entry in in_order(entries) {
         append(&mut file.tar, &entry, mtime, stop)
             .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", entry.path)))?;
@@ -76,24 +91,25 @@ pub fn write(entries: Vec<Entry>, timestamp: i64, path: &Path, stop: &dyn Fn() -
 /// A layer that is being written.
 pub(crate) struct LayerFile {
     /// What goes into it.
-    pub(crate) tar: Builder<Hashing<GzipWriter<Hashing<BufWriter<File>>>>>,
+    pub(crate) tar: Builder<Hashing<BlockWriter<Hashing<BufWriter<File>>>>>,
 }
 
 impl LayerFile {
     /// A new one, at `path`.
-    pub(crate) fn create(path: &Path) -> io::Result<LayerFile> {
+    pub(crate) fn create(path: &Path, compression: Compression) -> io::Result<LayerFile> {
         let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
-        let mut tar = Builder::new(Hashing { sink: GzipWriter::new(file), digester: Digester::default() });
+        let mut tar =
+            Builder::new(Hashing { sink: BlockWriter::new(file, compression), digester: Digester::default() });
         tar.sparse(false);
         Ok(LayerFile { tar })
     }
 
     /// All of it is written.
     pub(crate) fn finish(self) -> io::Result<Layer> {
-        let Hashing { sink: gzip, digester: plain } = self.tar.into_inner()?;
-        let Hashing { sink: mut file, digester: gzipped } = gzip.finish()?;
+        let Hashing { sink: blocks, digester: plain } = self.tar.into_inner()?;
+        let Hashing { sink: mut file, digester: compressed } = blocks.finish()?;
         file.flush()?;
-        let (digest, size) = gzipped.finish();
+        let (digest, size) = compressed.finish();
         Ok(Layer { diff_id: plain.finish().0, digest, size })
     }
 }
@@ -216,7 +232,7 @@ mod tests {
     fn check(entries: Vec<Entry>, expect: Expect) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("layer");
-        let layer = write(entries, 1_767_323_045, &path, &|| false).unwrap();
+        let layer = write(entries, Style { timestamp: 1_767_323_045, ..Style::default() }, &path, &|| false).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((Digest::of(&bytes), bytes.len() as u64), (layer.digest, layer.size));
         let mut plain = Vec::new();
@@ -248,7 +264,12 @@ mod tests {
         File::create(&large).unwrap().set_len(1 << 30).unwrap();
         let asked = std::cell::Cell::new(0);
         let stop = || asked.replace(asked.get() + 1) > 2;
-        let error = write(vec![entry("large", 0o644, Content::File(large))], 0, &dir.path().join("layer"), &stop);
+        let error = write(
+            vec![entry("large", 0o644, Content::File(large))],
+            Style::default(),
+            &dir.path().join("layer"),
+            &stop,
+        );
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(asked.get(), 4);
     }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use forge_plugin::schemas::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 
+use crate::oci::compression::Compression;
+
 /// All media types of manifests and indexes that we read, as an `Accept` header lists them.
 pub const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
@@ -126,11 +128,13 @@ impl Family {
         }
     }
 
-    /// The media type of a layer that is a gzipped tar.
-    pub fn layer(self) -> &'static str {
-        match self {
-            Family::Oci => "application/vnd.oci.image.layer.v1.tar+gzip",
-            Family::Docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    /// The media type of a layer that is a tar, compressed so; none where there is none for it.
+    pub fn layer(self, compression: Compression) -> Option<&'static str> {
+        match (self, compression) {
+            (Family::Oci, Compression::Gzip) => Some("application/vnd.oci.image.layer.v1.tar+gzip"),
+            (Family::Oci, Compression::Zstd) => Some("application/vnd.oci.image.layer.v1.tar+zstd"),
+            (Family::Docker, Compression::Gzip) => Some("application/vnd.docker.image.rootfs.diff.tar.gzip"),
+            (Family::Docker, Compression::Zstd) => None,
         }
     }
 

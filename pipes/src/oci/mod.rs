@@ -4,8 +4,8 @@
 pub mod accounts;
 pub mod archive;
 pub mod choice;
+pub mod compression;
 pub mod config;
-pub mod gzip;
 pub mod held;
 pub mod layer;
 pub mod layout;

@@ -1,4 +1,4 @@
-//! A layer that somebody else has made, written again so that it depends on what is in it alone: one time for all, and our gzip.
+//! A layer that somebody else has made, written again so that it depends on what is in it alone: one time for all, and our compression.
 //! Does not look into files, and changes neither owners nor permissions nor extended attributes.
 
 use std::io::{self, Read};
@@ -6,16 +6,14 @@ use std::path::Path;
 
 use tar::{Entry, EntryType};
 
-use crate::oci::layer::{Layer, LayerFile};
+use crate::oci::layer::{Layer, LayerFile, Style};
 
 /// Records of an extended header that tell times.
 const TIMES: &[&str] = &["mtime", "atime", "ctime"];
 
-/// Writes the layer whose tar `plain` is to the file `path`, with the time `timestamp` (seconds since 1970; earlier is 1970)
-/// for every entry. When `stop` says so, it ends with an error of kind `ConnectionAborted`.
-pub fn write(plain: impl Read, timestamp: i64, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
-    let mut file = LayerFile::create(path)?;
-    let mtime = u64::try_from(timestamp).unwrap_or(0);
+/// Writes the layer whose tar `plain` is to the file `path`. When `stop` says so, it ends with an error of kind `ConnectionAborted`.
+pub fn write(plain: impl Read, style: Style, path: &Path, stop: &dyn Fn() -> bool) -> io::Result<Layer> {
+    let mut file = LayerFile::create(path, style.compression)?;
     let mut tar = tar::Archive::new(plain);
     for entry in tar.entries()? {
         if stop() {
@@ -28,7 +26,7 @@ pub fn write(plain: impl Read, timestamp: i64, path: &Path, stop: &dyn Fn() -> b
         let records = records(&mut entry)?;
         file.tar.append_pax_extensions(records.iter().map(|(name, value)| (name.as_str(), value.as_slice())))?;
         let mut header = entry.header().clone();
-        header.set_mtime(mtime);
+        header.set_mtime(style.mtime());
         header.set_cksum();
         file.tar.append(&header, &mut entry)?;
     }
@@ -69,6 +67,9 @@ mod tests {
     use tar::{Builder, Header};
 
     use super::*;
+    use crate::oci::compression::Compression;
+
+    const STYLE: Style = Style { timestamp: 1_767_323_045, compression: Compression::Gzip };
 
     fn header(size: usize, mtime: u64) -> Header {
         let mut header = Header::new_gnu();
@@ -98,7 +99,7 @@ mod tests {
     fn check(plain: &[u8], expect: Expect) -> Layer {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("layer");
-        let layer = write(plain, 1_767_323_045, &path, &|| false).unwrap();
+        let layer = write(plain, STYLE, &path, &|| false).unwrap();
         let mut plain = Vec::new();
         flate2::read::MultiGzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_end(&mut plain).unwrap();
         assert_eq!(Digest::of(&plain), layer.diff_id);
@@ -137,13 +138,13 @@ mod tests {
             "#]],
         );
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(write(&layer(1)[..], 1_767_323_045, &dir.path().join("layer"), &|| false).unwrap(), now);
+        assert_eq!(write(&layer(1)[..], STYLE, &dir.path().join("layer"), &|| false).unwrap(), now);
     }
 
     #[test]
     fn it_stops() {
         let dir = tempfile::tempdir().unwrap();
-        let error = write(&layer(1)[..], 0, &dir.path().join("layer"), &|| true).unwrap_err();
+        let error = write(&layer(1)[..], STYLE, &dir.path().join("layer"), &|| true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 }
