@@ -364,7 +364,7 @@ fn d8_a_difference_is_only_asked_for() {
     let mut registry = Registry::start();
     let project = small::project(registry.address());
     let (text, sum) = diff(&project, &mut registry, 0);
-    assert_eq!(sum, "5 to make, 2 to upload, 3 not known yet", "{text}");
+    assert_eq!(sum, "6 to make, 2 to upload, 3 not known yet", "{text}");
     project.forge(&["run", "release"]).expect(0);
     let (text, sum) = diff(&project, &mut registry, 0);
     assert_eq!(sum, "10 left alone", "{text}");
