@@ -10,6 +10,7 @@ mod graph;
 mod plugins;
 mod registry_http;
 mod registry_publish;
+mod registry_referrers;
 mod registry_token;
 mod release;
 mod support;

@@ -1,6 +1,7 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
+mod attach;
 mod build;
 mod docker;
 mod docker_manifest;
@@ -10,5 +11,5 @@ pub mod publish;
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }

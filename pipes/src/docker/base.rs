@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Kind;
-use forge_plugin::schemas::{Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
+use forge_plugin::schemas::{AnsweredBy, Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -182,7 +182,7 @@ fn manifest_bytes(
 ) -> Result<Vec<u8>, Failure> {
     let url = format!("{}/manifests/{target}", reference.api());
     let path = host.dir().join("document.json");
-    let request = HttpRequest { to_file: Some(path.clone()), digest, ..HttpRequest::new(Method::Get, url) };
+    let request = HttpRequest { to_file: Some(path.clone()), digest, ..asked(url) };
     let answer = host.http(&request.header("Accept", ACCEPT))?;
     if !answer.is_success() {
         return Err(refused(&format!("`{reference}`"), answer.status));
@@ -206,11 +206,16 @@ fn fetch_blob(reference: &Reference, descriptor: &Descriptor, host: &dyn Host) -
     host.progress(0, descriptor.size, &format!("fetch {}", descriptor.digest.short()));
     let url = format!("{}/blobs/{}", reference.api(), descriptor.digest);
     let digest = Some(descriptor.digest);
-    let request = HttpRequest { to_file: Some(path), digest, ..HttpRequest::new(Method::Get, url) };
+    let request = HttpRequest { to_file: Some(path), digest, ..asked(url) };
     match host.http(&request)? {
         answer if answer.is_success() => Ok(()),
         answer => Err(refused(&format!("`{}` of `{}`", descriptor.digest, reference.name()), answer.status)),
     }
+}
+
+/// What an image stands on is only read, and so may come from a mirror.
+fn asked(url: String) -> HttpRequest {
+    HttpRequest { by: AnsweredBy::Mirror, ..HttpRequest::new(Method::Get, url) }
 }
 
 fn refused(what: &str, status: u16) -> Failure {
