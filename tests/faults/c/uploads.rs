@@ -61,7 +61,7 @@ fn an_upload_that_is_cut_goes_on_in_the_midst_of_a_chunk() {
 fn an_upload_that_the_registry_forgets_begins_anew() {
     // Debian's gives up an upload whose connection breaks.
     let (one, other) = (Registry::start(), Registry::start());
-    project(other.address()).forge(&RELEASE).expect(0);
+    in_chunks(other.address()).forge(&RELEASE).expect(0);
     let chunks = taken_with_a_cut(one.address());
     assert_eq!(one.contents().differences(&other.contents()), [""; 0]);
     assert_eq!(chunks.iter().filter(|(begin, _)| *begin == 0).count(), 2, "of each layer one upload came to its end");
