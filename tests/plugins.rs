@@ -1,7 +1,9 @@
 //! Plugins of third parties in projects: the examples, each in its own project, as a user runs them.
 
+mod c;
 mod examples;
 mod kinds;
+mod later;
 #[path = "../plugins/tests/examples.rs"]
 mod library;
 mod new;

@@ -5,6 +5,7 @@ mod buildkit;
 mod endings;
 mod engines;
 mod hello;
+mod lists;
 mod partial;
 mod strangers;
 mod twice;

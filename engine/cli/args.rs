@@ -79,6 +79,8 @@ pub enum Command {
     Runs(Runs),
     /// List what was made
     Artifacts(AsJson),
+    /// Show what is made of other content: manifest lists of images, images of layers, and what of it is shared
+    Images,
     /// Remove what nobody needs any more
     ///
     /// Removed are: entries of the record that a later run of the same task has superseded, content of the store that no

@@ -2,6 +2,7 @@
 //! Changes nothing, here or there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use forge_schemas::{Change, Digest, Failure, Finding, exit};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::session::Session;
 use super::why::past;
 use super::{intentions, output, secrets};
 use crate::plan::Plan;
+use crate::project::Renderer;
 use crate::run::diff::{self, Difference, Outside, Verdict, What};
 use crate::run::why::Next;
 use crate::store::Changed;
@@ -32,7 +34,8 @@ pub fn diff(arguments: &Arguments, session: &Session, plan: &Plan, form: Form) -
     let secrets = secrets::as_far_as_set(session);
     let (past, _lock) = past(arguments, session)?;
     let obstacle = intentions::obstacle(session, plan, &past.folder);
-    let outside = Outside { registries: &session.head.registries, secrets };
+    let templates = Arc::new(Renderer::of_names());
+    let outside = Outside { registries: &session.head.registries, secrets, templates };
     let found = diff::diff(plan, &past, &outside).map_err(|it| output::failure(&it))?;
     let lines: Vec<Line<'_>> = found.iter().map(|it| line(plan, it)).collect();
     match form {

@@ -8,6 +8,7 @@ mod clean;
 mod described;
 mod diff;
 mod folder;
+mod images;
 mod intentions;
 mod lock;
 mod memory;
@@ -48,6 +49,7 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> u8 {
         Command::Lock(options) => lock::lock(arguments, options, pipes),
         Command::Runs(runs) => runs::runs(arguments, runs),
         Command::Artifacts(as_json) => artifacts::artifacts(arguments, as_json),
+        Command::Images => images::images(arguments),
         Command::Clean(options) => clean::clean(arguments, options),
         Command::Store(args::Store::Verify) => store::verify(arguments),
         Command::Plugins(options) => plugins::plugins(arguments, options, pipes),

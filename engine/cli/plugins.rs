@@ -86,6 +86,9 @@ fn change(name: &str, file: &str, pin: &Pin, before: Option<&Pin>) -> String {
     if !pin.secrets.is_empty() {
         lines.push(format!("  secrets {}", pin.secrets.join(", ")));
     }
+    if !pin.revealed.is_empty() {
+        lines.push(format!("  sees itself {}", pin.revealed.join(", ")));
+    }
     lines.join("\n")
 }
 

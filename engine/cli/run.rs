@@ -13,6 +13,7 @@ use super::select::list_targets;
 use super::session::{Mode, Session};
 use super::{OpenPipes, folder, intentions, lock, output, secrets};
 use crate::plan::{Chosen, Plan, TaskId};
+use crate::project::Renderer;
 use crate::report::{JsonLines, Sink, Terminal};
 use crate::run::locked::Locked;
 use crate::run::secrets::Secrets;
@@ -72,6 +73,7 @@ fn world<'a>(
         env: session.head.env.clone(),
         locked,
         secrets,
+        templates: Arc::new(Renderer::of_names()),
         registries: session.head.registries.clone(),
         intentions: intentions::of(session, &chosen.plan, options),
         limits: limits(session, options),

@@ -195,8 +195,8 @@ impl Linking<'_> {
                 "" => table.name.to_string(),
                 name => format!("{}/{name}", table.name),
             };
-            let secrets = table.secrets.clone();
-            let task = Task { id, table: table.name.clone(), secrets, step: Placed::from(step) };
+            let (secrets, revealed) = (table.secrets.clone(), table.revealed.clone());
+            let task = Task { id, table: table.name.clone(), secrets, revealed, step: Placed::from(step) };
             let task = self.graph.add_node(Arc::new(task));
             self.origin.push(at);
             self.declare(at, task, pipes);

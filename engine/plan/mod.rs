@@ -48,6 +48,8 @@ pub struct Task {
     pub table: TableName,
     /// The names of `[secrets]` that its programs may see, sorted.
     pub secrets: Vec<String>,
+    /// The names of those that the pipe may see as well, sorted.
+    pub revealed: Vec<String>,
     /// What the pipe asks for.
     pub step: Placed,
 }

@@ -246,6 +246,7 @@ fn a_chain_of_a_million_tasks_is_walked() {
             id: at.to_string(),
             table: forge_schemas::TableName::new("x", "chain"),
             secrets: Vec::new(),
+            revealed: Vec::new(),
             step: step.clone(),
         })
     };

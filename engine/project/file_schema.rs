@@ -54,7 +54,7 @@ fn move_references(schema: &mut Value, pipe: &str) {
     }
 }
 
-/// `id` and `secrets` are the engine's keys: where a table takes no unknown keys, it takes these.
+/// `id`, `secrets` and `reveal` are the engine's keys: where a table takes no unknown keys, it takes these.
 fn allow_own_keys(settings: &mut Value) {
     let Some(settings) = settings.as_object_mut() else { return };
     settings.remove("$schema");
@@ -70,5 +70,7 @@ fn allow_own_keys(settings: &mut Value) {
             "description": "The names of `[secrets]` that its programs may see",
         });
         properties.insert("secrets".to_owned(), secrets);
+        let reveal = json!({ "type": "boolean", "description": "Whether its plugin may see these secrets itself; no pipe of forge asks for one" });
+        properties.insert("reveal".to_owned(), reveal);
     }
 }

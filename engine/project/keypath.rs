@@ -130,6 +130,7 @@ mod tests {
         (
             Table {
                 secrets: Vec::new(),
+                revealed: Vec::new(),
                 name,
                 settings: Value::Null,
                 soundness: crate::project::Soundness::Sound,

@@ -18,9 +18,10 @@ use crate::secrets::hidden;
 use crate::source::{Source, Span};
 
 /// The engine's own keys in every table of a pipe.
-pub(super) const OWN_KEYS: &[&str] = &[ID, SECRETS];
+pub(super) const OWN_KEYS: &[&str] = &[ID, SECRETS, REVEAL];
 const ID: &str = "id";
 pub(super) const SECRETS: &str = "secrets";
+pub(super) const REVEAL: &str = "reveal";
 
 /// The project that `document` means, as far as it can be told, and all that is wrong with it.
 /// `environment` is the process environment; templates see it as `env.NAME`, behind `[env]`.
@@ -172,6 +173,22 @@ impl Lowering<'_> {
         names.into_iter().map(str::to_owned).collect()
     }
 
+    /// Those of them that its pipe may see.
+    fn revealed(&mut self, entry: &Entry, granted: &[String]) -> Vec<String> {
+        let Some(reveal) = entry.value.get(REVEAL) else { return Vec::new() };
+        let (message, help) = match reveal.as_bool() {
+            Some(true) if granted.is_empty() => {
+                ("`reveal` without `secrets`", "say which: `secrets = [\"npm_token\"]`, or leave it out")
+            }
+            Some(true) => return granted.to_vec(),
+            Some(false) => return Vec::new(),
+            None => ("`reveal` is true or false", "with `reveal = true` the table's plugin sees its `secrets`"),
+        };
+        let diagnostic = Diagnostic::error(message).at(self.source, place_of(entry, REVEAL));
+        self.diagnostics.push(diagnostic.help(help));
+        Vec::new()
+    }
+
     fn duplicate(&mut self, entry: &Entry, first: &Entry, id: &str) {
         let diagnostic = Diagnostic::error(format!("two `{}` tables have the id `{id}`", entry.name))
             .at(self.source, place_of(entry, ID))
@@ -188,6 +205,7 @@ impl Lowering<'_> {
         let name = TableName::new(&entry.name, id);
         let before = self.diagnostics.len();
         let secrets = self.granted(entry);
+        let revealed = self.revealed(entry, &secrets);
         if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
             let mut resolver = Resolver {
                 renderer: self.renderer,
@@ -202,7 +220,7 @@ impl Lowering<'_> {
             self.diagnostics.extend(schema.check(&checked).into_iter().filter(is_new));
         }
         let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
-        Table { name, settings, secrets, soundness, header: entry.places.key, places: entry.places.clone() }
+        Table { name, settings, secrets, revealed, soundness, header: entry.places.key, places: entry.places.clone() }
     }
 }
 

@@ -49,10 +49,12 @@ pub struct Project {
 pub struct Table {
     /// Its pipe and id.
     pub name: TableName,
-    /// All its keys but the engine's own, `id` and `secrets`, templates of facts resolved, checked against the pipe's schema.
+    /// All its keys but the engine's own, `id`, `secrets` and `reveal`, templates of facts resolved, checked against the pipe's schema.
     pub settings: Value,
     /// The names of `[secrets]` that its steps' programs may see, sorted.
     pub secrets: Vec<String>,
+    /// The names of those that its pipe may see as well, sorted.
+    pub revealed: Vec<String>,
     /// Whether a pipe can be asked about it.
     pub soundness: Soundness,
     /// Where its header is: `[[docker]]`.

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::keypath::{Inside, Places, Segment};
-use super::lower::SECRETS;
+use super::lower::{REVEAL, SECRETS};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -86,7 +86,16 @@ impl Document {
 
     /// The secrets that the tables of a pipe ask to be granted, as they were typed, and where.
     pub fn granted(&self, pipe: &str) -> Vec<(String, Span)> {
-        let tables = self.entries.iter().filter(|entry| entry.name == pipe);
+        self.granted_by(pipe, |_| true)
+    }
+
+    /// Those of them that the tables reveal to the pipe.
+    pub fn revealed(&self, pipe: &str) -> Vec<(String, Span)> {
+        self.granted_by(pipe, |entry| entry.value.get(REVEAL) == Some(&Value::Bool(true)))
+    }
+
+    fn granted_by(&self, pipe: &str, which: impl Fn(&Entry) -> bool) -> Vec<(String, Span)> {
+        let tables = self.entries.iter().filter(|entry| entry.name == pipe && which(entry));
         let of_table = |entry: &Entry| {
             let names = entry.value.get(SECRETS).and_then(Value::as_array).into_iter().flatten().enumerate();
             let span = |at| entry.places.get([Segment::Key(SECRETS), Segment::Item(at)]).map(|it| it.value);

@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::is_template;
-use forge_schemas::Facts;
+use forge_schemas::{Facts, RenderReply};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{Error, ErrorKind, Template, UndefinedBehavior, Value};
+use serde_json::{Map, Value as Json};
 
 use super::Environment;
 use super::blocks::{blocks, find_name};
@@ -43,7 +44,7 @@ pub(super) struct Mistake {
 }
 
 /// What `env.NAME` stands for: `[env]` of the project file, then the process environment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Variables {
     own: BTreeMap<String, String>,
     process: Environment,
@@ -57,6 +58,11 @@ impl Renderer {
         let (own, process, hidden) = (own.clone(), process.clone(), hidden.clone());
         let variables = Variables { own, process, hidden, asked: Mutex::default() };
         Renderer { engine: engine(), facts: Arc::new(flat(facts)), variables: Arc::new(variables) }
+    }
+
+    /// With no facts and no variables: what a template is rendered with while a step runs.
+    pub fn of_names() -> Renderer {
+        Renderer { engine: engine(), facts: Arc::default(), variables: Arc::default() }
     }
 
     /// The variables of the process environment that were asked for so far, set or not.
@@ -148,6 +154,31 @@ impl Renderer {
         }
     }
 
+    /// The facts that a sound template names, with their values. Of variables those that are set, and that may be shown.
+    fn facts_in(&self, text: &str, names: &BTreeMap<String, Value>) -> Map<String, Json> {
+        let mut facts = Map::new();
+        let template = is_template(text).then(|| self.engine.template_from_str(text));
+        let Some(Ok(template)) = template else { return facts };
+        for path in template.undeclared_variables(true) {
+            let (name, member) = path.split_once('.').unwrap_or((&path, ""));
+            match (name, self.facts.get(name)) {
+                (name, _) if names.contains_key(name) => {}
+                ("env", _) => {
+                    let set = facts.entry("env").or_insert_with(|| Json::Object(Map::new()));
+                    let value = if self.variables.is_hidden(member) { None } else { self.variables.get(member) };
+                    if let (Some(set), Some(value)) = (set.as_object_mut(), value) {
+                        set.insert(member.to_owned(), value.to_string().into());
+                    }
+                }
+                (name, Some(value)) => {
+                    facts.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+        facts
+    }
+
     fn unknown_name(&self, text: &str, name: &str, names: &Arc<BTreeMap<String, Value>>) -> Mistake {
         let known = self.facts.keys().chain(names.keys()).map(String::as_str).chain(["env"]);
         Mistake {
@@ -199,10 +230,11 @@ impl Renderer {
 }
 
 impl forge_plugin::Renderer for Renderer {
-    fn render(&self, template: &str, names: &serde_json::Value) -> Result<String, String> {
+    fn render(&self, template: &str, names: &serde_json::Value) -> Result<RenderReply, String> {
         let names = names.as_object().into_iter().flatten();
         let names = Arc::new(names.map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect());
-        self.resolve_with(template, &names).map_err(|mistakes| in_one_line(&mistakes))
+        let text = self.resolve_with(template, &names).map_err(|mistakes| in_one_line(&mistakes))?;
+        Ok(RenderReply { names: self.facts_in(template, &names), text })
     }
 }
 
@@ -355,7 +387,7 @@ impl Scope {
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "env" => Some(Value::from_dyn_object(self.asked.clone())),
+            "env" if !self.names.contains_key("env") => Some(Value::from_dyn_object(self.asked.clone())),
             name => self.names.get(name).or_else(|| self.facts.get(name)).cloned(),
         }
     }
@@ -419,8 +451,32 @@ mod tests {
         let process = Environment::from([("B".to_owned(), "b".to_owned())]);
         let hidden = Hidden::from([("S".to_owned(), Owner::Secret("token".to_owned()))]);
         let renderer = Renderer::new(&facts, &own, &process, &hidden);
-        let actual = renderer.render(template, &json!({ "os": "linux", "n": 3, "list": ["x", "y"] }));
-        assert_eq!(actual.as_deref().map_err(String::as_str), expect);
+        let names = json!({ "os": "linux", "n": 3, "list": ["x", "y"] });
+        let actual = renderer.render(template, &names);
+        assert_eq!(actual.as_ref().map(|it| it.text.as_str()).map_err(String::as_str), expect);
+        // With the facts that it names, and without all others, it is the same.
+        if let Ok(reply) = actual {
+            let mut all = reply.names;
+            all.extend(names.as_object().unwrap().clone());
+            assert_eq!(Renderer::of_names().render(template, &all.into()).map(|it| it.text), Ok(reply.text));
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_later() {
+        let facts = |template: &str| {
+            let (own, process) = (BTreeMap::from([("A".to_owned(), "a".to_owned())]), Environment::new());
+            let renderer =
+                Renderer::new(&Facts { version: "1.2.3".to_owned(), ..facts() }, &own, &process, &Hidden::new());
+            json!(renderer.render(template, &json!({ "os": "linux" })).unwrap().names)
+        };
+        assert_eq!(facts("as it stands"), json!({}));
+        assert_eq!(facts("{{ os }}"), json!({}));
+        assert_eq!(facts("{{ os }} {{ version }}"), json!({ "version": "1.2.3" }));
+        assert_eq!(facts("{% if os == 'x' %}{{ minor }}{% endif %}"), json!({ "minor": 2 }));
+        assert_eq!(facts("{{ env.A }}{{ env.C | default('') }}"), json!({ "env": { "A": "a" } }));
+        let alone = Renderer::of_names().render("{{ version }}", &json!({ "digest": "" }));
+        assert_eq!(alone.unwrap_err(), "unknown name `version` in a template; the names here are `digest`, `env`");
     }
 
     fn facts() -> Facts {

@@ -5,6 +5,7 @@ pub mod diagnostics;
 mod json;
 mod past;
 mod terminal;
+mod tree;
 mod words;
 
 use forge_schemas::Event;
@@ -13,6 +14,7 @@ pub use diagnostics::{Colour, render, summary};
 pub use json::JsonLines;
 pub use past::{began, record, summary as run_summary};
 pub use terminal::{Terminal, Verbosity};
+pub use tree::tree;
 pub use words::{count, duration, size};
 
 /// Somebody who is told what happens, in order.

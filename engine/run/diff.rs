@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use forge_plugin::Renderer;
 use forge_schemas::{Artifact, Change, Effect, Failure, FailureClass, Finding};
 use tokio::sync::watch;
 
@@ -58,6 +59,8 @@ pub struct Outside<'a> {
     pub registries: &'a Registries,
     /// The secrets that the project file names.
     pub secrets: Arc<Secrets>,
+    /// Renders templates of steps, which know no facts.
+    pub templates: Arc<dyn Renderer + Send + Sync>,
 }
 
 /// What a run of `plan` would do, in the order of the plan.
@@ -120,6 +123,7 @@ fn ask(plan: &Plan, past: &Past<'_>, outside: &Outside<'_>, whys: &Whys) -> Resu
         notes: past.folder.notes(),
         http: client(&past.root, outside.registries, outside.secrets.clone()).masked_by(mask.clone()),
         runtime: runtime.handle().clone(),
+        templates: outside.templates.clone(),
         stop: stopped,
     };
     let answers = ask_all(&questions, &reach, past.pipes);

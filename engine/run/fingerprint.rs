@@ -92,6 +92,7 @@ struct Words<'a> {
     plugin: &'a str,
     tools: Vec<(&'a str, &'a str)>,
     secrets: &'a [String],
+    revealed: &'a [String],
     inputs: Vec<(&'a str, Digest, u64, bool, Digest)>,
     files: &'a [(&'a str, Stat)],
 }
@@ -118,6 +119,7 @@ impl Outline<'_> {
             plugin: &self.plugin,
             tools: self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str())).collect(),
             secrets: &self.task.secrets,
+            revealed: &self.task.revealed,
             inputs: self
                 .inputs
                 .iter()
@@ -150,9 +152,10 @@ impl Outline<'_> {
     fn properties(&self) -> Vec<(&str, &str)> {
         let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
         let platform = self.platform.iter().map(|platform| ("forge-platform", platform.as_str()));
-        // Which secrets its programs see may matter; what they are does not, and is not written down in any form.
+        // Which secrets its programs and its pipe see may matter; what they are does not, and is not written down in any form.
         let secrets = self.task.secrets.iter().map(|name| ("forge-secret", name.as_str()));
-        tools.chain(platform).chain(secrets).chain([("forge-plugin", self.plugin.as_str())]).collect()
+        let revealed = self.task.revealed.iter().map(|name| ("forge-secret-revealed", name.as_str()));
+        tools.chain(platform).chain(secrets).chain(revealed).chain([("forge-plugin", self.plugin.as_str())]).collect()
     }
 
     // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
@@ -187,7 +190,8 @@ impl Sight<'_> {
             words.insert(format!("variable {name}"), mark(value.as_bytes()));
         }
         for name in &task.secrets {
-            words.insert(format!("secret `{name}`"), mark(b"granted"));
+            let how: &[u8] = if task.revealed.contains(name) { b"revealed" } else { b"granted" };
+            words.insert(format!("secret `{name}`"), mark(how));
         }
         for input in inputs {
             words.insert(format!("input {}", input.name), input.digest.into());
@@ -315,6 +319,7 @@ mod tests {
             taken(|it| it.detail = json!({ "a": 2 }), |_| (), |_| ()),
             taken(|_| (), |it| it.table.pipe = "y".to_owned(), |_| ()),
             taken(|_| (), |it| it.secrets = vec!["token".to_owned()], |_| ()),
+            taken(|_| (), |it| it.revealed = vec!["token".to_owned()], |_| ()),
             taken(|_| (), |it| it.step.digest = Digest::of(b"another step"), |_| ()),
             taken(|_| (), |it| it.step.size += 1, |_| ()),
             taken(|_| (), |_| (), |it| it.inputs.clear()),

@@ -211,6 +211,26 @@ impl Host for TaskHost<'_> {
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         Ok(self.shared.reach.notes(&self.task.id).remove(key).unwrap_or_default())
     }
+
+    fn secret(&self, name: &str) -> Result<String, Failure> {
+        let is_in = |names: &[String]| names.iter().any(|it| it == name);
+        let (table, granted) = (&self.task.table, is_in(&self.task.secrets));
+        if !is_in(&self.task.revealed) {
+            let message = format!("`{table}` does not reveal a secret `{name}` to its plugin");
+            let help = match granted {
+                true => "write `reveal = true` in its table, if the plugin is to hold it".to_owned(),
+                false => format!("write `secrets = [\"{name}\"]` and `reveal = true`, if the plugin is to hold it"),
+            };
+            return Err(Failure::input(message).help(help));
+        }
+        self.diary.note(&format!("the plugin has asked for the secret `{name}`"));
+        let secret = self.shared.secrets.get(name).map(|it| it.reveal().to_owned());
+        secret.ok_or_else(|| Failure::input(format!("the secret `{name}` is not set")))
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.shared.reach.render(template, names)
+    }
 }
 
 /// The inputs of a task, from what was made before.

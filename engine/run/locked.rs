@@ -25,6 +25,9 @@ pub struct Pin {
     /// The names of `[secrets]` that its tables are granted, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// The names of those that its tables reveal to it, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revealed: Vec<String>,
     /// The digest of its library, by platform.
     pub digests: BTreeMap<String, Digest>,
 }
@@ -208,6 +211,7 @@ mod tests {
             version: "0.3.1".to_owned(),
             pipes: vec!["sign".to_owned()],
             secrets: vec!["key".to_owned()],
+            revealed: Vec::new(),
             digests: [("linux-x86_64-gnu".to_owned(), Digest::of(b"a library"))].into(),
         };
         let locked = locked.with_pins([("acme-sign".to_owned(), pin)].into());

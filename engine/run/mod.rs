@@ -37,6 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use forge_plugin::Renderer;
 use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
 use tokio::sync::{mpsc, watch};
 
@@ -82,6 +83,8 @@ pub struct World<'a> {
     pub registries: Registries,
     /// The secrets that the project file names.
     pub secrets: Arc<Secrets>,
+    /// Renders templates of steps that run, which know no facts.
+    pub templates: Arc<dyn Renderer + Send + Sync>,
     /// How many tasks run side by side.
     pub limits: Limits,
     /// What happens after a failure.

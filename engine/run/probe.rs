@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forge_plugin::Host;
+use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Artifact, Command, Digest, Emit, Exit, Failure, FailureClass, Finding, HttpRequest, HttpResponse, Level, Method,
     Probe,
@@ -30,6 +30,8 @@ pub struct Reach {
     pub http: Http,
     /// Where what waits is waited for.
     pub runtime: tokio::runtime::Handle,
+    /// Renders templates of steps, which know no facts.
+    pub templates: Arc<dyn Renderer + Send + Sync>,
     /// Whether the run should stop.
     pub stop: watch::Receiver<Stop>,
 }
@@ -92,6 +94,11 @@ impl Reach {
             let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
         };
         self.runtime.block_on(self.http.send(request, cancelled))
+    }
+
+    /// The text of a template with these names.
+    pub fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.templates.render(template, names).map(|reply| reply.text).map_err(Failure::input)
     }
 
     /// Waits. Answers whether the run still goes on then.
@@ -172,6 +179,14 @@ impl Host for ProbeHost<'_> {
 
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         Ok(self.reach.notes(self.task).remove(key).unwrap_or_default())
+    }
+
+    fn secret(&self, _: &str) -> Result<String, Failure> {
+        Err(only_looks("see a secret"))
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.reach.render(template, names)
     }
 }
 

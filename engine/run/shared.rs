@@ -58,7 +58,7 @@ impl Shared {
         let http = client(&world.root, &world.registries, secrets).masked_by(mask.clone());
         let (root, notes) = (world.root.clone(), world.folder.notes());
         Shared {
-            reach: Reach { root, notes, http, runtime: runtime.clone(), stop },
+            reach: Reach { root, notes, http, runtime: runtime.clone(), templates: world.templates.clone(), stop },
             env: world.env.clone(),
             tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
             environment,

@@ -12,6 +12,7 @@ use forge_schemas::{Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, 
 use super::{Required, World, run};
 use crate::pipes::Pipes;
 use crate::plan::fake::{FakePipes, planned};
+use crate::project::Renderer as ProjectRenderer;
 use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Limits};
 use crate::store::Folder;
@@ -79,6 +80,7 @@ fn attempt(
         locked: super::locked::Locked::default(),
         registries: Registries::new(),
         secrets: Default::default(),
+        templates: std::sync::Arc::new(ProjectRenderer::of_names()),
         limits: Limits { cpu: 1, memory: 1, network: 1 },
         after_failure,
         intentions: None,

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, Digest, Digester, Facts, Failure, Metadata};
+use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, BlobEntry, Digest, Digester, Facts, Failure, Metadata};
 
 use super::atomic::{clear_left_over, is_left_over, set_mode, write_beside};
 use super::{Directory, Stat};
@@ -124,6 +124,7 @@ impl Dist {
             size: artifact.size,
             size_in_all: artifact.size_in_all(),
             table: artifact.table.clone(),
+            blobs: artifact.blobs.iter().map(|it| BlobEntry { digest: it.digest, size: it.size }).collect(),
             detail: artifact.detail.clone(),
         }
     }

@@ -1,9 +1,10 @@
 //! Pipe `docker`: an image for each platform, from keys of the table or from a Dockerfile, without a daemon.
 //! Does not push: an image is an artifact, and `publish` takes it.
 
+mod annotations;
 mod archives;
 mod assemble;
-mod base;
+pub(crate) mod base;
 mod beyond;
 mod building;
 mod built;
@@ -31,6 +32,7 @@ mod settings;
 mod sources;
 mod stages;
 mod syntax;
+mod triggers;
 mod values;
 mod words;
 
@@ -41,6 +43,7 @@ use forge_plugin::schemas::{Failure, KindInfo, Platform, Problem, Selector, Sour
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use serde::{Deserialize, Serialize};
 
+use self::annotations::Annotations;
 use self::base::{BaseImage, BaseManifest, Fetch};
 use self::building::{Asked, Building, ImageEngine};
 use self::context::Context;
@@ -61,9 +64,9 @@ pub enum Params {
     /// Fetches a base.
     Base(Fetch),
     /// Makes an image.
-    Image(Recipe),
+    Image(Box<Recipe>),
     /// Asks what the name of a base means for all platforms.
-    Pin(Fetch),
+    Pin(String),
     /// Finds an engine, for this reason.
     Choose(String),
     /// Has an engine build an image.
@@ -111,7 +114,7 @@ impl Pipe for Docker {
             Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
             Params::Base(fetch) => base::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host),
-            Params::Pin(fetch) => base::pin(fetch, &output.name, host),
+            Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),
             Params::Build(building) => built::build(building, &output.name, host),
         }
@@ -224,7 +227,9 @@ fn plan_image(
     };
     let how = or_problems(how, &mut problems);
     let references = or_problems(references::references(settings, given, &names), &mut problems);
-    let annotations = or_problems(render_map("annotations", &settings.annotations, given, &names), &mut problems);
+    let annotations = render_map("annotations", &settings.annotations, given, &names);
+    let annotations = annotations.and_then(|all| Annotations::read(all, platform));
+    let annotations = or_problems(annotations, &mut problems);
     let labels = or_problems(render_map("labels", &settings.labels, given, &names), &mut problems);
     match (how, references, annotations, labels) {
         (Some(how), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {

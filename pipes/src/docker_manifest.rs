@@ -1,6 +1,9 @@
 //! Pipe `docker_manifest`: one list over images for several platforms. Composed here: nothing is pushed to make it.
 //! Does not make images, and does not push: `docker` and `publish` do.
 
+mod existing;
+mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -12,6 +15,7 @@ use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::docker::base::{self, BaseImage, BaseManifest};
 use crate::docker::nearest;
 use crate::oci::config::Config;
 use crate::oci::manifest::{Descriptor, Document, Family, Index, PlatformFields};
@@ -36,14 +40,29 @@ pub struct Settings {
     /// The tags of `names` that have none. One that comes out empty is left out. Default: with `names` the version; without
     /// them, what all the images are published under.
     pub tags: Option<Vec<String>>,
+    /// Images and lists that lie in registries already and go in as well, each with all its platforms: `ghcr.io/acme/hello-windows:1.2`.
+    #[serde(default)]
+    pub existing: Vec<String>,
     /// Annotations of the list. Docker's form has none.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What `run` must know.
+/// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Params {
+#[serde(rename_all = "snake_case")]
+pub enum Params {
+    /// Asks what a reference means now.
+    Resolve(String),
+    /// Fetches what it means.
+    Fetch(String),
+    /// Makes the list.
+    List(List),
+}
+
+/// All that decides a list, but for its images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct List {
     /// What the list is published under.
     references: Vec<String>,
     /// Its images, in order.
@@ -59,7 +78,7 @@ impl Pipe for DockerManifest {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<ManifestList>()]
+        vec![kind::<ManifestList>(), kind::<BaseManifest>(), kind::<BaseImage>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -69,8 +88,11 @@ impl Pipe for DockerManifest {
 
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let members = members(&wanted(settings)?, given)?;
-        let references = references(settings, given, &members)?;
-        let takes: Vec<String> = members.iter().map(|(offer, _)| offer.name.clone()).collect();
+        let references = references::references(settings, given, &members)?;
+        let annotations = annotations(settings, &members)?;
+        let mut steps = existing::steps(&settings.existing, given)?;
+        let existing = steps.iter().filter_map(existing::fetched);
+        let takes = members.iter().map(|(offer, _)| offer.name.clone()).chain(existing).collect();
         let members: Vec<Member> = members.iter().filter_map(|(offer, _)| member(offer)).collect();
         let detail = ManifestList {
             references: references.clone(),
@@ -79,18 +101,23 @@ impl Pipe for DockerManifest {
             mounts: Vec::new(),
         };
         let name = format!("{}.index.json", given.table.id);
-        let params = Params { references, members, annotations: settings.annotations.clone() };
-        Ok(vec![Step {
+        let params = Params::List(List { references, members, annotations });
+        steps.push(Step {
             takes,
             makes: vec![Output { name, kind: ManifestList::NAME.to_owned(), platform: None, detail: json(&detail) }],
             params: json(&params),
             ..Step::default()
-        }])
+        });
+        Ok(steps)
     }
 
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
-        compose(params, &output.name, host)
+        match params {
+            Params::Resolve(reference) => base::pin(reference, &output.name, host),
+            Params::Fetch(reference) => existing::fetch(reference, &output.name, host),
+            Params::List(list) => compose(list, &output.name, host),
+        }
     }
 }
 
@@ -205,108 +232,84 @@ fn references_of(offer: &Offer) -> Vec<String> {
     offer.detail::<Image>().map(|image| image.references).unwrap_or_default()
 }
 
-/// What the list is published under.
-fn references(
-    settings: &Settings,
-    given: &Given<'_>,
-    members: &[(&Offer, String)],
-) -> Result<Vec<String>, Vec<Problem>> {
-    if settings.names.is_none() && settings.tags.is_none() {
-        return common_references(members);
-    }
+/// The annotations of the list: its own, and those that its images want there.
+fn annotations(settings: &Settings, members: &[(&Offer, String)]) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let mut annotations: BTreeMap<String, String> = BTreeMap::new();
     let mut problems = Vec::new();
-    let names = match &settings.names {
-        Some(names) => filled("names", names),
-        None => repositories(members).into_iter().map(|it| ("tags".to_owned(), it)).collect(),
-    };
-    let tags = match &settings.tags {
-        Some(tags) => filled("tags", tags),
-        None => vec![("names".to_owned(), given.facts.version.replace('+', "-"))],
-    };
-    let mut references: Vec<String> = Vec::new();
-    for (key, text) in &names {
-        let tagged = match text.parse::<Reference>() {
-            Ok(name) if name.tag().is_some() => vec![Ok(name)],
-            Ok(name) => tags.iter().map(|(key, tag)| name.with_tag(tag).map_err(|bad| (key, bad))).collect(),
-            Err(bad) => vec![Err((key, bad))],
-        };
-        for reference in tagged {
-            match reference.map(|it| it.to_string()) {
-                Ok(reference) if references.contains(&reference) => {}
-                Ok(reference) => references.push(reference),
-                Err((key, bad)) => {
-                    problems.push(Problem { help: bad.help.clone(), ..Problem::at_key(key.as_str(), bad.to_string()) });
-                }
+    for (offer, key) in members {
+        let wanted = offer.detail::<Image>().map(|it| it.list_annotations).unwrap_or_default();
+        for (name, value) in wanted {
+            if settings.annotations.contains_key(&name) {
+                continue;
+            }
+            if annotations.insert(name.clone(), value.clone()).is_some_and(|other| other != value) {
+                let message = format!("images of the list want different values of its annotation `{name}`");
+                problems.push(Problem::at_key(key.as_str(), message).help("say by `annotations` which it has"));
             }
         }
     }
-    if references.is_empty() && problems.is_empty() {
-        let key = if names.is_empty() { "names" } else { "tags" };
-        problems.push(Problem::at_key(key, format!("no {key}")).help("at least one must be there, and not be empty"));
-    }
-    if problems.is_empty() { Ok(references) } else { Err(problems) }
-}
-
-fn filled(key: &str, texts: &[String]) -> Vec<(String, String)> {
-    let texts = texts.iter().enumerate().map(|(at, text)| (format!("{key}[{at}]"), text.trim().to_owned()));
-    texts.filter(|(_, text)| !text.is_empty()).collect()
-}
-
-/// What all members are published under.
-fn common_references(members: &[(&Offer, String)]) -> Result<Vec<String>, Vec<Problem>> {
-    let mut lists = members.iter().map(|(offer, _)| references_of(offer));
-    let first = lists.next().unwrap_or_default();
-    let common = lists.fold(first, |common, list| common.into_iter().filter(|it| list.contains(it)).collect());
-    match common.is_empty() {
-        true => Err(vec![
-            Problem::at_key("", "the images have no reference in common, under which the list could be published")
-                .help("set `names`, as in `names = [\"ghcr.io/acme/hello:{{ version }}\"]`"),
-        ]),
-        false => Ok(common),
-    }
-}
-
-/// The repositories of all members, in their order, each once.
-fn repositories(members: &[(&Offer, String)]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for reference in members.iter().flat_map(|(offer, _)| references_of(offer)) {
-        let Ok(reference) = reference.parse::<Reference>() else { continue };
-        if !names.contains(&reference.name()) {
-            names.push(reference.name());
-        }
-    }
-    names
+    annotations.extend(settings.annotations.clone());
+    if problems.is_empty() { Ok(annotations) } else { Err(problems) }
 }
 
 /// Makes the list of the inputs, and emits it with all that they consist of.
-fn compose(params: &Params, name: &str, host: &dyn Host) -> Result<(), Failure> {
-    let (mut descriptors, mut families, mut members) = (Vec::new(), BTreeMap::new(), Vec::new());
-    for (input, member) in host.inputs().iter().zip(&params.members) {
-        let (descriptor, family) = describe(input, &member.platform)?;
-        families.entry(family.manifest()).or_insert((family, input.name.as_str()));
-        members.push(Member { digest: Some(input.digest), ..member.clone() });
-        descriptors.push(descriptor);
+fn compose(list: &List, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    let (mut found, mut families) = (Vec::new(), BTreeMap::new());
+    for (input, member) in host.inputs().iter().zip(&list.members) {
+        let document = read(&input.path)?;
+        let mut image = describe(&Found { called: &input.name, bytes: &document }, input)?;
+        check_platform(&image, &member.platform)?;
+        image.descriptor.annotations = input.detail::<Image>().map(|it| it.descriptor_annotations).unwrap_or_default();
+        found.push(image);
     }
-    let family = one_family(families.into_values().collect(), params)?;
-    let mut index = Index::new(family, descriptors);
-    index.annotations = params.annotations.clone();
+    for input in host.inputs().iter().skip(list.members.len()) {
+        found.extend(existing::images(input)?);
+    }
+    one_a_platform(&found)?;
+    for image in &found {
+        families.entry(image.family.manifest()).or_insert((image.family, image.called.as_str()));
+    }
+    let family = one_family(families.into_values().collect(), list)?;
+    let members = found.iter().map(Described::member).collect();
+    let mut index = Index::new(family, found.into_iter().map(|it| it.descriptor).collect());
+    index.annotations = list.annotations.clone();
     let path = host.dir().join("index.json");
     fs::write(&path, index.to_bytes()).map_err(|error| Failure::file("write", &path, &error))?;
-    let mut mounts: Vec<String> = Vec::new();
-    for mount in host.inputs().iter().filter_map(|it| it.detail::<Image>()).flat_map(|it| it.mounts) {
-        if !mounts.contains(&mount) {
-            mounts.push(mount);
-        }
-    }
-    let detail =
-        ManifestList { references: params.references.clone(), members, media_type: Some(index.media_type), mounts };
+    let (references, mounts, media_type) = (list.references.clone(), mounts(host.inputs()), Some(index.media_type));
+    let detail = ManifestList { references, members, media_type, mounts };
     host.emit(&Emit { name: name.to_owned(), path, blobs: held(host.inputs()), detail: json(&detail) })?;
     Ok(())
 }
 
-fn one_family(families: Vec<(Family, &str)>, params: &Params) -> Result<Family, Failure> {
+/// The repositories that hold blobs of these, each once.
+fn mounts(inputs: &[Artifact]) -> Vec<String> {
+    let of_image = |it: &Artifact| it.detail::<Image>().map(|it| it.mounts);
+    let of_existing = |it: &Artifact| it.detail::<BaseImage>().map(|it| it.mounts);
+    let mut mounts: Vec<String> = Vec::new();
+    for mount in inputs.iter().filter_map(|it| of_image(it).or_else(|| of_existing(it))).flatten() {
+        if !mounts.contains(&mount) {
+            mounts.push(mount);
+        }
+    }
+    mounts
+}
+
+fn one_a_platform(images: &[Described]) -> Result<(), Failure> {
+    for (at, image) in images.iter().enumerate() {
+        let same = |it: &&Described| it.descriptor.platform == image.descriptor.platform;
+        if let Some(other) = images[..at].iter().find(same) {
+            let message = format!("`{}` and `{}` are both for `{}`", other.called, image.called, image.platform);
+            return Err(
+                Failure::input(message).help("a list has one image a platform; leave one out, or make two lists")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn one_family(families: Vec<(Family, &str)>, list: &List) -> Result<Family, Failure> {
     match families[..] {
-        [(Family::Docker, name)] if !params.annotations.is_empty() => Err(Failure::input(format!(
+        [(Family::Docker, name)] if !list.annotations.is_empty() => Err(Failure::input(format!(
             "the list has annotations, and `{name}` is a Docker manifest"
         ))
         .help("Docker's manifest lists have no annotations; leave them out, or take a base with an OCI manifest")),
@@ -319,28 +322,55 @@ fn one_family(families: Vec<(Family, &str)>, params: &Params) -> Result<Family, 
     }
 }
 
-/// The descriptor of an image. Its platform is that of its config, which must be the planned one.
-fn describe(image: &Artifact, planned: &Platform) -> Result<(Descriptor, Family), Failure> {
-    let bytes = read(&image.path)?;
-    let Ok(Document::Manifest(manifest)) = Document::parse(&bytes) else {
-        return Err(Failure::input(format!("`{}` is not the manifest of an image", image.name)));
-    };
-    let config = image.blobs.iter().find(|blob| blob.digest == manifest.config.digest);
-    let config = config.ok_or_else(|| Failure::input(format!("`{}` lacks its config", image.name)))?;
-    let config = Config::parse(&read(&config.path)?)
-        .map_err(|message| Failure::input(format!("the config of `{}` can't be read", image.name)).cause(message))?;
-    let platform = config.platform();
-    if platform.as_ref() != Some(planned) {
-        let actual = platform.map_or_else(|| "no platform".to_owned(), |it| format!("`{it}`"));
-        return Err(Failure::input(format!("`{}` is for {actual}, and was to be for `{planned}`", image.name)));
+/// The manifest of an image, and what users call it.
+struct Found<'a> {
+    called: &'a str,
+    bytes: &'a [u8],
+}
+
+/// An image of the list.
+struct Described {
+    called: String,
+    platform: Platform,
+    family: Family,
+    descriptor: Descriptor,
+}
+
+impl Described {
+    fn member(&self) -> Member {
+        let (image, platform) = (self.called.clone(), self.platform.clone());
+        Member { image, platform, digest: Some(self.descriptor.digest) }
     }
+}
+
+/// The descriptor of an image whose config is among the blobs of an artifact. Its platform is that of its config.
+fn describe(found: &Found<'_>, artifact: &Artifact) -> Result<Described, Failure> {
+    let Found { called, bytes } = found;
+    let Ok(Document::Manifest(manifest)) = Document::parse(bytes) else {
+        return Err(Failure::input(format!("`{called}` is not the manifest of an image")));
+    };
+    let config = artifact.blobs.iter().find(|blob| blob.digest == manifest.config.digest);
+    let config = config.ok_or_else(|| Failure::input(format!("`{called}` lacks its config")))?;
+    let config = Config::parse(&read(&config.path)?)
+        .map_err(|message| Failure::input(format!("the config of `{called}` can't be read")).cause(message))?;
+    let platform = config.platform().ok_or_else(|| Failure::input(format!("`{called}` is for no platform")))?;
     let family = manifest.family();
     let os_version = config.os_version().map(str::to_owned);
     let descriptor = Descriptor {
-        platform: Some(PlatformFields { os_version, ..PlatformFields::from(planned) }),
-        ..Descriptor::new(family.manifest(), image.digest, image.size)
+        platform: Some(PlatformFields { os_version, ..PlatformFields::from(&platform) }),
+        ..Descriptor::of(family.manifest(), bytes)
     };
-    Ok((descriptor, family))
+    Ok(Described { called: (*called).to_owned(), platform, family, descriptor })
+}
+
+fn check_platform(image: &Described, planned: &Platform) -> Result<(), Failure> {
+    match image.platform == *planned {
+        true => Ok(()),
+        false => {
+            let Described { called, platform, .. } = image;
+            Err(Failure::input(format!("`{called}` is for `{platform}`, and was to be for `{planned}`")))
+        }
+    }
 }
 
 /// Every image with all that it consists of, each once.
@@ -377,6 +407,7 @@ mod tests {
             references: vec![reference.to_owned(), "ghcr.io/acme/hello:1.2.3".to_owned()],
             media_type: Some(family.manifest().to_owned()),
             mounts: vec!["ghcr.io/acme/base".to_owned()],
+            ..Image::default()
         };
         host.with_artifact(name, "image", Some(platform), json!(image), &manifest, &[&config])
     }

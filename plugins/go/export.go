@@ -3,6 +3,7 @@ package plugin
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +70,7 @@ type pipeInfo struct {
 type pluginInfo struct {
 	Name    string     `json:"name"`
 	Version string     `json:"version"`
+	Needs   []string   `json:"needs,omitempty"`
 	Pipes   []pipeInfo `json:"pipes"`
 }
 
@@ -76,6 +78,11 @@ func (p *exported) describe() pluginInfo {
 	info := pluginInfo{Name: p.name, Version: p.version, Pipes: []pipeInfo{}}
 	for _, name := range p.names {
 		about, pipe := p.pipes[name].about(), p.pipes[name]
+		for _, need := range about.Needs {
+			if !slices.Contains(info.Needs, need) {
+				info.Needs = append(info.Needs, need)
+			}
+		}
 		info.Pipes = append(info.Pipes, pipeInfo{name, about.Summary, pipe.settings(), listed(about.Makes)})
 	}
 	return info

@@ -21,12 +21,13 @@
  *
  * What a plugin asks, by the service of forge_host_v1.call:
  *
- *   template.render  {"template","names"}                       -> {"text"}                      while planning
+ *   template.render  {"template","names"}                       -> {"text","names"}              facts while planning only
  *   exec             {"argv","dir","env"}                       -> {"code","signal","stdout","stderr"}
  *   http.send        {"method","url","headers","body",...}      -> {"status","headers","body"}   forge adds credentials
  *   artifact.emit    {"name","path","blobs","detail"}           -> the artifact, as it lies in the store
  *   note.set         {"key","value"}                            -> {}                            kept for a later run
  *   note.get         {"key"}                                    -> {"key","value"}
+ *   secret.get       {"name"}                                   -> {"value"}                     its table says so
  *
  * Every message in full, member by member: docs/plugins.md. One of each as it is sent: plugins/tests/messages/.
  * forge_json.h, beside this, reads and writes messages for those who have no library for JSON at hand.

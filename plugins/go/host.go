@@ -58,6 +58,11 @@ func ask(line line, service string, request, answer any) error {
 	return nil
 }
 
+func render(line line, template string, names any) (rendered Rendered, err error) {
+	err = ask(line, "template.render", map[string]any{"template": template, "names": names}, &rendered)
+	return
+}
+
 func (h *runningHost) Inputs() []Artifact { return h.of.Inputs }
 
 func (h *runningHost) Found() []Finding { return h.of.Found }
@@ -92,6 +97,19 @@ func (h *runningHost) Cancelled() bool { return h.line.cancelled() }
 func (h *runningHost) Remember(key string, value any) error {
 	var answer json.RawMessage
 	return ask(h.line, "note.set", map[string]any{"key": key, "value": value}, &answer)
+}
+
+func (h *runningHost) Secret(name string) (string, error) {
+	var secret struct {
+		Value string `json:"value"`
+	}
+	err := ask(h.line, "secret.get", map[string]any{"name": name}, &secret)
+	return secret.Value, err
+}
+
+func (h *runningHost) Render(template string, names any) (string, error) {
+	rendered, err := render(h.line, template, names)
+	return rendered.Text, err
 }
 
 func (h *runningHost) Recall(key string, value any) (bool, error) {

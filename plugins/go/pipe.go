@@ -26,6 +26,7 @@ type About struct {
 	Name    string     // its table in the project file: acme_upload for [[acme_upload]]
 	Summary string     // one line for people
 	Makes   []KindInfo // the kinds it can make: see Kind
+	Needs   []string   // services that it can't do without: "secret.get". A forge that has not all of them refuses the plugin
 }
 
 // Kind describes a kind of artifact by the type of its detail. A kind of a plugin's own is called PLUGIN.kind; any other
@@ -41,20 +42,61 @@ type Given struct {
 	Offers  []Offer  // what the tables that it takes from have declared: all that answers one of its selectors
 	Sources []Source // the source files that it asked for
 
-	// Renderer renders a template with the facts and these names. Render calls it.
-	Renderer func(template string, names any) (string, error)
+	// Renderer renders a template with the facts and these names, and tells which facts it names. Render and Later call it.
+	Renderer func(template string, names any) (Rendered, error)
+}
+
+// Rendered is what became of a template.
+type Rendered struct {
+	Text  string                     `json:"text"`
+	Names map[string]json.RawMessage `json:"names"` // the facts that it names; of Plan alone
 }
 
 // Render renders the template at a key with the facts and these names: an object, or nil. The error is a Problem at key.
 func (g *Given) Render(key string, template Template, names any) (string, error) {
+	rendered, err := g.rendered(key, template, names)
+	return rendered.Text, err
+}
+
+// A Later is a template that waits for names which only Run knows, and the facts that it names. It belongs into the
+// params of a step, and is rendered by its Render.
+type Later struct {
+	Template string                     `json:"template"`
+	Facts    map[string]json.RawMessage `json:"facts,omitempty"`
+}
+
+// Later keeps the template at a key for Run. It is tried now, with names as they might be, so that a mistake in it is told
+// while planning. The facts that it names go with it, and others do not: the step runs again when one of these changes.
+func (g *Given) Later(key string, template Template, perhaps any) (Later, error) {
+	rendered, err := g.rendered(key, template, perhaps)
+	return Later{string(template), rendered.Names}, err
+}
+
+// Render is the text of the template with these names: an object.
+func (l Later) Render(host Host, names any) (string, error) {
+	all := map[string]any{}
+	for name, value := range l.Facts {
+		all[name] = value
+	}
+	text, err := json.Marshal(names)
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		return "", Fail(Bug, "the names of a template are no object: %v", err)
+	}
+	return host.Render(l.Template, all)
+}
+
+func (g *Given) rendered(key string, template Template, names any) (Rendered, error) {
 	if names == nil {
 		names = struct{}{}
 	}
-	text, err := g.Renderer(string(template), names)
+	rendered, err := g.Renderer(string(template), names)
 	if err != nil {
-		return "", Problems{AtKey(key, "%s", err)}
+		return Rendered{}, Problems{AtKey(key, "%s", err)}
 	}
-	return text, nil
+	return rendered, nil
 }
 
 // Source is the text of a source file that Takes asked for; empty where it did not.
@@ -99,6 +141,11 @@ type Host interface {
 	Cancelled() bool
 	// Remember keeps what a remote side answered, for a later run of the same task.
 	Remember(key string, value any) error
+	// Secret is one that the step's table is granted, where it says reveal = true. Most pipes need none: requests get their
+	// credentials and programs their variables without the pipe.
+	Secret(name string) (string, error)
+	// Render is the text of a template with these names, an object, and without facts: see Later, which has them.
+	Render(template string, names any) (string, error)
 	// Recall decodes what was remembered into value, and tells whether there was anything.
 	Recall(key string, value any) (bool, error)
 }

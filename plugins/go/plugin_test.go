@@ -24,7 +24,7 @@ type params struct {
 type echo struct{}
 
 func (echo) About() About {
-	return About{"acme_echo", "Says what it is told", []KindInfo{Kind[params]("acme.saying")}}
+	return About{"acme_echo", "Says what it is told", []KindInfo{Kind[params]("acme.saying")}, []string{"exec", "note.set"}}
 }
 
 func (echo) Takes(s settings) (Wants, error) {
@@ -127,7 +127,7 @@ func check(t *testing.T, line *fakeLine, method, request, expect string) {
 }
 
 func TestDescribe(t *testing.T) {
-	check(t, nil, "describe", "{}", `{"name":"acme","version":"1.0.0","pipes":[{"name":"acme_echo","summary":"Says what it is told",`+
+	check(t, nil, "describe", "{}", `{"name":"acme","version":"1.0.0","needs":["exec","note.set"],"pipes":[{"name":"acme_echo","summary":"Says what it is told",`+
 		`"settings":{"additionalProperties":false,"properties":{"act":{"enum":["work","fail","panic","lost"],"type":"string"},`+
 		`"count":{"type":"integer"},"env":{"additionalProperties":{"type":"string"},"type":"object"},`+
 		`"text":{"description":"What to say.","type":"string","x-forge-names":["os","arch","variant","platform","ext"]}},`+
@@ -160,6 +160,31 @@ func TestPlan(t *testing.T) {
 		t.Errorf("asked %s", line.said[0])
 	}
 	check(t, &fakeLine{}, "plan", request, `{"steps":[],"problems":[{"place":{"key":"text"},"message":"there is no such service"}]}`)
+}
+
+func TestLater(t *testing.T) {
+	line := &fakeLine{answers: map[string]string{"template.render": `{"text":"1.2 sha256:0","names":{"version":"1.2","env":{"A":"a"}}}`}}
+	given := Given{Renderer: func(template string, names any) (Rendered, error) { return render(line, template, names) }}
+	later, err := given.Later("text", "{{ version }} {{ digest }}{{ env.A }}", map[string]string{"digest": "sha256:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, _ := json.Marshal(later)
+	if want := `{"template":"{{ version }} {{ digest }}{{ env.A }}","facts":{"env":{"A":"a"},"version":"1.2"}}`; string(kept) != want {
+		t.Errorf("kept %s", kept)
+	}
+	if _, err := later.Render(&runningHost{line: line}, map[string]string{"digest": "sha256:1"}); err != nil {
+		t.Error(err)
+	}
+	want := `template.render {"names":{"digest":"sha256:1","env":{"A":"a"},"version":"1.2"},"template":"{{ version }} {{ digest }}{{ env.A }}"}`
+	if line.said[1] != want {
+		t.Errorf("asked %s", line.said[1])
+	}
+	_, err = given.Later("text", "{{ version }}", func() {})
+	var problems Problems
+	if !errors.As(err, &problems) || problems[0].Place.Key != "text" {
+		t.Error(err)
+	}
 }
 
 func run(act string) string {

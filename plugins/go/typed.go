@@ -85,11 +85,7 @@ func plan[Settings, Params any](pipe Pipe[Settings, Params], line line, request 
 	if err := json.Unmarshal(request, &of); err != nil {
 		return nil, notTheMessage("plan", err)
 	}
-	render := func(template string, names any) (string, error) {
-		reply := struct{ Text string }{}
-		err := ask(line, "template.render", map[string]any{"template": template, "names": names}, &reply)
-		return reply.Text, err
-	}
+	render := func(template string, names any) (Rendered, error) { return render(line, template, names) }
 	given := Given{Table: of.Table, Facts: of.Facts, Offers: of.Offers, Sources: of.Sources, Renderer: render}
 	var settings Settings
 	var steps []Step

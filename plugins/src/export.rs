@@ -1,6 +1,7 @@
 //! The plugin's side of the line: makes the C table out of pipes, and answers the methods.
 //! Does not know who calls: the host in this executable, or one that has mapped us.
 
+use std::collections::BTreeSet;
 use std::ffi::c_void;
 
 use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, PluginInfo, Probe, ProbeReply, Run, Takes, TakesReply};
@@ -84,6 +85,7 @@ pub trait Exports {
 /// The functions of one pipe, its types gone.
 pub struct PipeTable {
     name: &'static str,
+    needs: &'static [&'static str],
     describe: fn() -> PipeInfo,
     takes: fn(&Takes) -> TakesReply,
     plan: fn(&Plan, Line) -> PlanReply,
@@ -113,6 +115,7 @@ impl PipeTable {
     pub const fn of<P: Pipe>() -> PipeTable {
         PipeTable {
             name: P::NAME,
+            needs: P::NEEDS,
             describe: describe::<P>,
             takes: takes::<P>,
             plan: plan::<P>,
@@ -192,10 +195,15 @@ impl State {
             name: self.manifest.name.to_owned(),
             version: self.manifest.version.to_owned(),
             build: self.manifest.build.map(ToOwned::to_owned),
-            // This crate was compiled with the names of all that it asks for, and each was there from the start.
-            needs: Vec::new(),
+            needs: self.needs(),
             pipes: self.pipes.iter().map(|pipe| (pipe.describe)()).collect(),
         }
+    }
+
+    /// What its pipes can't do without, sorted.
+    fn needs(&self) -> Vec<String> {
+        let needs: BTreeSet<&str> = self.pipes.iter().flat_map(|pipe| pipe.needs).copied().collect();
+        needs.into_iter().map(ToOwned::to_owned).collect()
     }
 
     fn pipe(&self, name: &str) -> Result<&'static PipeTable, Refusal> {

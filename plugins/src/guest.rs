@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use forge_schemas::{
-    Artifact, Command, Emit, Exit, Failure, Finding, HttpRequest, HttpResponse, Level, Note, Render, RenderReply, Run,
+    Artifact, Command, Emit, Exit, Failure, Finding, GetSecret, GotSecret, HttpRequest, HttpResponse, Level, Note,
+    Render, RenderReply, Run,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,6 +113,10 @@ impl Line {
         })
     }
 
+    fn rendered(self, template: &str, names: &Value) -> Result<RenderReply, Failure> {
+        self.ask("template.render", &Render { template: template.to_owned(), names: names.clone() })
+    }
+
     fn ask_bytes<A>(self, service: &str, request: &[u8], read: impl FnOnce(Status, &[u8]) -> A) -> A {
         let mut answer = Str::EMPTY;
         let Some(call) = self.table.0.call else {
@@ -132,12 +137,8 @@ impl Line {
 }
 
 impl Renderer for Line {
-    fn render(&self, template: &str, names: &Value) -> Result<String, String> {
-        let request = Render { template: template.to_owned(), names: names.clone() };
-        match self.ask::<_, RenderReply>("template.render", &request) {
-            Ok(reply) => Ok(reply.text),
-            Err(failure) => Err(failure.message),
-        }
+    fn render(&self, template: &str, names: &Value) -> Result<RenderReply, String> {
+        self.rendered(template, names).map_err(|failure| failure.message)
     }
 }
 
@@ -209,5 +210,13 @@ impl Host for RunningHost<'_> {
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         let note = Note { key: key.to_owned(), value: Value::Null };
         self.line.ask::<_, Note>("note.get", &note).map(|note| note.value)
+    }
+
+    fn secret(&self, name: &str) -> Result<String, Failure> {
+        self.line.ask::<_, GotSecret>("secret.get", &GetSecret { name: name.to_owned() }).map(|got| got.value)
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        self.line.rendered(template, names).map(|reply| reply.text)
     }
 }

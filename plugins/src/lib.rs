@@ -198,7 +198,7 @@ pub use load::{
     leave, plugin_host,
 };
 pub use pipe::{Given, Host, Pipe, Renderer, Wants, kind};
-pub use template::{NAMES_KEY, Names, PlatformNames, Template, is_template};
+pub use template::{Later, NAMES_KEY, Names, PlatformNames, Template, is_template};
 
 /// What this was built from: sources, profile, target and compiler. A library that comes with forge and says
 /// otherwise is stale.

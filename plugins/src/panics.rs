@@ -50,15 +50,22 @@ fn keep(info: &PanicHookInfo<'_>) {
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+    text(payload).unwrap_or("(no message)")
 }
 
-/// A payload may panic when it is dropped; what that panic carries is leaked, so that there is an end to it.
+fn text(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+/// A payload may panic when it is dropped. What that panic carries is dropped where it is a text, and else leaked, so that
+/// there is an end to it.
 fn drop_quietly(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
         LAST.set(None);
+        if text(&*second).is_none() {
+            std::mem::forget(second);
+        }
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::Path;
 use forge_schemas::kind::Kind;
 use forge_schemas::{
     Artifact, Command, Emit, Exit, Facts, Failure, Finding, HttpRequest, HttpResponse, KindInfo, Level, Offer, Problem,
-    Selector, SourceText, Step, TableName,
+    RenderReply, Selector, SourceText, Step, TableName,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::template::{Names, Template};
+use crate::template::{Later, Names, Template};
 
 /// The code for one kind of step, and one kind of table in the project file. It has no state: what one call learns, the
 /// next is told by forge. The [crate's page](crate) has a whole one.
@@ -23,6 +23,9 @@ pub trait Pipe {
     const NAME: &'static str;
     /// One line for people.
     const SUMMARY: &'static str;
+    /// The services that it can't do without, by the names that they have on the line (`secret.get`). A forge that has not
+    /// all of them refuses the plugin, and says which. What is in version 1.0 need not be named.
+    const NEEDS: &'static [&'static str] = &[];
     /// One table, without its `id`, which is [`Given::table`]'s. The doc comments of its fields are the manual, and what an
     /// editor shows. With `#[serde(deny_unknown_fields)]` a misspelt key is a mistake that names the nearest one.
     /// A [`Template`] may name what is only known a platform; any other text has been rendered when it arrives.
@@ -80,9 +83,9 @@ pub struct Given<'a> {
 
 /// Renders a template with the facts and further names. Any thread of a pipe may ask, several at once.
 pub trait Renderer: Sync {
-    /// The text of a template that may name the facts and the members of `names`, an object; or what is wrong with the
-    /// template, as a phrase.
-    fn render(&self, template: &str, names: &Value) -> Result<String, String>;
+    /// The text of a template that may name the facts and the members of `names`, an object, and which facts it does name; or
+    /// what is wrong with the template, as a phrase.
+    fn render(&self, template: &str, names: &Value) -> Result<RenderReply, String>;
 }
 
 /// All that a pipe may do to the world. Calls block; any thread may make them, several at once, until `run` returns. Their
@@ -122,6 +125,15 @@ pub trait Host: Sync {
     /// What was remembered under `key`; null for nothing.
     fn recall(&self, key: &str) -> Result<Value, Failure>;
 
+    /// The text of a template that may name the members of `names`, an object, and no facts but those among them:
+    /// [`Later::render`] is what knows them.
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure>;
+
+    /// A secret that the step's table is granted, where it says `reveal = true`. Most pipes need none: requests get their
+    /// credentials and programs their variables without the pipe. Forge masks it in all that it shows, and refuses to keep
+    /// an artifact that has it inside; a request's body or a file elsewhere are the pipe's to answer for.
+    fn secret(&self, name: &str) -> Result<String, Failure>;
+
     /// Starts a program that must end with exit status 0.
     fn exec_ok(&self, command: &Command) -> Result<Exit, Failure> {
         let exit = self.exec(command)?;
@@ -146,6 +158,32 @@ impl Given<'_> {
         if !template.is_template() {
             return Ok(template.text().to_owned());
         }
+        self.rendered(key, template, names).map(|reply| reply.text)
+    }
+
+    /// Keeps the template at `key` for `run`, which knows the names that `plan` can't: what something was hashed to, what a
+    /// server has answered. It is tried now, with names as they might be, so that a mistake in it is told while planning. The
+    /// facts that it names go with it, and others do not: in a step's [params](Pipe::Params), they are part of its
+    /// fingerprint.
+    pub fn later<N: Names + Serialize>(
+        &self,
+        key: &str,
+        template: &Template<N>,
+        perhaps: &N,
+    ) -> Result<Later<N>, Problem> {
+        let facts = match template.is_template() {
+            true => self.rendered(key, template, perhaps)?.names,
+            false => Map::new(),
+        };
+        Ok(Later::new(template.text(), facts))
+    }
+
+    fn rendered<N: Names + Serialize>(
+        &self,
+        key: &str,
+        template: &Template<N>,
+        names: &N,
+    ) -> Result<RenderReply, Problem> {
         let names = serde_json::to_value(names).map_err(|error| Problem::at_key(key, error.to_string()))?;
         self.renderer.render(template.text(), &names).map_err(|message| Problem::at_key(key, message))
     }

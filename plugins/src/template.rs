@@ -4,9 +4,12 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use forge_schemas::Platform;
+use forge_schemas::{Failure, Platform};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Host;
 
 /// The key of a JSON Schema under which a template says which names it may use beside the facts.
 pub const NAMES_KEY: &str = "x-forge-names";
@@ -17,6 +20,18 @@ pub const NAMES_KEY: &str = "x-forge-names";
 #[serde(transparent, bound = "")]
 pub struct Template<N = PlatformNames> {
     text: String,
+    #[serde(skip)]
+    names: PhantomData<fn() -> N>,
+}
+
+/// A template that waits for names which only `run` knows, and the facts that it names: what
+/// [`Given::later`](crate::Given::later) gives to a step's params.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Later<N = PlatformNames> {
+    template: String,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    facts: Map<String, Value>,
     #[serde(skip)]
     names: PhantomData<fn() -> N>,
 }
@@ -56,6 +71,23 @@ impl<N> Template<N> {
     /// Whether there is anything to resolve.
     pub fn is_template(&self) -> bool {
         is_template(&self.text)
+    }
+}
+
+impl<N: Names + Serialize> Later<N> {
+    pub(crate) fn new(template: &str, facts: Map<String, Value>) -> Later<N> {
+        Later { template: template.to_owned(), facts, names: PhantomData }
+    }
+
+    /// What it becomes with these names.
+    pub fn render(&self, host: &dyn Host, names: &N) -> Result<String, Failure> {
+        if !is_template(&self.template) {
+            return Ok(self.template.clone());
+        }
+        let names = serde_json::to_value(names).map_err(|error| Failure::bug(error.to_string()))?;
+        let mut all = self.facts.clone();
+        all.extend(names.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        host.render(&self.template, &Value::Object(all))
     }
 }
 

@@ -4,7 +4,7 @@
 mod host;
 
 use forge_schemas::{
-    Artifact, Command, Effect, Exit, Facts, Failure, Finding, Offer, Problem, SourceText, Step, TableName,
+    Artifact, Command, Effect, Exit, Facts, Failure, Finding, Offer, Problem, RenderReply, SourceText, Step, TableName,
 };
 use serde_json::Value;
 
@@ -131,27 +131,40 @@ impl FakeRenderer {
         FakeRenderer { facts: serde_json::to_value(facts).unwrap_or_default() }
     }
 
-    fn lookup(&self, name: &str, names: &Value) -> Result<String, String> {
+    /// A renderer of a step that runs.
+    pub(crate) fn without_facts() -> FakeRenderer {
+        FakeRenderer { facts: Value::Null }
+    }
+
+    /// Appends the value of a name. A fact is noted as one that the template names.
+    fn put(&self, name: &str, names: &Value, reply: &mut RenderReply) -> Result<(), String> {
         let pointer = format!("/{}", name.replace('.', "/"));
-        match names.pointer(&pointer).or_else(|| self.facts.pointer(&pointer)) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(value) => Ok(value.to_string()),
-            None => Err(format!("undefined name `{name}`")),
+        let value = names.pointer(&pointer).or_else(|| {
+            let first = name.split('.').next().unwrap_or(name);
+            reply.names.insert(first.to_owned(), self.facts.get(first)?.clone());
+            self.facts.pointer(&pointer)
+        });
+        match value {
+            Some(Value::String(text)) => reply.text.push_str(text),
+            Some(value) => reply.text.push_str(&value.to_string()),
+            None => return Err(format!("undefined name `{name}`")),
         }
+        Ok(())
     }
 }
 
 impl Renderer for FakeRenderer {
-    fn render(&self, template: &str, names: &Value) -> Result<String, String> {
-        let mut text = String::new();
+    fn render(&self, template: &str, names: &Value) -> Result<RenderReply, String> {
+        let mut reply = RenderReply::default();
         let mut rest = template;
         while let Some((before, tail)) = rest.split_once("{{") {
             let (name, after) = tail.split_once("}}").ok_or("a `{{` without its `}}`")?;
-            text.push_str(before);
-            text.push_str(&self.lookup(name.trim(), names)?);
+            reply.text.push_str(before);
+            self.put(name.trim(), names, &mut reply)?;
             rest = after;
         }
-        Ok(text + rest)
+        reply.text.push_str(rest);
+        Ok(reply)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The messages that cross the plugin line: what the engine asks of a pipe, and what a pipe asks of its host.
 //! Both sides ignore fields that they do not know; every message is one JSON object.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Artifact, Digest, Facts, Finding, Offer, Problem, Selector, Step, TableName};
 
@@ -210,20 +211,45 @@ pub enum EmitBlob {
     Held(Digest),
 }
 
-/// Service `template.render`: a template with the facts and these names. For `plan`: a step that runs has no templates left.
+/// Service `template.render`. In `plan`: a template with the facts and these names. While a step runs or is probed: with these
+/// names alone, because its fingerprint knows no facts but those that `plan` has passed on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Render {
     /// The template.
     pub template: String,
-    /// Names beside the facts: an object.
+    /// Names beside the facts: an object. While a step runs, all names.
     pub names: Value,
 }
 
 /// The answer to `template.render`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RenderReply {
     /// The text.
     pub text: String,
+    /// In `plan`: the facts that the template names, with their values, `env` among them. Passed on in a step's params, they
+    /// are names for the same template while it runs.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub names: Map<String, Value>,
+}
+
+/// Service `secret.get`: for a step whose table says `reveal = true`, one of the secrets that it is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetSecret {
+    /// Its name in `[secrets]`.
+    pub name: String,
+}
+
+/// The answer to `secret.get`. It is never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GotSecret {
+    /// What it says.
+    pub value: String,
+}
+
+impl fmt::Debug for GotSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// Services `note.set` and `note.get`: what a remote side answered, durable, for resuming.

@@ -1,6 +1,8 @@
 //! The kinds that come with forge: a type for what is known of each.
 //! A plugin may declare others; the engine treats all alike and names none.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +22,7 @@ pub struct Binary {
 }
 
 /// `image`: an OCI image for one platform. The content is its manifest; `blobs` are config and layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
     /// The references that it is published under, tag and all: `ghcr.io/acme/hello:1.2.3`.
     pub references: Vec<String>,
@@ -30,6 +32,12 @@ pub struct Image {
     /// Repositories that hold some of its blobs already, for a cross-repository mount: those of its base.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
+    /// Annotations of its descriptor in a list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub descriptor_annotations: BTreeMap<String, String>,
+    /// Annotations of the lists that it is in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub list_annotations: BTreeMap<String, String>,
 }
 
 /// `manifest_list`: an OCI index, or a Docker manifest list. The content is the index; `blobs` are its members and all of theirs.
@@ -46,6 +54,10 @@ pub struct ManifestList {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
 }
+
+/// `digests`: what references name, a line each: a sha256 in hexadecimal, two blanks, the reference. The form of `sha256sum`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Digests {}
 
 /// One image of a manifest list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +103,10 @@ impl Kind for Binary {
 
 impl Kind for Image {
     const NAME: &'static str = "image";
+}
+
+impl Kind for Digests {
+    const NAME: &'static str = "digests";
 }
 
 impl Kind for ManifestList {

@@ -20,8 +20,8 @@ mod step;
 
 pub use artifact::{Artifact, Blob, Offer, TableName};
 pub use call::{
-    Describe, Emit, EmitBlob, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo, Presence, Probe,
-    ProbeReply, Render, RenderReply, Run, SourceText, Takes, TakesReply,
+    Describe, Emit, EmitBlob, GetSecret, GotSecret, Hello, Host, KindInfo, Note, PipeInfo, Plan, PlanReply, PluginInfo,
+    Presence, Probe, ProbeReply, Render, RenderReply, Run, SourceText, Takes, TakesReply,
 };
 pub use command::{Command, Exit};
 pub use digest::{BadDigest, Digest, Digester};
@@ -33,8 +33,8 @@ pub use outcome::{Failure, FailureClass, Outcome};
 pub use platform::{BadPlatform, Platform};
 pub use problem::{Place, Problem};
 pub use report::{
-    ArtifactEntry, ArtifactList, Metadata, RunArtifact, RunEnd, RunList, RunRecord, RunReport, RunSummary, RunTask,
-    TaskEntry,
+    ArtifactEntry, ArtifactList, BlobEntry, Metadata, RunArtifact, RunEnd, RunList, RunRecord, RunReport, RunSummary,
+    RunTask, TaskEntry,
 };
 pub use selector::{Expect, Selector};
 pub use step::{Effect, Memory, Output, Read, Resource, Step, Tool};

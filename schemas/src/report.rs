@@ -34,9 +34,21 @@ pub struct ArtifactEntry {
     pub size_in_all: u64,
     /// The table that made it.
     pub table: TableName,
+    /// Further content that it refers to, in `.forge/store`: an image's config and layers, a list's members with all of theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<BlobEntry>,
     /// What is known of it, as its kind's schema says.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub detail: Value,
+}
+
+/// Some content that an artifact refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlobEntry {
+    /// Its sha256.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
 }
 
 /// `dist/metadata.json`: what was true before the run.

@@ -5,4 +5,5 @@ mod evil;
 mod file_by_itself;
 mod files;
 mod pins;
+mod secrets;
 mod steps;

@@ -1,9 +1,7 @@
 //! Kinds of a plugin's own: described by a schema, selected by other pipes, and held to the schema when they are made.
 //! Does not know forge's own kinds.
 
-use std::path::Path;
-
-use super::library::{done, gcc_with_header};
+use super::c;
 use crate::support::project::Project;
 
 /// A project that makes an `acme.report` of this detail.
@@ -13,10 +11,7 @@ fn project(detail: &str, more: &str) -> Project {
          detail = {detail}\n{more}"
     );
     let project = Project::of_text(&text);
-    let mut gcc = gcc_with_header();
-    gcc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wno-format-truncation", "-shared", "-fPIC", "-o"]);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugins/report.c");
-    done(gcc.arg(project.root().join("acme.so")).arg(source));
+    c::build("report.c", &project.root().join("acme.so"));
     project
 }
 

@@ -39,9 +39,55 @@ const CASES: &[&str] = &[
     "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
     "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f /d/e/g && chown -R 5:6 /d && chmod 711 /d && ln -s f /d/l\nFROM ${BASE}\n\
      COPY --from=a /d /d\nCOPY --from=a /d/f /d/l /f/\nCOPY --from=a --chown=7:8 --chmod=750 /d /g\nCOPY --from=a /d/* /i/\n",
+    "FROM ${BASE}\nRUN mkdir /g && touch /g/a /g/.b /g/-c; chmod 700 /g/* && touch /g/d* && rm /g/?? || true\n",
+    "FROM ${BASE}\nRUN rm -rf /etc/o* /nope/* /s?v && cp -r /et*/pass* /x\n",
+    "FROM ${BASE}\nRUN set -eux; echo a  'b  c' > /e && echo -n x >> /e && printf '%s: %s\\n\\tz' a b c >/p\n",
+    "FROM ${BASE}\nRUN echo 'app:x:10:11::/:/bin/sh' >> /etc/passwd && chown app /srv && echo new > /etc/nsswitch.conf 2>/dev/null\n",
+    "FROM ${BASE}\nRUN <<EOF\nset -e\n# why\nmkdir /t # here\ntouch /t/a \\\n  /t/b; chmod 700 /t/*\n\necho done\nEOF\nRUN <<-'E'\n\tmkdir /u\n\tE\n",
+    "FROM ${BASE}\nRUN --network=none --mount=type=cache,target=/var/lib --mount=type=tmpfs,target=/tmp mkdir /v\n",
     "FROM ${BASE} AS a\nSHELL [\"/bin/sh\", \"-ec\"]\nRUN mkdir /s\nFROM a\nENTRYPOINT a b\nONBUILD COPY x /\nONBUILD RUN y && z\n",
+    "FROM ${BASE} AS w\nWORKDIR /w\nFROM ${BASE} AS a\nARG Y=1\nONBUILD ARG X=x\nONBUILD COPY --from=w /w /o/w$X$Y\nONBUILD RUN mkdir /o/r && touch /o/f$X\n\
+     FROM a AS b\nENV Z=$X\nWORKDIR /$Z\nFROM b\nRUN mkdir /v$X\n",
+    "FROM ${BASE}\nSHELL [\"/bin/sh\", \"-ec\"]\nCMD a && \\\n  # no\n  b 'c'\nHEALTHCHECK --interval=5s CMD c \\\n -d\n",
     "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
 ];
+
+/// Files of the project.
+const FILES: &[(&str, &str)] = &[
+    ("a.txt", "a"),
+    ("b.txt", "b"),
+    ("conf/a.conf", "a"),
+    ("conf/run.sh", "#!/bin/sh\n"),
+    ("conf/sub/b.conf", "b"),
+    ("conf/sub/c.md", "c"),
+    ("docs/a.md", "a"),
+    ("docs/deep/b.md", "b"),
+    ("docs/deep/c.txt", "c"),
+];
+
+/// How `tar` packs some of them, and the archive's name.
+const PACKED: &[(&str, &str)] = &[
+    ("--no-auto-compress", "conf.tar"),
+    ("--gzip", "conf.tgz"),
+    ("--bzip2", "conf.tar.bz2"),
+    ("--xz", "conf.tar.xz"),
+    ("--zstd", "conf.tar.zst"),
+];
+
+/// What a `.dockerignore` says, and a Dockerfile.
+const IGNORED: &[(&str, &str)] = &[
+    ("**/*.md\n#x\n/conf/sub/\n", "FROM scratch\nCOPY docs /docs/\nCOPY conf /conf/\n"),
+    ("*\n!docs\n docs/deep/*\n!docs/deep/c*\n", "FROM scratch\nCOPY . /all/\nCOPY docs/* /one/\n"),
+    (
+        "conf\n!conf/sub/*.conf\n!**/run.sh\n*.tar*\n*.tgz\n.git*\nforge.toml\nbase\n.forge\ndist\n",
+        "FROM scratch\nCOPY ./ /all\n",
+    ),
+];
+
+/// What a base says that is done first, and what stands on it.
+const TRIGGERS: &[&str] = &["ENV T=t", "RUN mkdir /onbuild && chmod 700 /onbuild", "WORKDIR /onbuild", "USER 5:6"];
+const TRIGGERED: &[&str] =
+    &["FROM ${BASE} AS a\nENV U=$T\nCMD a\nFROM a\nWORKDIR x\nENTRYPOINT b c\nONBUILD ENV V=v\n", "FROM ${BASE}\n"];
 
 #[test]
 fn makes_the_same_as_forge() {
@@ -52,17 +98,59 @@ fn makes_the_same_as_forge() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let buildkit = BuildKit::start(Path::new(&programs), place.path());
     let base = place.path().join("base");
-    let digest = base_image(&place.path().join("rootfs"), &base);
-    for case in CASES {
-        let project = Project::of_text(PROJECT);
-        project.write("Dockerfile", &format!("ARG BASE\n{case}"));
-        project.write(".gitignore", "base\n");
-        let project = project.tagged("v1.0.0");
-        output(Command::new("cp").arg("-r").arg(&base).arg(project.root().join("base")));
-        project.forge(&["run", "docker"]).expect(0);
-        let theirs = buildkit.image(&project, &base, digest);
-        assert_eq!(ours(&project), theirs, "of {case}");
+    let digest = base_image(&place.path().join("rootfs"), &base, &json!({}));
+    let (triggering, says) =
+        (place.path().join("triggering"), json!({ "OnBuild": TRIGGERS, "Shell": ["/bin/sh", "-ec"] }));
+    let other = base_image(&place.path().join("rootfs"), &triggering, &says);
+    let ignored = IGNORED.iter().map(|(ignore, case)| (*case, Some(*ignore)));
+    let cases = CASES.iter().map(|case| (*case, None)).chain(ignored).map(|it| (it, &base, digest));
+    let triggered = TRIGGERED.iter().map(|case| ((*case, None), &triggering, other));
+    let differing: Vec<String> = cases
+        .chain(triggered)
+        .filter_map(|((case, ignore), base, digest)| {
+            let project = project_of(case, ignore, base);
+            let why = difference(&project, || buildkit.image(&project, base, digest))?;
+            Some(format!("{case}\n{why}"))
+        })
+        .collect();
+    assert!(differing.is_empty(), "{} differ\n\n{}", differing.len(), differing.join("\n"));
+}
+
+/// A project with a Dockerfile and all that it may copy.
+fn project_of(case: &str, ignore: Option<&str>, base: &Path) -> Project {
+    let project = Project::of_text(PROJECT);
+    project.write("Dockerfile", &format!("ARG BASE\n{case}"));
+    project.write(".gitignore", "base\n");
+    FILES.iter().for_each(|(path, text)| project.write(path, text));
+    fs::set_permissions(project.root().join("conf/run.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    symlink("a.conf", project.root().join("conf/link")).expect("a link");
+    if let Some(ignore) = ignore {
+        project.write("Dockerfile.dockerignore", ignore);
     }
+    let tar = |option: &str, name: &str| {
+        let mut tar = Command::new("tar");
+        tar.args(["--create", "--numeric-owner", "--owner=7", "--group=8", option, "--file", name, "conf"]);
+        output(tar.current_dir(project.root()));
+    };
+    PACKED.iter().for_each(|(option, name)| tar(option, name));
+    let project = project.tagged("v1.0.0");
+    output(Command::new("cp").arg("-r").arg(base).arg(project.root().join("base")));
+    project
+}
+
+/// What differs between the image that forge makes and another; nothing where nothing does.
+fn difference(project: &Project, theirs: impl FnOnce() -> Image) -> Option<String> {
+    let ended = project.forge(&["run", "docker"]);
+    if ended.code != Some(0) {
+        return Some(format!("{}{}", ended.stdout, ended.stderr));
+    }
+    let (ours, theirs) = (ours(project), theirs());
+    let (ours, theirs) = (ours.lines(), theirs.lines());
+    let only = |of: &[String], other: &[String], sign: &str| {
+        let lines = of.iter().filter(|line| !other.contains(line));
+        lines.map(|line| format!("{sign} {line}\n")).collect::<String>()
+    };
+    (ours != theirs).then(|| only(&ours, &theirs, "- forge:") + &only(&theirs, &ours, "+ BuildKit:"))
 }
 
 /// A daemon, which ends with the test.
@@ -135,23 +223,36 @@ struct Image {
 }
 
 impl Image {
+    /// All of it, line by line.
+    fn lines(&self) -> Vec<String> {
+        let layers = self.layers.iter().enumerate();
+        let entries = layers.flat_map(|(at, layer)| layer.iter().map(move |entry| format!("layer {at} {entry}")));
+        let config = self.config.as_object().into_iter().flatten().map(|(key, value)| format!("{key} {value}"));
+        entries.chain(config).chain([format!("layers {}, empty {:?}", self.layers.len(), self.empty)]).collect()
+    }
+
     fn read(layout: &Path, digest: &str) -> Image {
         let blob = |digest: &Value| layout.join("blobs").join(digest.as_str().expect("a digest").replace(':', "/"));
         let manifest = parse(&fs::read(blob(&json!(digest))).expect("a manifest"));
         let config = parse(&fs::read(blob(&manifest["config"]["digest"])).expect("a config"));
-        let layers =
-            manifest["layers"].as_array().expect("layers").iter().map(|layer| entries(&blob(&layer["digest"])));
+        let layers = manifest["layers"].as_array().expect("layers").iter();
+        let layers: Vec<BTreeSet<String>> = layers.map(|layer| entries(&blob(&layer["digest"]))).collect();
         let mut runtime = config["config"].clone();
         if let Some(fields) = runtime.as_object_mut() {
             fields.remove("Labels");
         }
-        let history = config["history"].as_array().expect("a history").iter();
-        let counts = |line: &&Value| {
+        // A `WORKDIR` that is there is a layer of nothing for BuildKit.
+        let mut made = layers.iter();
+        let mut is_empty = |line: &Value| line["empty_layer"] == true || made.next().is_none_or(BTreeSet::is_empty);
+        let mut empty = Vec::new();
+        for line in config["history"].as_array().expect("a history") {
+            let is_empty = is_empty(line);
             let line = line["created_by"].as_str().unwrap_or_default();
-            !line.starts_with("ARG ") && !line.starts_with("LABEL ")
-        };
-        let empty = history.filter(counts).map(|line| line["empty_layer"] == true).collect();
-        Image { layers: layers.collect(), config: runtime, empty }
+            if !line.starts_with("ARG ") && !line.starts_with("LABEL ") {
+                empty.push(is_empty);
+            }
+        }
+        Image { layers: layers.into_iter().filter(|it| !it.is_empty()).collect(), config: runtime, empty }
     }
 }
 
@@ -175,7 +276,18 @@ fn entries(layer: &Path) -> BTreeSet<String> {
 }
 
 /// A base with a shell and coreutils of this machine, as Debian lays them; the digest of its manifest.
-fn base_image(rootfs: &Path, layout: &Path) -> Digest {
+fn base_image(rootfs: &Path, layout: &Path, says: &Value) -> Digest {
+    if !rootfs.exists() {
+        fill(rootfs);
+    }
+    let tar = ["--create", "--numeric-owner", "--owner=0", "--group=0", "--file=layer.tar", "--directory"];
+    let place = rootfs.parent().expect("a directory");
+    output(Command::new("tar").current_dir(place).args(tar).arg(rootfs).arg("."));
+    let tar = fs::read(place.join("layer.tar")).expect("a tar");
+    layout_of(layout, &tar, says)
+}
+
+fn fill(rootfs: &Path) {
     for dir in [
         "dev",
         "etc/old",
@@ -211,11 +323,6 @@ fn base_image(rootfs: &Path, layout: &Path) -> Digest {
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\n"),
     ];
     files.iter().for_each(|(path, text)| fs::write(rootfs.join(path), text).expect("a file"));
-    let tar = ["--create", "--numeric-owner", "--owner=0", "--group=0", "--file=layer.tar", "--directory"];
-    let place = rootfs.parent().expect("a directory");
-    output(Command::new("tar").current_dir(place).args(tar).arg(rootfs).arg("."));
-    let tar = fs::read(place.join("layer.tar")).expect("a tar");
-    layout_of(layout, &tar)
 }
 
 fn copied(path: &str, rootfs: &Path) {
@@ -224,7 +331,7 @@ fn copied(path: &str, rootfs: &Path) {
     output(Command::new("cp").args(["--dereference", path]).arg(to));
 }
 
-fn layout_of(layout: &Path, tar: &[u8]) -> Digest {
+fn layout_of(layout: &Path, tar: &[u8], says: &Value) -> Digest {
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs).expect("a directory");
     let put = |kind: &str, content: &[u8]| {
@@ -232,8 +339,9 @@ fn layout_of(layout: &Path, tar: &[u8]) -> Digest {
         fs::write(blobs.join(digest.hex()), content).expect("a blob");
         json!({ "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": content.len() })
     };
-    let config = json!({ "os": "linux", "architecture": "amd64", "config": { "Env": [PATH], "Cmd": ["/bin/sh"] },
+    let mut config = json!({ "os": "linux", "architecture": "amd64", "config": { "Env": [PATH], "Cmd": ["/bin/sh"] },
         "rootfs": { "type": "layers", "diff_ids": [Digest::of(tar)] }, "history": [{ "created_by": "the base" }] });
+    config["config"].as_object_mut().expect("an object").extend(says.as_object().cloned().expect("an object"));
     let (layer, config) = (put("layer.v1.tar", tar), put("config.v1+json", config.to_string().as_bytes()));
     let manifest =
         json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config,

@@ -48,6 +48,7 @@ impl One<'_> {
             version: library.version().to_owned(),
             pipes: library.pipes().to_vec(),
             secrets: self.granted(&library).into_keys().collect(),
+            revealed: self.revealed(&library).into_keys().collect(),
             digests,
         };
         Ok(Pinned { file: self.shown(library.path()), pin })
@@ -56,6 +57,11 @@ impl One<'_> {
     /// The secrets that its tables ask for, and where.
     fn granted(&self, library: &Library) -> BTreeMap<String, Span> {
         library.pipes().iter().flat_map(|pipe| self.named.document.granted(pipe)).collect()
+    }
+
+    /// The secrets that its tables reveal to it, and where.
+    fn revealed(&self, library: &Library) -> BTreeMap<String, Span> {
+        library.pipes().iter().flat_map(|pipe| self.named.document.revealed(pipe)).collect()
     }
 
     /// Whether it is what it is pinned to.
@@ -87,12 +93,16 @@ impl One<'_> {
     }
 
     fn check_granted(&self, library: &Library, pin: &Pin) -> Result<(), Refused> {
-        match self.granted(library).into_iter().find(|(secret, _)| !pin.secrets.contains(secret)) {
-            Some((secret, span)) => {
-                let message = format!("plugin `{}` is pinned without the secret `{secret}`", self.name);
-                Err(Box::new(Diagnostic::error(message).at(self.source(), span).help(REVIEW)))
+        let name = self.name;
+        let granted = self.granted(library).into_iter().find(|(secret, _)| !pin.secrets.contains(secret));
+        let revealed = self.revealed(library).into_iter().find(|(secret, _)| !pin.revealed.contains(secret));
+        let (message, span) = match (granted, revealed) {
+            (Some((secret, span)), _) => (format!("plugin `{name}` is pinned without the secret `{secret}`"), span),
+            (_, Some((secret, span))) => {
+                (format!("plugin `{name}` is pinned as one that does not see the secret `{secret}` itself"), span)
             }
-            None => Ok(()),
-        }
+            (None, None) => return Ok(()),
+        };
+        Err(Box::new(Diagnostic::error(message).at(self.source(), span).help(REVIEW)))
     }
 }

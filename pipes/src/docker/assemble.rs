@@ -11,8 +11,9 @@ use serde_json::json;
 use crate::docker::image::Image;
 use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
-use crate::docker::recipe::{BaseOf, Change, Copy, Recipe};
+use crate::docker::recipe::{Argv, BaseOf, Change, Copy, Instruction, Recipe};
 use crate::docker::run::{self, Place, Run};
+use crate::docker::triggers;
 use crate::oci::config::Config;
 use crate::oci::held::Held;
 use crate::oci::layer::{self, Entry};
@@ -22,13 +23,14 @@ use crate::oci::manifest::{Descriptor, Family};
 pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
     let mut assembly = match recipe.base {
         BaseOf::Scratch => Assembly::on_scratch(recipe, host)?,
-        BaseOf::FirstInput => Assembly::on_base(recipe, host)?,
+        BaseOf::FirstInput | BaseOf::Stage => Assembly::on_base(recipe, host)?,
     };
-    for (at, instruction) in recipe.instructions.iter().enumerate() {
+    let all: Vec<Instruction> = assembly.triggers.drain(..).chain(recipe.instructions.iter().cloned()).collect();
+    for (at, instruction) in all.iter().enumerate() {
         if host.cancelled() {
             return Err(interrupted());
         }
-        host.progress(at as u64, recipe.instructions.len() as u64, &instruction.created_by);
+        host.progress(at as u64, all.len() as u64, &instruction.created_by);
         let layer = assembly.apply(&instruction.change)?;
         // What is for others to do is no history of this one: so BuildKit has it.
         if !matches!(instruction.change, Change::Trigger(_)) {
@@ -43,6 +45,8 @@ struct Assembly<'a> {
     host: &'a dyn Host,
     image: Image,
     laying: Laying<'a>,
+    /// What the base says that is done first.
+    triggers: Vec<Instruction>,
     /// Where `Entrypoint` was set, a `Cmd` of the base is none of ours.
     cmd_is_ours: bool,
 }
@@ -52,20 +56,20 @@ impl<'a> Assembly<'a> {
         let image = Image::new(Family::Oci, Config::scratch(&recipe.platform));
         let except = Except::new(recipe.except.iter().map(String::as_str));
         let laying = Laying::new(host, except.map_err(|bad| Failure::bug(bad.to_string()))?);
-        Ok(Assembly { recipe, host, image, laying, cmd_is_ours: false })
+        Ok(Assembly { recipe, host, image, laying, triggers: Vec::new(), cmd_is_ours: false })
     }
 
     fn on_base(recipe: &'a Recipe, host: &'a dyn Host) -> Result<Assembly<'a>, Failure> {
         let base = host.inputs().first().ok_or_else(|| Failure::bug("the base is not among the inputs"))?;
         let held = Held::open(base)?;
-        if held.config.has_triggers() {
-            return Err(Failure::input("the base has `ONBUILD` instructions, which forge does not run")
-                .help("take the base that it was made from, and write here what they do"));
-        }
         let mut assembly = Assembly::on_scratch(recipe, host)?;
         assembly.image = Image::on(&held, held.config.clone());
         assembly.laying.workdir = held.config.workdir().unwrap_or("/").to_owned();
-        if recipe.instructions.iter().any(|it| it.change.needs_files()) {
+        let triggers = assembly.image.config.take_triggers();
+        if recipe.base == BaseOf::FirstInput {
+            assembly.triggers = triggers::instructions(&triggers, &recipe.platform)?;
+        }
+        if assembly.triggers.iter().chain(&recipe.instructions).any(|it| it.change.needs_files()) {
             assembly.laying.on(Layers::new(host, held))?;
         }
         Ok(assembly)
@@ -118,10 +122,14 @@ impl<'a> Assembly<'a> {
     }
 
     // An empty list takes back what the base says, and is not written.
-    fn set_command(&mut self, field: &str, argv: &[String]) {
-        match argv.is_empty() {
-            true => self.image.config.unset_runtime(field),
-            false => self.image.config.set_runtime(field, json!(argv)),
+    fn set_command(&mut self, field: &str, argv: &Argv) {
+        match argv {
+            Argv::Exec(words) if words.is_empty() => self.image.config.unset_runtime(field),
+            Argv::Exec(words) => self.image.config.set_runtime(field, json!(words)),
+            Argv::Shell(line) => {
+                let shell = self.image.config.shell().unwrap_or_else(|| ["/bin/sh", "-c"].map(str::to_owned).to_vec());
+                self.image.config.set_runtime(field, json!(shell.iter().chain([line]).collect::<Vec<_>>()));
+            }
         }
     }
 

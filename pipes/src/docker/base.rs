@@ -107,13 +107,13 @@ impl Base {
 
 /// Asks a registry what the name of a base means for all platforms, and emits that under the name that the step declares: an
 /// index, or a manifest.
-pub fn pin(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
-    let Ok(Base::Registry(reference)) = Base::parse(&fetch.base) else {
-        return Err(Failure::bug(format!("`{}` is in no registry", fetch.base)));
+pub fn pin(base: &str, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    let Ok(Base::Registry(reference)) = Base::parse(base) else {
+        return Err(Failure::bug(format!("`{base}` is in no registry")));
     };
     let bytes = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
-    Document::parse(&bytes).map_err(|message| Problem::Text(message).of(&fetch.base))?;
-    emit(host, name, &bytes, Vec::new(), &BaseManifest { name: fetch.base.clone() })
+    Document::parse(&bytes).map_err(|message| Problem::Text(message).of(base))?;
+    emit(host, name, &bytes, Vec::new(), &BaseManifest { name: base.to_owned() })
 }
 
 /// Asks a registry what the name of a base means, and emits the manifest under the name that the step declares.
@@ -145,7 +145,7 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
     emit(host, name, &bytes, blobs, &BaseImage { name: fetch.base.clone(), mounts })
 }
 
-fn emit<K: Kind>(
+pub(crate) fn emit<K: Kind>(
     host: &dyn Host,
     name: &str,
     manifest: &[u8],
@@ -174,7 +174,8 @@ fn from_registry(reference: &Reference, host: &dyn Host) -> Result<Found, Failur
     Ok((manifest, bytes, vec![reference.name()]))
 }
 
-fn manifest_bytes(
+/// What a registry has under a target, a tag or a digest: an index or a manifest, checked.
+pub(crate) fn manifest_bytes(
     reference: &Reference,
     target: &str,
     digest: Option<Digest>,
@@ -198,7 +199,8 @@ fn manifest_bytes(
     }
 }
 
-fn fetch_blob(reference: &Reference, descriptor: &Descriptor, host: &dyn Host) -> Result<(), Failure> {
+/// Fetches some content into the step's directory, once.
+pub(crate) fn fetch_blob(reference: &Reference, descriptor: &Descriptor, host: &dyn Host) -> Result<(), Failure> {
     let path = file_of(host, descriptor.digest);
     if path.exists() {
         return Ok(());
@@ -254,11 +256,13 @@ fn check_platform(fetch: &Fetch, manifest: &Manifest, host: &dyn Host) -> Result
     }
 }
 
-fn parts(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+/// The config and the layers of an image.
+pub(crate) fn parts(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     std::iter::once(&manifest.config).chain(&manifest.layers)
 }
 
-fn file_of(host: &dyn Host, digest: Digest) -> PathBuf {
+/// Where fetched content lies.
+pub(crate) fn file_of(host: &dyn Host, digest: Digest) -> PathBuf {
     host.dir().join(digest.hex())
 }
 

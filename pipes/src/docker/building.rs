@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forge_plugin::schemas::kind::{Image, Kind};
+use forge_plugin::schemas::kind::Kind;
 use forge_plugin::schemas::{Memory, Place, Platform, Problem, Read, Resource, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Params;
-use crate::docker::base::{Base, BaseManifest, Fetch};
+use crate::docker::base::{Base, BaseManifest};
 use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
 use crate::docker::making::{Named, Planned, default_labels, json, number};
@@ -150,14 +150,13 @@ impl Planned<'_> {
         if reference.digest().is_some() {
             return None;
         }
-        let fetch = Fetch { base: named.text.clone(), platform: named.platform.clone() };
         Some(Step {
             name: format!("pin{}/{}", number(at), self.platform),
             platform: Some(self.platform.clone()),
             makes: vec![self.output(self.names().pin(at), &BaseManifest { name: named.text.clone() })],
             memory: Memory::Never,
             resource: Resource::Network,
-            params: json(&Params::Pin(fetch)),
+            params: json(&Params::Pin(named.text.clone())),
             place: named.place.clone(),
             ..Step::default()
         })
@@ -171,14 +170,11 @@ impl Planned<'_> {
         takes.extend(building.binaries.iter().map(|(artifact, _)| artifact.clone()));
         let mut seen = BTreeSet::new();
         takes.retain(|it| seen.insert(it.clone()));
-        let mounts = self.making.stages.last().map(|image| self.mounts(image)).unwrap_or_default();
-        let detail =
-            Image { references: self.references.iter().map(ToString::to_string).collect(), media_type: None, mounts };
         Step {
             name: self.platform.to_string(),
             platform: Some(self.platform.clone()),
             takes,
-            makes: vec![self.output(self.names().image(), &detail)],
+            makes: vec![self.output(self.names().image(), &self.detail())],
             reads: self.seen(asked),
             tools: asked.engine.iter().map(|it| it.version()).collect(),
             params: json(&Params::Build(Box::new(building))),
@@ -210,10 +206,7 @@ impl Planned<'_> {
             binaries: self.programs(asked),
             default_labels: default_labels(self.given),
             labels: self.labels.clone(),
-            made: Made::Image {
-                annotations: self.annotations.clone(),
-                references: self.references.iter().map(ToString::to_string).collect(),
-            },
+            made: self.made(),
         }
     }
 

@@ -804,7 +804,7 @@ fn mistakes_in_stages() {
             D:1 `--x=y`: `FROM` has no option `--x`
                 known is `--platform`
             D:2 `x`: `x` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
         "#]],
     );
 }
@@ -829,7 +829,7 @@ fn mistakes_in_a_dockerfile() {
             D:12 `--interval=30`: `30` is not a duration
                 as in `--interval=30s`
             D:2 `apt-get`: `apt-get` needs an engine that runs programs
-                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's `adduser` and `addgroup`, joined by `&&`; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
             D:4 `https://a/b`: `ADD` of a URL is not supported
                 set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`); or copy files that lie in the project
             D:7 `--keep-git-dir`: `ADD --keep-git-dir` is not supported
@@ -840,9 +840,9 @@ fn mistakes_in_a_dockerfile() {
     check(
         "FROM alpine AS a\nONBUILD RUN x\nFROM a\nCOPY hello /\n",
         expect![[r#"
-        D:3 `a`: the stage `a` has `ONBUILD`, which is not supported for a stage that stands on it
-            write here what it would do
-    "#]],
+            D:2 `x`: `x` needs an engine that runs programs
+                forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = "auto"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)
+        "#]],
     );
     check("FROM alpine\nSHELL [\"/bin/ash\", \"-c\"]\nCMD x\nONBUILD COPY x /\n", expect![""]);
     check(

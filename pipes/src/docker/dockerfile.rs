@@ -12,11 +12,11 @@ use crate::docker::beyond::Beyond;
 use crate::docker::copying;
 use crate::docker::healthcheck::healthcheck;
 use crate::docker::nearest::nearest;
-use crate::docker::recipe::{Change, Instruction};
+use crate::docker::recipe::{Argv, Change, Instruction};
 use crate::docker::run;
 use crate::docker::stages::Request;
 use crate::docker::syntax;
-use crate::docker::values::{port, shell_form, stop_signal};
+use crate::docker::values::{port, shell_line, stop_signal};
 use crate::docker::words::{Mistake, Scope, Text, Unknown, expand, split};
 use crate::oci::config::DEFAULT_PATH;
 
@@ -53,10 +53,6 @@ pub(crate) struct Reader<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     pub(crate) scope: Scope,
-    /// What reads commands, where that is not `/bin/sh -c`.
-    shell: Option<Vec<String>>,
-    /// Whether there are instructions for what stands on the stage.
-    pub(crate) has_triggers: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -66,10 +62,7 @@ impl<'a> Reader<'a> {
             request,
             offset: if request.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
             escape: dockerfile.parser_directives.escape.as_ref().map_or('\\', |it| it.value.value),
-            variables: Variables {
-                scope: Scope { known: globals.clone(), unknown: Unknown::Mistake },
-                ..Variables::default()
-            },
+            variables: Variables { scope: Scope { known: globals.clone(), unknown: Unknown::Mistake } },
             globals,
             in_stage: false,
             args: BTreeSet::new(),
@@ -109,13 +102,19 @@ impl<'a> Reader<'a> {
 
     /// The stage stands on this.
     pub(crate) fn on_base(&mut self, base: &Base) {
-        self.variables.scope = match base {
+        match base {
             Base::Scratch => {
                 let path = ("PATH".to_owned(), Some(DEFAULT_PATH.to_owned()));
-                Scope { known: BTreeMap::from([path]), unknown: Unknown::Mistake }
+                self.variables.scope = Scope { known: BTreeMap::from([path]), unknown: Unknown::Mistake };
+                self.in_stage = true;
             }
-            _ => Scope { known: BTreeMap::new(), unknown: Unknown::OfBase },
-        };
+            _ => self.on_image(),
+        }
+    }
+
+    /// The stage stands on an image of which nothing is known yet.
+    pub(crate) fn on_image(&mut self) {
+        self.variables.scope = Scope { known: BTreeMap::new(), unknown: Unknown::OfBase };
         self.in_stage = true;
     }
 
@@ -171,7 +170,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Parsed::Expose(it) => Some(Change::Expose(it.arguments.iter().flat_map(|word| self.ports(word)).collect())),
-            Parsed::Healthcheck(it) => match healthcheck(it) {
+            Parsed::Healthcheck(it) => match healthcheck(it, self.escape) {
                 Ok(value) => Some(Change::Healthcheck(value)),
                 Err((bytes, message)) => self.refuse(bytes, message, "as in `--interval=30s`"),
             },
@@ -180,16 +179,9 @@ impl<'a> Reader<'a> {
                 Parsed::Onbuild(_) | Parsed::From(_) | Parsed::Maintainer(_) => {
                     self.refuse(it.onbuild.span.clone(), "`ONBUILD` of this is not allowed", "write what it is to do")
                 }
-                _ => {
-                    self.variables.has_triggers = true;
-                    line.split_once(' ').map(|(_, trigger)| Change::Trigger(trigger.to_owned()))
-                }
+                _ => line.split_once(' ').map(|(_, trigger)| Change::Trigger(trigger.to_owned())),
             },
-            Parsed::Shell(it) => {
-                let words: Vec<String> = it.arguments.iter().map(|word| word.value.to_string()).collect();
-                self.variables.shell = Some(words.clone());
-                Some(Change::Shell(words))
-            }
+            Parsed::Shell(it) => Some(Change::Shell(it.arguments.iter().map(|word| word.value.to_string()).collect())),
             _ => None,
         }
     }
@@ -249,15 +241,15 @@ impl<'a> Reader<'a> {
         Some(pairs)
     }
 
-    fn argv(&self, command: &Command<'_>) -> Vec<String> {
+    fn argv(&self, command: &Command<'_>) -> Argv {
         match command {
-            Command::Exec(words) => words.value.iter().map(|word| word.value.clone().into_owned()).collect(),
-            Command::Shell(line) if syntax::is_empty_list(&self.request.text[line.span.clone()]) => Vec::new(),
-            Command::Shell(line) => match &self.variables.shell {
-                Some(shell) => shell.iter().cloned().chain(shell_form(line.value).pop()).collect(),
-                None => shell_form(line.value),
-            },
-            _ => Vec::new(),
+            Command::Exec(words) => {
+                Argv::Exec(words.value.iter().map(|word| word.value.clone().into_owned()).collect())
+            }
+            Command::Shell(line) if !syntax::is_empty_list(&self.request.text[line.span.clone()]) => {
+                Argv::Shell(shell_line(line.value, self.escape))
+            }
+            _ => Argv::Exec(Vec::new()),
         }
     }
 

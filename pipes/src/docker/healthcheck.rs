@@ -6,7 +6,7 @@ use std::ops::Range;
 use parse_dockerfile::{Command, Flag, HealthcheckArguments, HealthcheckInstruction};
 use serde_json::{Map, Value, json};
 
-use crate::docker::values::duration;
+use crate::docker::values::{duration, shell_line};
 
 /// One millisecond, in nanoseconds.
 const SHORTEST: u64 = 1_000_000;
@@ -14,13 +14,13 @@ const SHORTEST: u64 = 1_000_000;
 type Mistake = (Range<usize>, String);
 
 /// The value of `Healthcheck`.
-pub fn healthcheck(instruction: &HealthcheckInstruction<'_>) -> Result<Value, Mistake> {
+pub fn healthcheck(instruction: &HealthcheckInstruction<'_>, escape: char) -> Result<Value, Mistake> {
     let mut fields = Map::new();
     for flag in &instruction.options {
         let (name, value) = option(flag)?;
         fields.insert(name.to_owned(), value);
     }
-    let test = test(&instruction.arguments);
+    let test = test(&instruction.arguments, escape);
     if test == json!(["NONE"]) {
         fields.clear();
     }
@@ -28,14 +28,14 @@ pub fn healthcheck(instruction: &HealthcheckInstruction<'_>) -> Result<Value, Mi
     Ok(Value::Object(fields))
 }
 
-fn test(arguments: &HealthcheckArguments<'_>) -> Value {
+fn test(arguments: &HealthcheckArguments<'_>, escape: char) -> Value {
     match arguments {
         HealthcheckArguments::Cmd { arguments: Command::Exec(words), .. } => {
             let words = words.value.iter().map(|word| word.value.as_ref());
             json!(std::iter::once("CMD").chain(words).collect::<Vec<_>>())
         }
         HealthcheckArguments::Cmd { arguments: Command::Shell(line), .. } => {
-            json!(["CMD-SHELL", crate::docker::values::shell_form(line.value)[2]])
+            json!(["CMD-SHELL", shell_line(line.value, escape)])
         }
         _ => json!(["NONE"]),
     }

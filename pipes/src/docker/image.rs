@@ -61,13 +61,10 @@ impl Image {
         let mut manifest = Manifest::new(self.family, descriptor, self.layers);
         let detail = match made {
             Made::Stage(stage) => serde_json::to_value(BaseImage { mounts: self.mounts, ..stage.clone() }),
-            Made::Image { annotations, references } => {
+            Made::Image { annotations, detail } => {
                 manifest.annotations = annotations.clone();
-                serde_json::to_value(kind::Image {
-                    references: references.clone(),
-                    media_type: Some(manifest.media_type.clone()),
-                    mounts: self.mounts,
-                })
+                let media_type = Some(manifest.media_type.clone());
+                serde_json::to_value(kind::Image { media_type, mounts: self.mounts, ..detail.clone() })
             }
         };
         let detail = detail.map_err(|error| Failure::bug(error.to_string()))?;

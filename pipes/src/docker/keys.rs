@@ -7,7 +7,7 @@ use forge_plugin::{Given, PlatformNames, Template};
 use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::making::{Making, Named, On, Stage};
-use crate::docker::recipe::{Change, Copy, Instruction, Source};
+use crate::docker::recipe::{Argv, Change, Copy, Instruction, Source};
 use crate::docker::render_map;
 use crate::docker::settings::{File, Settings};
 use crate::docker::values::{mode, port, stop_signal};
@@ -199,11 +199,11 @@ impl Keys<'_> {
             _ => None,
         };
         if let Some(argv) = entrypoint {
-            self.add(format!("ENTRYPOINT {argv:?}"), Change::Entrypoint(argv));
+            self.add(format!("ENTRYPOINT {argv:?}"), Change::Entrypoint(Argv::Exec(argv)));
         }
         if let Some(argv) = &settings.cmd {
             let argv = self.texts("cmd", argv);
-            self.add(format!("CMD {argv:?}"), Change::Cmd(argv));
+            self.add(format!("CMD {argv:?}"), Change::Cmd(Argv::Exec(argv)));
         }
     }
 

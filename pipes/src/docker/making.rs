@@ -9,6 +9,7 @@ use forge_plugin::schemas::{Memory, Output, Place, Platform, Read, Resource, Ste
 use serde::Serialize;
 
 use crate::docker::Params;
+use crate::docker::annotations::Annotations;
 use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
 use crate::oci::reference::Reference;
@@ -129,8 +130,8 @@ pub struct Planned<'a> {
     pub making: Making,
     /// What it is published under.
     pub references: Vec<Reference>,
-    /// Annotations of its manifest.
-    pub annotations: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: Annotations,
     /// Labels that the Dockerfile is not asked about.
     pub labels: BTreeMap<String, String>,
 }
@@ -169,10 +170,8 @@ impl Planned<'_> {
         let mut instructions = vec![label(default_labels(self.given))];
         instructions.extend(stage.instructions.iter().cloned());
         instructions.extend((!self.labels.is_empty()).then(|| label(self.labels.clone())));
-        let references: Vec<String> = self.references.iter().map(ToString::to_string).collect();
-        let made = Made::Image { annotations: self.annotations.clone(), references: references.clone() };
-        let recipe = self.recipe(stage, instructions, made);
-        let detail = Image { references, media_type: None, mounts: self.mounts(stage) };
+        let recipe = self.recipe(stage, instructions, self.made());
+        let detail = self.detail();
         Step {
             name: self.platform.to_string(),
             makes: vec![self.output(self.names().image(), &detail)],
@@ -180,10 +179,30 @@ impl Planned<'_> {
         }
     }
 
+    /// What becomes of the image.
+    pub(crate) fn made(&self) -> Made {
+        Made::Image { annotations: self.annotations.manifest.clone(), detail: self.detail() }
+    }
+
+    /// What is known of the image before it is made.
+    pub(crate) fn detail(&self) -> Image {
+        Image {
+            references: self.references.iter().map(ToString::to_string).collect(),
+            media_type: None,
+            mounts: self.making.stages.last().map(|image| self.mounts(image)).unwrap_or_default(),
+            descriptor_annotations: self.annotations.descriptor.clone(),
+            list_annotations: self.annotations.list.clone(),
+        }
+    }
+
     fn recipe(&self, stage: &Stage, instructions: Vec<Instruction>, made: Made) -> Recipe {
         Recipe {
             platform: stage.platform.clone(),
-            base: if stage.on == On::Scratch { BaseOf::Scratch } else { BaseOf::FirstInput },
+            base: match stage.on {
+                On::Scratch => BaseOf::Scratch,
+                On::Base(_) => BaseOf::FirstInput,
+                On::Stage(_) => BaseOf::Stage,
+            },
             created: self.given.facts.commit_time.clone(),
             timestamp: self.given.facts.commit_timestamp,
             instructions,
@@ -204,14 +223,14 @@ impl Planned<'_> {
             platform: Some(self.platform.clone()),
             takes,
             reads: stage.reads.clone(),
-            params: json(&Params::Image(recipe.clone())),
+            params: json(&Params::Image(Box::new(recipe.clone()))),
             place: Place::Key(self.key.to_owned()),
             ..Step::default()
         }
     }
 
     /// Blobs can be mounted from the base's repository where it is on a registry that the image goes to.
-    pub(crate) fn mounts(&self, image: &Stage) -> Vec<String> {
+    fn mounts(&self, image: &Stage) -> Vec<String> {
         match self.root(image.on).map(|it| &it.base) {
             Some(Base::Registry(base)) if self.references.iter().any(|it| it.host() == base.host()) => {
                 vec![base.name()]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use forge_plugin::schemas::Platform;
+use forge_plugin::schemas::kind::Image;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,8 +39,8 @@ pub enum Made {
     Image {
         /// Annotations of the manifest.
         annotations: BTreeMap<String, String>,
-        /// What it is published under.
-        references: Vec<String>,
+        /// What is known of it beforehand.
+        detail: Image,
     },
     /// Something that a later stage stands on or copies from.
     Stage(BaseImage),
@@ -53,6 +54,18 @@ pub enum BaseOf {
     Scratch,
     /// The first input of the step.
     FirstInput,
+    /// The same, which is a stage of the same file: what it says that is done first is among the instructions.
+    Stage,
+}
+
+/// What is started, or passed to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Argv {
+    /// Words.
+    Exec(Vec<String>),
+    /// A line for the shell of the image.
+    Shell(String),
 }
 
 /// One line of an image's history.
@@ -75,9 +88,9 @@ pub enum Change {
     /// Sets labels.
     Label(Vec<(String, Text)>),
     /// Sets what is started; forgets what the base would pass to it.
-    Entrypoint(Vec<String>),
+    Entrypoint(Argv),
     /// Sets what is started, or passed to the entrypoint.
-    Cmd(Vec<String>),
+    Cmd(Argv),
     /// Sets who runs it: `65532`, `nobody:nogroup`.
     User(String),
     /// Sets where it runs. A relative path continues the last one.

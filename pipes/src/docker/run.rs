@@ -8,11 +8,12 @@ mod commands;
 mod files;
 mod line;
 mod mode;
+mod mounts;
 mod options;
+mod printing;
 mod tools;
 mod tree;
-
-use std::ops::Range;
+mod wildcards;
 
 use forge_plugin::schemas::Failure;
 use parse_dockerfile::{Command as Parsed, RunInstruction};
@@ -20,23 +21,24 @@ use serde::{Deserialize, Serialize};
 
 use self::commands::Command;
 use self::files::Running;
-use self::line::Word;
+use self::line::{Simple, Stands, Word};
 use self::tools::Tools;
 use self::tree::Tree;
-use crate::docker::beyond::Mounted;
 use crate::docker::dockerfile::Reader;
 use crate::docker::laying::Laying;
 use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
-const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, and busybox's \
-    `adduser` and `addgroup`, joined by `&&`; for all else set `engine = \"auto\"`, and a program of this machine builds it (`buildx`, `docker`, \
-    `podman` or `buildah`)";
+const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` \
+     to a file, and busybox's `adduser` and `addgroup`, one after the other; for all else set `engine = \"auto\"`, and a program of this \
+     machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
 
 /// What a `RUN` does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     form: Form,
+    /// Directories that are others than those of the image while it is run.
+    mounted: Vec<String>,
     commands: Vec<Command>,
 }
 
@@ -75,19 +77,7 @@ pub struct Place<'a> {
 
 /// Reads an instruction. None, and problems, where it is anything else than such commands.
 pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) -> Option<Run> {
-    for flag in &instruction.options {
-        let message = format!("`RUN --{}` is not supported", flag.name.value);
-        match reader.beyond.mount(flag) {
-            Mounted::Project => reader.beyond_in_project(flag.span(), message),
-            Mounted::Other => reader.beyond::<()>(flag.span(), message, HELP),
-        };
-    }
-    if !instruction.options.is_empty() {
-        return None;
-    }
-    if let Some(text) = instruction.here_docs.first() {
-        return reader.beyond(text.span.clone(), "a script for `RUN` needs a shell", HELP);
-    }
+    let mounted = mounts::read(reader, &instruction.options)?;
     if let Some(name) = ["PATH", "SHELL"].into_iter().find(|it| reader.args.contains(*it)) {
         return reader.beyond(
             instruction.run.span.clone(),
@@ -95,53 +85,68 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
             HELP,
         );
     }
-    let (form, found) = match &instruction.arguments {
-        Parsed::Shell(line) => {
-            let found = line::commands(line.value, reader.escape(), &reader.variables.scope.known);
-            (Form::Shell, found.map_err(|mistake| at(&line.span, mistake)))
+    // Words of a script know their places in it alone.
+    let (form, start, found) = match (&instruction.arguments, instruction.here_docs.first()) {
+        (Parsed::Shell(rest), Some(text)) => {
+            script_starts(reader, rest, text)?;
+            let found = line::commands(&text.value, Stands::InText, &reader.variables.scope.known);
+            // Where tabs were taken away, its places are not those of the file.
+            let is_whole = text.value.len() == text.span.len();
+            let whole = |it| Mistake { bytes: 0..text.span.len(), ..it };
+            (Form::Shell, text.span.start, found.map_err(|it| if is_whole { it } else { whole(it) }))
         }
-        Parsed::Exec(words) => {
+        (Parsed::Shell(line), None) => {
+            let stands = Stands::InLine(reader.escape());
+            (Form::Shell, line.span.start, line::commands(line.value, stands, &reader.variables.scope.known))
+        }
+        (Parsed::Exec(words), _) => {
             let word = |it: &parse_dockerfile::UnescapedString<'_>| Word {
                 text: it.value.to_string(),
+                pattern: None,
                 bytes: it.span.clone(),
             };
-            (Form::Exec, Ok(vec![words.value.iter().map(word).collect()]))
+            let words = words.value.iter().map(word).collect();
+            (Form::Exec, 0, Ok(vec![Simple { words, output: None }]))
         }
         _ => return reader.beyond(instruction.run.span.clone(), "`RUN` of this form is not supported", HELP),
     };
-    // Words of the shell form know their places in the line alone.
-    let start = match &instruction.arguments {
-        Parsed::Shell(line) => line.span.start,
-        _ => 0,
-    };
-    let commands =
-        found.and_then(|all| all.iter().map(|words| Command::read(words).map_err(|it| shifted(it, start))).collect());
+    let commands = found.and_then(|all| all.iter().map(Command::read).collect());
     match commands {
-        Ok(commands) => Some(Run { form, commands }),
-        Err(Mistake { bytes, message, .. }) => reader.beyond(bytes, message, HELP),
+        Ok(commands) => Some(Run { form, mounted, commands }),
+        Err(Mistake { bytes, message, .. }) => reader.beyond(bytes.start + start..bytes.end + start, message, HELP),
     }
 }
 
-fn at(span: &Range<usize>, mistake: Mistake) -> Mistake {
-    shifted(mistake, span.start)
-}
-
-fn shifted(mistake: Mistake, by: usize) -> Mistake {
-    Mistake { bytes: mistake.bytes.start + by..mistake.bytes.end + by, ..mistake }
+/// A text is a script for the shell where nothing else stands on the line, and it does not name another program.
+fn script_starts(
+    reader: &mut Reader<'_>,
+    rest: &parse_dockerfile::Spanned<&str>,
+    text: &parse_dockerfile::HereDoc<'_>,
+) -> Option<()> {
+    if text.value.starts_with("#!") {
+        let first = text.value.lines().next().map_or(0, str::len);
+        let bytes = text.span.start..text.span.start + first;
+        return reader.beyond(bytes, "a script of another program needs an engine that runs programs", HELP);
+    }
+    match rest.value.trim().is_empty() {
+        true => Some(()),
+        false => reader.beyond(rest.span.clone(), "a text for a command needs a shell", HELP),
+    }
 }
 
 /// Does all of it on the tree of the image. Answers what the layer of it holds.
 pub fn run(run: &Run, laying: &mut Laying<'_>, place: &Place<'_>) -> Result<Vec<Entry>, Failure> {
     let mut accounts = laying.rootfs.accounts.clone();
-    let mut tree = Tree::new(laying);
+    let mut tree = Tree::new(laying, &run.mounted);
     let tools = Tools { env: place.env, shell: place.shell.as_deref(), form: run.form };
     let first = run.commands.first().map_or("", |it| it.text.as_str());
     let ready = tree.is_ready(&accounts, place.user).and_then(|()| tools.check_shell(&tree));
     ready.map_err(|wrong| wrong.of(first))?;
     for command in &run.commands {
         let maker = tools.find(&tree, &command.program).map_err(|wrong| wrong.of(&command.text))?;
+        let does = command.with_files(&tree).map_err(|wrong| wrong.of(&command.text))?;
         let mut running = Running { tree: &mut tree, accounts: &mut accounts, maker, place };
-        running.run(&command.does).map_err(|wrong| wrong.of(&command.text))?;
+        running.run(&does).map_err(|wrong| wrong.of(&command.text))?;
     }
     let entries = tree.entries()?;
     laying.rootfs.accounts = accounts;

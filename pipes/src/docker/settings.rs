@@ -42,7 +42,8 @@ pub struct Settings {
     /// ignores is left out, and of all but the binaries what `NAME.dockerignore` beside the Dockerfile says, or else `.dockerignore`
     /// beside the project file. `ADD` unpacks a tar, gzipped or not, as Docker does, unless it
     /// says `--unpack=false`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
-    /// `touch` and `true` of busybox or Debian, and `adduser` and `addgroup` of busybox, joined by `&&`.
+    /// `touch` and `true` of busybox or Debian, `adduser` and `addgroup` of busybox, and `echo` and `printf` to a file, one after
+    /// the other, with wildcards, on a line or in a heredoc.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.
@@ -56,7 +57,8 @@ pub struct Settings {
     /// without. Those given here replace those of the Dockerfile.
     #[serde(default)]
     pub labels: BTreeMap<String, Template>,
-    /// Annotations of the image's manifest.
+    /// Annotations of the image's manifest. Of its descriptor in manifest lists with `manifest-descriptor:` before the name, and of
+    /// these lists with `index:`; for one platform alone with that in brackets, as in `manifest[linux/amd64]:NAME`.
     #[serde(default)]
     pub annotations: BTreeMap<String, Template>,
 

@@ -14,7 +14,7 @@ use crate::docker::dockerfile::{Reader, Variables, starts};
 use crate::docker::ignore::Ignore;
 use crate::docker::making::{Making, Named, Names, On, Stage};
 use crate::docker::nearest::nearest;
-use crate::docker::recipe::Instruction;
+use crate::docker::recipe::{Change, Instruction};
 use crate::docker::syntax;
 
 /// What a Dockerfile is read with.
@@ -64,11 +64,12 @@ pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
     let map = Map::of(&stages, &reader);
     let Some(target) = map.target(request)? else { return Err(reader.problems) };
     let needed = map.needed(target);
-    let (bases, named, variables) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut read = Read { reader, map, bases, named, target, stages: Vec::new(), variables };
+    let (bases, named, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut read = Read { reader, map, bases, named, target, stages: Vec::new(), left };
     for at in needed {
         let end = stages.get(at + 1).map_or(request.text.len(), |next| next.from.from.span.start);
-        read.stage(at, &stages[at], end);
+        let triggers: Vec<_> = read.map.on[at].map(|on| triggers(&stages[on]).collect()).unwrap_or_default();
+        read.stage(at, &stages[at], &triggers, end);
     }
     Ok(read.finish())
 }
@@ -76,6 +77,8 @@ pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
 /// What stages are called, and what they need.
 struct Map {
     names: Vec<String>,
+    /// The stage that each stands on.
+    on: Vec<Option<usize>>,
     needs: Vec<BTreeSet<usize>>,
 }
 
@@ -85,12 +88,16 @@ impl Map {
             Some((_, name)) => name.value.to_lowercase(),
             None => at.to_string(),
         };
-        let mut map = Map { names: stages.iter().enumerate().map(called).collect(), needs: Vec::new() };
+        let names = stages.iter().enumerate().map(called).collect();
+        let mut map = Map { names, on: Vec::new(), needs: Vec::new() };
         for (at, stage) in stages.iter().enumerate() {
             // Where it can't be told yet what it stands on, it is no stage.
             let on = reader.quietly(&stage.from.image).and_then(|it| map.by_name(&it, at));
-            let copied = stage.instructions.iter().filter_map(from_of).filter_map(|it| map.find(&it.value, at));
-            map.needs.push(on.into_iter().chain(copied).collect());
+            let all = on.map(|on| triggers(&stages[on])).into_iter().flatten().chain(stage.instructions);
+            let copied = all.filter_map(from_of).filter_map(|it| map.find(&it.value, at));
+            let needs = on.into_iter().chain(copied).collect();
+            map.on.push(on);
+            map.needs.push(needs);
         }
         map
     }
@@ -127,6 +134,12 @@ impl Map {
     }
 }
 
+/// What a stage says that the next one does first.
+fn triggers<'s, 'a>(stage: &parse_dockerfile::Stage<'a, 's>) -> impl Iterator<Item = &'s Parsed<'a>> + use<'s, 'a> {
+    let instructions: &'s [Parsed<'a>] = stage.instructions;
+    instructions.iter().filter_map(|it| if let Parsed::Onbuild(it) = it { Some(it.instruction.as_ref()) } else { None })
+}
+
 /// What `COPY` and `ADD` copy from, where that is not the project.
 fn from_of<'i, 'a>(instruction: &'i Parsed<'a>) -> Option<&'i UnescapedString<'a>> {
     let options = match instruction {
@@ -147,12 +160,21 @@ struct Read<'a> {
     target: usize,
     /// Each with its number in the file.
     stages: Vec<(usize, Stage)>,
-    /// What the variables of stages are at their ends: those that stand on them begin with that.
-    variables: BTreeMap<usize, Variables>,
+    /// What stages leave to those that stand on them.
+    left: BTreeMap<usize, Left>,
+}
+
+/// What a stage leaves to those that stand on it.
+#[derive(Debug, Clone, Default)]
+struct Left {
+    /// As they are at its end.
+    variables: Variables,
+    /// What they do first, each on one line.
+    triggers: Vec<String>,
 }
 
 impl Read<'_> {
-    fn stage(&mut self, at: usize, stage: &parse_dockerfile::Stage<'_, '_>, end: usize) {
+    fn stage<'f>(&mut self, at: usize, stage: &parse_dockerfile::Stage<'f, '_>, triggers: &[&Parsed<'f>], end: usize) {
         self.reader.begin();
         let asked = self.platform(stage.from);
         let Some((on, platform)) = self.on(at, stage.from, asked) else { return };
@@ -163,20 +185,30 @@ impl Read<'_> {
             let flag = stage.from.options.iter().find(|it| it.name.value == "platform").map(Flag::span);
             self.reader.problem(flag.unwrap_or_else(|| stage.from.image.span.clone()), message, help);
         }
-        for name in stage.instructions.iter().filter_map(from_of) {
+        for name in triggers.iter().copied().chain(stage.instructions).filter_map(from_of) {
             self.copied_from(at, name);
         }
+        let before = self.map.on[at].and_then(|on| self.left.get(&on)).cloned().unwrap_or_default();
+        let before: Vec<_> = triggers.iter().copied().zip(before.triggers).collect();
         let starts = starts(stage.instructions, end);
-        for (instruction, bytes) in stage.instructions.iter().zip(starts.windows(2)) {
-            let created_by = self.reader.one_line(bytes[0]..bytes[1]);
+        let lines = starts.windows(2).map(|bytes| self.reader.one_line(bytes[0]..bytes[1]));
+        let all: Vec<_> = before.into_iter().chain(stage.instructions.iter().zip(lines)).collect();
+        for (instruction, created_by) in all {
             if let Some(change) = self.reader.change(instruction, &created_by) {
                 self.reader.instructions.push(Instruction { created_by, change });
             }
         }
-        self.variables.insert(at, self.reader.variables.clone());
+        self.leave(at);
         let instructions = std::mem::take(&mut self.reader.instructions);
         let reads = std::mem::take(&mut self.reader.reads);
         self.stages.push((at, Stage { name: self.map.names[at].clone(), platform, on, instructions, reads }));
+    }
+
+    fn leave(&mut self, at: usize) {
+        let changes = self.reader.instructions.iter().map(|it| &it.change);
+        let triggers = changes.filter_map(|it| if let Change::Trigger(it) = it { Some(it.clone()) } else { None });
+        let left = Left { triggers: triggers.collect(), variables: self.reader.variables.clone() };
+        self.left.insert(at, left);
     }
 
     /// What a stage stands on, and for which platform that is.
@@ -189,13 +221,8 @@ impl Read<'_> {
             self.reader.on_base(&base);
             return Some((on, platform));
         };
-        let variables = self.variables.get(&stage).cloned().unwrap_or_default();
-        if variables.has_triggers {
-            let message =
-                format!("the stage `{text}` has `ONBUILD`, which is not supported for a stage that stands on it");
-            self.reader.beyond::<()>(from.image.span.clone(), message, "write here what it would do");
-        }
-        self.reader.on_stage(variables);
+        let left = self.left.get(&stage).cloned().unwrap_or_default();
+        self.reader.on_stage(left.variables);
         let number = self.stages.iter().position(|(it, _)| *it == stage)?;
         Some((On::Stage(number), self.stages[number].1.platform.clone()))
     }

@@ -15,11 +15,11 @@ pub fn port(text: &str) -> Result<Vec<String>, String> {
     Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// A command that a shell is to run; continued lines are joined and comments between them left out.
-pub fn shell_form(line: &str) -> Vec<String> {
+/// A command that a shell is to run; lines that `escape` continues are joined, and comments between them left out.
+pub fn shell_line(line: &str, escape: char) -> String {
     let lines = line.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let joined: String = lines.map(|line| line.trim_end().strip_suffix('\\').unwrap_or(line)).collect();
-    vec!["/bin/sh".to_owned(), "-c".to_owned(), joined.trim().to_owned()]
+    let joined: String = lines.map(|line| line.trim_end().strip_suffix(escape).unwrap_or(line)).collect();
+    joined.trim().to_owned()
 }
 
 /// Permissions in octal: `755`, `0644`.
@@ -113,6 +113,7 @@ mod tests {
         for signal in ["bogus", "0", "65", "SIGRTMIN+16", ""] {
             check(stop_signal(signal), &format!("`{signal}` is not a signal"));
         }
-        assert_eq!(shell_form("a \\\n  # why\n  b"), ["/bin/sh", "-c", "a   b"]);
+        assert_eq!(shell_line("a \\\n  # why\n  b", '\\'), "a   b");
+        assert_eq!(shell_line("a `\n b\\", '`'), "a  b\\");
     }
 }

@@ -76,8 +76,10 @@ impl Config {
     }
 
     /// Whether it holds instructions for images that stand on it (`ONBUILD`).
-    pub fn has_triggers(&self) -> bool {
-        self.fields.get("config").and_then(|it| it["OnBuild"].as_array()).is_some_and(|it| !it.is_empty())
+    pub fn take_triggers(&mut self) -> Vec<String> {
+        let taken = self.fields.get("config").is_some_and(Value::is_object).then(|| self.runtime().remove("OnBuild"));
+        let triggers = taken.flatten().and_then(|it| it.as_array().cloned()).unwrap_or_default();
+        triggers.into_iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
     }
 
     /// Adds an instruction for images that stand on it.
@@ -271,11 +273,15 @@ mod tests {
 
     #[test]
     fn triggers() {
-        let check = |text: &str, expect| assert_eq!(Config::parse(text.as_bytes()).unwrap().has_triggers(), expect);
-        check(r#"{"config": {"OnBuild": ["RUN make"]}}"#, true);
-        check(r#"{"config": {"OnBuild": null}}"#, false);
-        check(r#"{"config": null}"#, false);
-        check("{}", false);
+        let check = |text: &str, expect: &[&str]| {
+            let mut config = Config::parse(text.as_bytes()).unwrap();
+            assert_eq!(config.take_triggers(), expect);
+            assert_eq!(config.take_triggers(), [""; 0]);
+        };
+        check(r#"{"config": {"OnBuild": ["RUN make"]}}"#, &["RUN make"]);
+        check(r#"{"config": {"OnBuild": null}}"#, &[]);
+        check(r#"{"config": null}"#, &[]);
+        check("{}", &[]);
     }
 
     #[test]

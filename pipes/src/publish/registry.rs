@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::choice::{Item, attached, repository};
 use super::push::{Content, push_all, push_missing};
 use super::remote::{Put, Remote};
-use super::{Destination, Planned, Settings, attached as attachments, receipt, tag, typed};
+use super::{Destination, Planned, Settings, attached as attachments, digests, receipt, tag, typed};
 use crate::oci::reference::Reference;
 
 pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, probe, run };
@@ -34,6 +34,8 @@ enum What {
     List { repository: String, mounts: Vec<String> },
     /// What is attached to an image or a list that is there by digest; the first input is that.
     Attached { repository: String },
+    /// The list of all digests.
+    Digests { entries: Vec<(String, String)> },
     /// What lies there by digest, by tag.
     Tag { reference: String, version: String, mounts: Vec<String> },
 }
@@ -47,12 +49,13 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     let attached = items.iter().flat_map(|item| item.repositories.iter().filter_map(|it| attach(item, it, given)));
     let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag_step(item, it, given)));
     let mut steps: Vec<Step> = pushes.chain(attached).chain(tags).collect();
-    for step in &mut steps {
-        let task = Task { what: step.params.take(), chunk_mib: settings.chunk_mib };
-        step.params = serde_json::to_value(task).unwrap_or_default();
-    }
     match steps.is_empty() {
-        false => Ok(steps),
+        false => {
+            steps.push(list_of_digests(items, given));
+            let task = |what| Task { what, chunk_mib: settings.chunk_mib };
+            steps.iter_mut().for_each(|step| step.params = json(&task(step.params.take())));
+            Ok(steps)
+        }
         true => Err(vec![
             Problem::at_key("", "there is nothing to publish: no image and no list has a reference")
                 .help("give the `[[docker]]` table `images`, as in `images = [\"ghcr.io/acme/hello\"]`"),
@@ -128,13 +131,24 @@ fn tag_step(item: &Item<'_>, reference: &Reference, given: &Given<'_>) -> Step {
     }
 }
 
-fn step(what: &What) -> Step {
+fn list_of_digests(items: &[Item<'_>], given: &Given<'_>) -> Step {
+    let entries = digests::entries(items);
+    let named = |item: &&Item<'_>| !item.references.is_empty();
     Step {
-        resource: Resource::Network,
-        params: serde_json::to_value(what).unwrap_or_default(),
-        place: Place::Key("to".to_owned()),
-        ..Step::default()
+        name: "digests".to_owned(),
+        takes: items.iter().filter(named).map(|it| it.offer.name.clone()).collect(),
+        makes: vec![digests::output(given)],
+        resource: Resource::Cpu,
+        ..step(&What::Digests { entries })
     }
+}
+
+fn step(what: &What) -> Step {
+    Step { resource: Resource::Network, params: json(what), place: Place::Key("to".to_owned()), ..Step::default() }
+}
+
+fn json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
@@ -151,6 +165,7 @@ fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
             let remote = Remote::new(host, &repository)?;
             attachments_of(host).map(|it| by_digest(it, &remote)).collect()
         }
+        What::Digests { .. } => Ok(Vec::new()),
     }
 }
 
@@ -189,6 +204,10 @@ fn run(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
             let contents: Vec<Content<'_>> = attachments_of(host).map(Content::of).collect();
             attachments::push(&contents, Content::of_step(host)?.digest(), &remote)?;
             contents.iter().try_for_each(|it| receipt::emit(host, step, &remote.by_digest(it.digest()), it.artifact()))
+        }
+        What::Digests { entries } => {
+            let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
+            digests::write(&entries, &output.name, host)
         }
         What::Tag { reference, mounts, .. } => {
             let content = Content::of_step(host)?;

@@ -21,6 +21,8 @@ type Host struct {
 	OnExec func(plugin.Command) plugin.Exit
 	OnHTTP func(plugin.HTTPRequest) plugin.HTTPResponse
 	Stop   bool // what Cancelled answers
+	// Secrets are those that the table reveals to its pipe.
+	Secrets map[string]string
 
 	Artifacts []plugin.Artifact // all there are: given, and made by steps before
 	Commands  []plugin.Command
@@ -91,7 +93,7 @@ func Plan[Settings, Params any](pipe plugin.Pipe[Settings, Params], settings str
 		Table:    plugin.TableName{Pipe: pipe.About().Name, ID: "test"},
 		Facts:    Facts(),
 		Offers:   chosen(wants.Selectors, host.Artifacts),
-		Renderer: render,
+		Renderer: func(template string, names any) (plugin.Rendered, error) { return render(template, Facts(), names) },
 	}
 	for _, source := range wants.Sources {
 		text, err := os.ReadFile(filepath.Join(host.root, source.Path))
@@ -178,32 +180,43 @@ func has[T comparable](list []T, this T) bool {
 	return len(list) == 0
 }
 
-func render(template string, names any) (string, error) {
-	known := map[string]any{}
-	for _, of := range []any{Facts(), names} {
-		text, err := json.Marshal(of)
-		if err != nil {
-			return "", err
-		}
-		if err := json.Unmarshal(text, &known); err != nil {
-			return "", err
-		}
+func render(template string, facts, names any) (plugin.Rendered, error) {
+	rendered := plugin.Rendered{Names: map[string]json.RawMessage{}}
+	known, err := membersOf(names)
+	if err != nil {
+		return rendered, err
 	}
-	text := ""
+	also, err := membersOf(facts)
+	if err != nil {
+		return rendered, err
+	}
 	for {
 		before, rest, found := strings.Cut(template, "{{")
-		text += before
+		rendered.Text += before
 		if !found {
-			return text, nil
+			return rendered, nil
 		}
 		name, after, _ := strings.Cut(rest, "}}")
-		value, found := known[strings.TrimSpace(name)]
+		name, template = strings.TrimSpace(name), after
+		value, found := known[name]
 		if !found {
-			return "", fmt.Errorf("undefined name `%s`", strings.TrimSpace(name))
+			if value, found = also[name]; !found {
+				return rendered, fmt.Errorf("undefined name `%s`", name)
+			}
+			rendered.Names[name] = value
 		}
-		text += fmt.Sprint(value)
-		template = after
+		text := string(value)
+		_ = json.Unmarshal(value, &text) // what is no string stays as it is
+		rendered.Text += text
 	}
+}
+
+func membersOf(object any) (members map[string]json.RawMessage, err error) {
+	text, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(text, &members)
+	}
+	return members, err
 }
 
 func artifact(offer plugin.Offer, path string, content []byte) plugin.Artifact {
@@ -288,6 +301,24 @@ func (h *Host) Remember(key string, value any) error {
 	text, err := json.Marshal(value)
 	h.Notes[key] = text
 	return err
+}
+
+// Secret is one of Secrets.
+func (h *Host) Secret(name string) (string, error) {
+	secret, found := h.Secrets[name]
+	if !found {
+		return "", plugin.Fail(plugin.Input, "the table does not reveal a secret `%s`", name)
+	}
+	return secret, nil
+}
+
+// Render renders {{ name }} of the names that it is given.
+func (h *Host) Render(template string, names any) (string, error) {
+	rendered, err := render(template, struct{}{}, names)
+	if err != nil {
+		return "", plugin.Fail(plugin.Input, "%s", err)
+	}
+	return rendered.Text, nil
 }
 
 // Recall finds it in Notes.

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use forge_schemas::{Facts, FailureClass, PipeInfo, Plan, PlanReply, TableName, Takes, TakesReply};
+use forge_schemas::{Facts, FailureClass, PipeInfo, Plan, PlanReply, RenderReply, TableName, Takes, TakesReply};
 use serde_json::{Value, json};
 
 use super::services::{Nothing, Planning};
@@ -54,8 +54,8 @@ impl Plugin {
 struct AsItStands;
 
 impl Renderer for AsItStands {
-    fn render(&self, template: &str, _: &Value) -> Result<String, String> {
-        Ok(template.to_owned())
+    fn render(&self, template: &str, _: &Value) -> Result<RenderReply, String> {
+        Ok(RenderReply { text: template.to_owned(), ..RenderReply::default() })
     }
 }
 

@@ -1,7 +1,7 @@
-//! What a call may ask of the host, by name: all services while running, templates alone while planning.
+//! What a call may ask of the host, by name: all services while running, templates with facts while planning.
 //! Does not know the C line; messages come as bytes and go as bytes.
 
-use forge_schemas::{Command, Emit, Failure, HttpRequest, Level, Note, Render, RenderReply};
+use forge_schemas::{Command, Emit, Failure, GetSecret, GotSecret, HttpRequest, Level, Note, Render, RenderReply};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -10,7 +10,8 @@ use crate::refusal::Refusal;
 use crate::{Host, Renderer};
 
 /// The services there are.
-pub(super) const NAMES: &[&str] = &["artifact.emit", "exec", "http.send", "note.get", "note.set", "template.render"];
+pub(super) const NAMES: &[&str] =
+    &["artifact.emit", "exec", "http.send", "note.get", "note.set", "secret.get", "template.render"];
 
 /// What a call may ask for while it is in flight. Any thread may, several at once.
 pub(super) trait Services: Sync {
@@ -48,8 +49,7 @@ impl Services for Planning<'_> {
     fn serve(&self, service: &str, request: &[u8]) -> Result<Vec<u8>, Refusal> {
         match service {
             "template.render" => answer(service, request, |Render { template, names }| {
-                let text = self.0.render(&template, &names).map_err(Failure::input)?;
-                Ok(RenderReply { text })
+                self.0.render(&template, &names).map_err(Failure::input)
             }),
             _ => Err(absent(service)),
         }
@@ -70,6 +70,10 @@ impl Services for Running<'_> {
             "note.get" => answer(service, request, |note: Note| {
                 let value = host.recall(&note.key)?;
                 Ok(Note { value, ..note })
+            }),
+            "secret.get" => answer(service, request, |GetSecret { name }| Ok(GotSecret { value: host.secret(&name)? })),
+            "template.render" => answer(service, request, |Render { template, names }| {
+                Ok(RenderReply { text: host.render(&template, &names)?, ..RenderReply::default() })
             }),
             _ => Err(absent(service)),
         }

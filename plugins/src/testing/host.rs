@@ -1,6 +1,7 @@
 //! The host itself: what a step does to it is written down, and its files are real.
 //! Does not check what a step leaves out; [`run_step`](super::run_step) does.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,8 @@ use forge_schemas::{
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::Host;
+use super::FakeRenderer;
+use crate::{Host, Renderer as _};
 
 /// A host in memory. `with_…` and `on_…` set it up; what a step did to it stands in [`FakeHost::record`].
 pub struct FakeHost {
@@ -29,6 +31,7 @@ pub struct FakeHost {
     artifacts: Vec<Artifact>,
     inputs: Vec<Artifact>,
     found: Vec<Finding>,
+    secrets: BTreeMap<String, String>,
     on_exec: Box<dyn Fn(&Command) -> Exit + Send + Sync>,
     on_http: Box<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>,
     record: Mutex<Record>,
@@ -73,6 +76,7 @@ impl FakeHost {
             artifacts: Vec::new(),
             inputs: Vec::new(),
             found: Vec::new(),
+            secrets: BTreeMap::new(),
             on_exec: Box::new(|_| Exit { code: Some(0), ..Exit::default() }),
             on_http: Box::new(|_| HttpResponse { status: 404, ..HttpResponse::default() }),
             record: Mutex::default(),
@@ -119,6 +123,13 @@ impl FakeHost {
         let artifact = Artifact { name, kind, platform, table, digest, size, path, executable, blobs, detail };
         self.inputs.push(artifact.clone());
         self.artifacts.push(artifact);
+        self
+    }
+
+    /// The same, for a table that reveals this secret to its pipe.
+    #[must_use]
+    pub fn with_secret(mut self, name: &str, value: &str) -> FakeHost {
+        self.secrets.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -299,6 +310,15 @@ impl Host for FakeHost {
 
     fn recall(&self, key: &str) -> Result<Value, Failure> {
         Ok(self.record().notes.get(key).cloned().unwrap_or_default())
+    }
+
+    fn secret(&self, name: &str) -> Result<String, Failure> {
+        let unknown = || Failure::input(format!("the table does not reveal a secret `{name}`"));
+        self.secrets.get(name).cloned().ok_or_else(unknown)
+    }
+
+    fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
+        FakeRenderer::without_facts().render(template, names).map(|reply| reply.text).map_err(Failure::input)
     }
 }
 

@@ -8,7 +8,7 @@ use forge_plugin::schemas::kind::Binary;
 use forge_plugin::schemas::{
     Command, Emit, Failure, FailureClass, HttpRequest, KindInfo, Level, Method, Output, Problem, Selector, Step,
 };
-use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
+use forge_plugin::{Given, Host, Later, Names, Pipe, PlatformNames, Template, Wants, kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,6 +24,19 @@ pub struct Settings {
     pub text: Template<PlatformNames>,
     /// What to do.
     pub act: Act,
+    /// What to say when it is known what to say it of.
+    #[serde(default)]
+    pub last: Option<Template<LastNames>>,
+}
+
+/// What only a step that runs knows.
+#[derive(Clone, Serialize)]
+pub struct LastNames {
+    digest: String,
+}
+
+impl Names for LastNames {
+    const NAMES: &'static [&'static str] = &["digest"];
 }
 
 /// What an echo does.
@@ -49,6 +62,8 @@ pub enum Act {
 pub struct Params {
     text: String,
     act: Act,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Later<LastNames>>,
 }
 
 struct Bomb;
@@ -81,6 +96,9 @@ impl Pipe for Echo {
             panic!("can't plan {}", given.table);
         }
         let (mut steps, mut problems) = (Vec::new(), Vec::new());
+        let perhaps = LastNames { digest: "sha256:0".to_owned() };
+        let last = settings.last.as_ref().map(|last| given.later("last", last, &perhaps));
+        let last = last.transpose().map_err(|problem| vec![problem])?;
         for platform in given.offers.iter().filter_map(|offer| offer.platform.clone()) {
             match given.render("text", &settings.text, &PlatformNames::from(&platform)) {
                 Ok(text) => steps.push(Step {
@@ -91,7 +109,7 @@ impl Pipe for Echo {
                         platform: Some(platform),
                         detail: json!({ "file_name": "said" }),
                     }],
-                    params: json!({ "text": text, "act": settings.act }),
+                    params: json!(Params { text, act: settings.act, last: last.clone() }),
                     ..Step::default()
                 }),
                 Err(problem) => problems.push(problem),
@@ -102,7 +120,7 @@ impl Pipe for Echo {
 
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         match params.act {
-            Act::Everything => everything(&params.text, step, host),
+            Act::Everything => everything(&params.text, step, host).and_then(|()| last(params, host)),
             Act::Undeclared => emit("other", &params.text, host),
             Act::Fail => {
                 let failure = Failure::new(FailureClass::Refused, "no right to speak");
@@ -130,6 +148,19 @@ fn everything(text: &str, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         scope.spawn(|| host.log(Level::Warn, if host.cancelled() { "stop" } else { "go on" }));
     });
     emit(&step.makes[0].name, text, host)
+}
+
+fn last(params: &Params, host: &dyn Host) -> Result<(), Failure> {
+    let Some(last) = &params.last else { return Ok(()) };
+    let names = LastNames { digest: host.inputs()[0].digest.to_string() };
+    host.log(Level::Info, &last.render(host, &names)?);
+    match host.render("{{ version }}", &json!({})) {
+        Ok(text) => Err(Failure::bug(format!("a step that runs has a fact: {text}"))),
+        Err(failure) => {
+            host.log(Level::Info, &failure.message);
+            Ok(())
+        }
+    }
 }
 
 fn emit(name: &str, text: &str, host: &dyn Host) -> Result<(), Failure> {

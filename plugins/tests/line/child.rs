@@ -1,6 +1,5 @@
 //! Plugins in children: what only a process can do to a plugin, and a plugin to a process.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -17,8 +16,13 @@ pub fn open(library: &Path) -> Plugin {
     Library::read(library).unwrap().load_in_child(nursery()).unwrap()
 }
 
+/// The environment variable that names another program to be the child.
+pub const HOST: &str = "FORGE_TEST_PLUGIN_HOST";
+
 fn nursery() -> Nursery {
-    Nursery { program: example("plugin_host"), env: BTreeMap::new(), timeout: Duration::from_secs(600) }
+    let program = std::env::var_os(HOST).map_or_else(|| example("plugin_host"), Into::into);
+    let env = std::env::vars().filter(|(name, _)| name == "PATH").collect();
+    Nursery { program, env, timeout: Duration::from_secs(600) }
 }
 
 #[test]

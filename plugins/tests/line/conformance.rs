@@ -112,6 +112,36 @@ fn everything() {
 }
 
 #[test]
+fn what_is_rendered_while_it_runs() {
+    check(
+        &json!({ "text": "x", "act": "everything", "last": "{{ name }} {{ digest }}" }),
+        &expect![[r#"
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"everything","last":{"facts":{"name":"hello"},"template":"{{ name }} {{ digest }}"},"text":"x"}
+            run: Ok(())
+            exec: ["say", "x"] {"LOUD": "1"}
+            log: Info 1 of 1
+            log: Debug X 204 null "x"
+            log: Warn go on
+            log: Info said/linux/arm64 sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881
+            log: Info hello sha256:706abe3c90152075e656b661079730facf323f3ebccda7547ee1935c90845a09
+            log: Info undefined name `version`
+            progress: (0, 1000, "speaking") to (1000, 1000, "spoken")
+            notes: {"said":"x"}
+        "#]],
+    );
+    check(
+        &json!({ "text": "x", "act": "everything", "last": "{{ digets }}" }),
+        &expect![[r#"
+        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+        plan: [Problem { place: Key("last"), message: "undefined name `digets`", help: None }]
+        notes: {}
+    "#]],
+    );
+}
+
+#[test]
 fn problems() {
     check(
         &json!({ "text": "{{ nobody }}", "act": "everything" }),
@@ -124,10 +154,10 @@ fn problems() {
     check(
         &json!({ "text": "", "act": "everything", "more": 1 }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [], sources: [], problems: [Problem { place: Key(""), message: "unknown field `more`, expected `text` or `act`", help: None }] })
-        plan: [Problem { place: Key(""), message: "unknown field `more`, expected `text` or `act`", help: None }]
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [], sources: [], problems: [Problem { place: Key(""), message: "unknown field `more`, expected one of `text`, `act`, `last`", help: None }] })
+            plan: [Problem { place: Key(""), message: "unknown field `more`, expected one of `text`, `act`, `last`", help: None }]
+            notes: {}
+        "#]],
     );
     check(
         &json!({ "text": "", "act": "everything" }),
@@ -179,7 +209,7 @@ fn panics() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"panic","text":"x"}
-            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:111:27"], help: None })
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:129:27"], help: None })
             notes: {}
         "#]],
     );
@@ -189,7 +219,7 @@ fn panics() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"panic_twice","text":"x"}
-            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:112:32"], help: None })
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:130:32"], help: None })
             notes: {}
         "#]],
     );
@@ -197,7 +227,7 @@ fn panics() {
         &json!({ "text": "x", "act": "panic_planning" }),
         &expect![[r#"
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-            plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:81:13"], help: None }
+            plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:96:13"], help: None }
         "#]],
     );
 }

@@ -142,6 +142,46 @@ fn a_service_that_it_can_not_do_without() {
     );
 }
 
+/// A pipe of a later time, in Rust.
+mod later {
+    use forge_plugin::schemas::{Failure, KindInfo, Problem, Step};
+    use forge_plugin::{Given, Host, Pipe, Wants};
+
+    struct Later;
+
+    impl Pipe for Later {
+        const NAME: &'static str = "later";
+        const SUMMARY: &'static str = "Comes from the future";
+        const NEEDS: &'static [&'static str] = &["secret.get", "time.travel"];
+        type Settings = ();
+        type Params = ();
+
+        fn makes() -> Vec<KindInfo> {
+            Vec::new()
+        }
+
+        fn takes(&(): &()) -> Result<Wants, Vec<Problem>> {
+            Ok(Wants::default())
+        }
+
+        fn plan(&(): &(), _: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
+            Ok(Vec::new())
+        }
+
+        fn run(&(): &(), _: &Step, _: &dyn Host) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    forge_plugin::export! { name: "later", pipes: [Later] }
+}
+
+#[test]
+fn a_service_that_a_pipe_in_rust_can_not_do_without() {
+    let error = Plugin::linked(later::forge_plugin).unwrap_err();
+    assert!(error.message().contains("needs the service `time.travel`"), "{}", error.message());
+}
+
 #[test]
 fn init_that_refuses() {
     check(

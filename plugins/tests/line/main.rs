@@ -14,6 +14,7 @@ mod handshake;
 mod header;
 mod messages;
 mod misuse;
+mod valgrind;
 
 /// The plugin in Rust, linked into this executable and as a library.
 mod echo {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use forge_plugin::schemas::{
     Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
-    FailureClass, Finding, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method, Note, Offer, Output,
-    PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render,
-    RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
+    FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method,
+    Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem,
+    Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -210,11 +210,14 @@ fn services() {
     check("note.set.request", &Note { key: text("upload"), value: json!({ "session": 7 }) });
     check("note.get.request", &Note { key: text("upload"), value: Value::Null });
     check("note.get.reply", &Note { key: text("upload"), value: json!({ "session": 7 }) });
+    check("secret.get.request", &GetSecret { name: text("signing_key") });
+    check("secret.get.reply", &GotSecret { value: text("s3cret") });
     check(
         "template.render.request",
         &Render { template: text("{{ version }}-{{ arch }}"), names: json!({ "arch": "arm" }) },
     );
-    check("template.render.reply", &RenderReply { text: text("1.2.3-arm") });
+    let names = Map::from_iter([(text("version"), json!("1.2.3"))]);
+    check("template.render.reply", &RenderReply { text: text("1.2.3-arm"), names });
     let failure = Failure::new(FailureClass::Refused, "no right to push").cause("the token is old");
     check("failure", &failure.help("get another one"));
 }

@@ -197,6 +197,19 @@ static forge_status lies(forge_cx cx, const char *mode, const char *dir) {
     write_file(path, text);
     return emit(cx, "made-by-random", path);
   }
+  if (!strcmp(mode, "secret") || !strcmp(mode, "secret_made")) {
+    char key[256];
+    forge_str answer;
+    forge_status status = host->call(host, cx, FORGE_LIT("secret.get"), FORGE_LIT("{\"name\":\"key\"}"), &answer);
+    if (status != FORGE_OK) return host->set_error(host, cx, answer), status;
+    value(answer, "value", key, sizeof key);
+    snprintf(path, sizeof path, "it has %zu bytes: %s", strlen(key), key);
+    host->log(host, cx, FORGE_WARN, str(path), FORGE_LIT(""));
+    if (!strcmp(mode, "secret")) return make(cx, mode, dir);
+    snprintf(path, sizeof path, "%s/made", dir);
+    write_file(path, key);
+    return emit(cx, "made-by-secret_made", path);
+  }
   if (!strcmp(mode, "directory")) return emit(cx, "made-by-directory", dir);
   if (!strcmp(mode, "claims")) return host->reply(host, cx, forge_str_of("x", (size_t)2 << 30));
   if (!strcmp(mode, "hole")) return host->reply(host, cx, forge_str_of(NULL, 5));

@@ -97,6 +97,11 @@ fn a_secret_that_was_not_agreed_on() {
     let ended = project.forge(&["plugins", "lock"]).expect(0);
     assert!(ended.stdout.ends_with("  secrets key\n"), "{}", ended.stdout);
     project.forge(&["check", "--locked"]).expect(0);
+    project.write("forge.toml", &format!("{}secrets = [\"key\"]\nreveal = true\n{secrets}", text(&["good"], "")));
+    refused(&project, &[], "plugin `evil` is pinned as one that does not see the secret `key` itself");
+    let ended = project.forge(&["plugins", "lock"]).expect(0);
+    assert!(ended.stdout.ends_with("  secrets key\n  sees itself key\n"), "{}", ended.stdout);
+    project.forge(&["check", "--locked"]).expect(0);
 }
 
 #[test]

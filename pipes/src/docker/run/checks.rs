@@ -45,11 +45,13 @@ fn image(laying: &mut Laying<'_>) {
     rootfs.put("srv/capable", Node { peculiar: Some(Peculiar::Attributes), ..node(0o755, content()) });
     rootfs.put("srv/twice", Node { peculiar: Some(Peculiar::HardLink), ..node(0o755, content()) });
     rootfs.put("srv/null", node(0o666, What::Special));
+    rootfs.put("srv/cache", node(0o755, What::Directory));
 }
 
 fn commands_of(line: &str) -> Run {
-    let words = line::commands(line, '\\', &std::collections::BTreeMap::new()).unwrap();
-    Run { form: Form::Shell, commands: words.iter().map(|words| Command::read(words).unwrap()).collect() }
+    let commands = line::commands(line, Stands::InLine('\\'), &std::collections::BTreeMap::new()).unwrap();
+    let commands = commands.iter().map(|simple| Command::read(simple).unwrap()).collect();
+    Run { form: Form::Shell, mounted: vec!["srv/cache".to_owned()], commands }
 }
 
 fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> String {
@@ -349,6 +351,107 @@ fn where_it_can_not_be_run() {
         |laying, _| laying.rootfs.put("bin/mkdir", node(0o755, What::Placed(Content::Text(b"x".to_vec())))),
         expect![
             "`mkdir /a` can't be done without running it: its `mkdir` is neither that of busybox nor that of Debian's coreutils"
+        ],
+    );
+}
+
+#[test]
+fn what_wildcards_mean() {
+    check(
+        "rm -rf /srv/t*l /nope/* /etc/skel/* && chmod 700 /u*r /bin/b?sybox",
+        expect![[r#"
+        755 0:0 bin/
+        700 0:0 bin/busybox "busybox"
+        755 0:0 srv/
+        0 0:0 srv/.wh.tool ""
+        700 0:0 usr/
+    "#]],
+    );
+    check(
+        "cp /etc/skel/.p* /usr && rm -r /et*/s*l/ && ln -s 'a*' \\*x /h*e",
+        expect![[r#"
+        755 0:0 etc/
+        0 0:0 etc/.wh.skel ""
+        755 0:0 home/
+        777 0:0 home/*x -> *x
+        777 0:0 home/a* -> a*
+        755 0:0 usr/
+        644 0:0 usr/.profile "p"
+    "#]],
+    );
+    check("chmod 700 /usr/*", expect!["`chmod 700 /usr/*` fails: `/usr/*` is not there"]);
+    check(
+        "rm -rf /srv/*",
+        expect![
+            "`rm -rf /srv/*` can't be done without running it: `/srv/cache` is not the image's own while it is built"
+        ],
+    );
+    check(
+        "chmod 755 /e*/host*",
+        expect![
+            "`chmod 755 /e*/host*` can't be done without running it: `/etc/hosts` is not the image's own while it is built"
+        ],
+    );
+    check(
+        "chmod -R 755 /etc",
+        expect![[r#"
+        755 0:0 etc/
+        755 0:0 etc/group "root:x:0:root\ndaemon:x:2:\nusers:x:100:games\nnogroup:x:65533:\n"
+        755 0:0 etc/passwd "root:x:0:0:root:/root:/bin/ash\ndaemon:x:2:2::/sbin:/sbin/nologin"
+        755 0:0 etc/shadow "root:*::0:::::\n"
+        755 0:0 etc/skel/
+        755 0:0 etc/skel/.profile "p"
+    "#]],
+    );
+    check(
+        "touch /-x && rm *",
+        expect!["`rm *` can't be done without running it: `/dev` is not the image's own while it is built"],
+    );
+}
+
+#[test]
+fn what_is_printed_to_files() {
+    check(
+        "echo a b > /usr/a && printf 'c\\n' >> /usr/a && echo x >> /srv/tool; printf '' > /n",
+        expect![[r#"
+        644 0:0 n ""
+        755 0:0 srv/
+        644 0:0 srv/tool "toolx\n"
+        755 0:0 usr/
+        644 0:0 usr/a "a b\nc\n"
+    "#]],
+    );
+    check(
+        "echo 'me:x:7:8::/:/bin/sh' >> /etc/passwd && chown me /usr",
+        expect!["`chown me /usr` fails: the image has no user `me`"],
+    );
+    check("echo x > /usr", expect!["`echo x > /usr` fails: `/usr` is a directory"]);
+    check(
+        "echo x > /etc/hosts",
+        expect![
+            "`echo x > /etc/hosts` can't be done without running it: `/etc/hosts` is not the image's own while it is built"
+        ],
+    );
+    check(
+        "echo x > /srv/twice",
+        expect!["`echo x > /srv/twice` can't be done without running it: `/srv/twice` is a file of several names"],
+    );
+    check(
+        "printf '' > /srv/tool",
+        expect![
+            "`printf  > /srv/tool` can't be done without running it: whether `/srv/tool`, which is there, has another time is not known here"
+        ],
+    );
+    check(
+        "touch /srv/cache/x",
+        expect![
+            "`touch /srv/cache/x` can't be done without running it: `/srv/cache` is not the image's own while it is built"
+        ],
+    );
+    check(
+        "cp -r /etc /n",
+        expect![
+            "`cp -r /etc /n` can't be done without running it: `/etc/hosts` is not the image's own while it is built"
         ],
     );
 }

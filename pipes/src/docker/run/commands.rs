@@ -1,14 +1,17 @@
 //! Commands and their options, from words to what they do. All that programs of one name do not agree on is refused.
 //! Does not know the image.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::docker::run::busybox::{Addgroup, Adduser};
-use crate::docker::run::line::Word;
+use crate::docker::run::line::{Simple, Word, Written};
 use crate::docker::run::mode::Mode;
 use crate::docker::run::options::{Given, Known};
+use crate::docker::run::tree::Tree;
+use crate::docker::run::{Wrong, printing, wildcards};
 use crate::docker::words::Mistake;
 
 /// A command.
@@ -18,16 +21,27 @@ pub struct Command {
     pub text: String,
     /// What it is called by.
     pub program: String,
-    /// What it does.
+    /// What it does, where no file is what a wildcard says.
     pub does: Does,
+    /// Its words, where there is a wildcard in one.
+    words: Vec<Argument>,
+}
+
+/// A word of a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Argument {
+    text: String,
+    pattern: Option<String>,
 }
 
 /// What a command does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Does {
-    /// `true`
+    /// `true`, or `set`, which decides what becomes of failures.
     Nothing,
+    /// `echo` or `printf`, to a file.
+    Print { text: String, to: String, written: Written },
     /// `mkdir`
     MakeDirectory { paths: Vec<String>, above: Above, mode: Option<Mode> },
     /// `chmod`
@@ -135,16 +149,64 @@ pub enum Group {
 
 impl Command {
     /// From its words; one at least.
-    pub fn read(words: &[Word]) -> Result<Command, Mistake> {
-        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-        let Some((program, rest)) = texts.split_first() else { return Err(mistake(0..0, "a command is missing")) };
-        let whole = words[0].bytes.start..words[words.len() - 1].bytes.end;
-        let Some(read) = reader(program) else {
-            let message = format!("`{program}` needs an engine that runs programs");
-            return Err(mistake(words[0].bytes.clone(), &message));
+    pub fn read(simple: &Simple) -> Result<Command, Mistake> {
+        let words = &simple.words;
+        let (Some(first), Some(last)) = (words.first(), words.last()) else {
+            return Err(mistake(0..0, "a command is missing"));
         };
-        let does = read(rest).map_err(|message| mistake(whole, &format!("`{program}`: {message}")))?;
-        Ok(Command { text: texts.join(" "), program: (*program).to_owned(), does })
+        let whole = first.bytes.start..last.bytes.end;
+        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        let program = first.text.as_str();
+        if reader(program).is_none() && printer(program).is_none() || first.pattern.is_some() {
+            let message = format!("`{program}` needs an engine that runs programs");
+            return Err(mistake(first.bytes.clone(), &message));
+        }
+        let does = match &simple.output {
+            Some((written, to)) => print(&texts, &to.text, *written),
+            None => does(&texts),
+        };
+        let does = does.map_err(|message| mistake(whole.clone(), &format!("`{program}`: {message}")))?;
+        let argument = |word: &Word| Argument { text: word.text.clone(), pattern: word.pattern.clone() };
+        let is_wild = words.iter().any(|word| word.pattern.is_some());
+        if is_wild && simple.output.is_some() {
+            return Err(mistake(whole, "a wildcard in what is printed needs a shell"));
+        }
+        let words = if is_wild { words.iter().map(argument).collect() } else { Vec::new() };
+        let sign = |written| if written == Written::Anew { ">" } else { ">>" };
+        let output = simple.output.as_ref().map(|(written, to)| format!(" {} {}", sign(*written), to.text));
+        let text = texts.join(" ") + &output.unwrap_or_default();
+        Ok(Command { text, program: program.to_owned(), does, words })
+    }
+
+    /// What it does, where the files that its wildcards mean lie in this tree.
+    pub(super) fn with_files(&self, tree: &Tree<'_, '_>) -> Result<Cow<'_, Does>, Wrong> {
+        if self.words.is_empty() {
+            return Ok(Cow::Borrowed(&self.does));
+        }
+        let mut words = Vec::new();
+        for Argument { text, pattern } in &self.words {
+            let found = pattern.as_ref().map_or(Ok(Vec::new()), |pattern| wildcards::expand(tree, pattern))?;
+            words.extend(if found.is_empty() { vec![text.clone()] } else { found });
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        does(&words).map(Cow::Owned).map_err(Wrong::Fails)
+    }
+}
+
+fn does(words: &[&str]) -> Result<Does, String> {
+    let Some((program, rest)) = words.split_first() else { return Err("a command is missing".to_owned()) };
+    match reader(program) {
+        Some(read) => read(rest),
+        // Nobody reads what is printed.
+        None => print(words, "/dev/null", Written::Anew).map(|_| Does::Nothing),
+    }
+}
+
+fn print(words: &[&str], to: &str, written: Written) -> Result<Does, String> {
+    let Some((program, rest)) = words.split_first() else { return Err("a command is missing".to_owned()) };
+    match printer(program) {
+        Some(print) => Ok(Does::Print { text: print(rest)?, to: to.to_owned(), written }),
+        None => Err("what it prints to a file is not known here".to_owned()),
     }
 }
 
@@ -156,7 +218,8 @@ type Read = fn(&[&str]) -> Result<Does, String>;
 
 fn reader(program: &str) -> Option<Read> {
     Some(match program {
-        "true" => |_| Ok(Does::Nothing),
+        "true" | ":" => |_| Ok(Does::Nothing),
+        "set" => set,
         "mkdir" => mkdir,
         "chmod" => chmod,
         "chown" => chown,
@@ -169,6 +232,29 @@ fn reader(program: &str) -> Option<Read> {
         "addgroup" => |words| Addgroup::read(words).map(Does::Addgroup),
         _ => return None,
     })
+}
+
+type Print = fn(&[&str]) -> Result<String, String>;
+
+/// A command that does nothing but print.
+fn printer(program: &str) -> Option<Print> {
+    match program {
+        "echo" => Some(printing::echo),
+        "printf" => Some(printing::printf),
+        _ => None,
+    }
+}
+
+/// Options of the shell; but for `-e`, which is how it is done anyway, they change what is said, not what is done.
+fn set(words: &[&str]) -> Result<Does, String> {
+    let is_known = |word: &&&str| {
+        word.strip_prefix('-').is_some_and(|it| !it.is_empty() && it.chars().all(|it| "eux".contains(it)))
+    };
+    match words.iter().find(|word| !is_known(word)) {
+        Some(word) => Err(format!("what `{word}` changes is not known here")),
+        None if words.is_empty() => Err("it is given nothing".to_owned()),
+        None => Ok(Does::Nothing),
+    }
 }
 
 fn mkdir(words: &[&str]) -> Result<Does, String> {
@@ -300,8 +386,12 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expect: &str) {
-        let words = line.split(' ').map(|it| Word { text: it.to_owned(), bytes: 0..line.len() });
-        let actual = match Command::read(&words.collect::<Vec<_>>()) {
+        let word = |it: &str| Word { text: it.to_owned(), pattern: None, bytes: 0..line.len() };
+        let (words, output) = match line.split_once(" > ") {
+            Some((words, to)) => (words, Some((Written::Anew, word(to)))),
+            None => (line, None),
+        };
+        let actual = match Command::read(&Simple { words: words.split(' ').map(word).collect(), output }) {
             Ok(command) => format!("{:?}", command.does),
             Err(mistake) => mistake.message,
         };
@@ -327,6 +417,9 @@ mod tests {
         check("rm -rf a", r#"Remove { paths: ["a"], reach: Below, missing: Ignored }"#);
         check("mv a b", r#"Move { from: ["a"], to: "b" }"#);
         check("touch a", r#"Touch { paths: ["a"] }"#);
+        check("echo a b > c", r#"Print { text: "a b\n", to: "c", written: Anew }"#);
+        check("echo a", "Nothing");
+        check("set -eux", "Nothing");
     }
 
     #[test]
@@ -346,6 +439,8 @@ mod tests {
         check("ln a b", "`ln`: a second name of a file is not made here, only a link by `-s`");
         check("cp a", "`cp`: it is given nothing");
         check("cp -d a b", "`cp`: `-d` without `-p` is not done here");
+        check("set -o pipefail", "`set`: what `-o` changes is not known here");
+        check("mkdir a > b", "`mkdir`: what it prints to a file is not known here");
         check("touch -d 1 a", "`touch`: what `-d` does is not known here");
     }
 }

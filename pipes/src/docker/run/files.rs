@@ -2,13 +2,14 @@
 //! Does not know accounts, but for whose numbers names are.
 
 use crate::docker::run::commands::{Above, Does, Group, Kept, Links, Missing, Owner, Reach, There};
+use crate::docker::run::line::Written;
 use crate::docker::run::mode::{Mode, Of};
 use crate::docker::run::tools::Maker;
 use crate::docker::run::tree::{Tree, missing};
 use crate::docker::run::{Place, Wrong};
 use crate::oci::accounts::Accounts;
 use crate::oci::layer::Content;
-use crate::oci::rootfs::{Node, What};
+use crate::oci::rootfs::{Node, Peculiar, What};
 
 /// What umask leaves.
 const NEW: u32 = 0o755;
@@ -29,6 +30,7 @@ impl Running<'_, '_, '_> {
     pub(super) fn run(&mut self, does: &Does) -> Result<(), Wrong> {
         match does {
             Does::Nothing => Ok(()),
+            Does::Print { text, to, written } => self.print(text, to, *written),
             Does::MakeDirectory { paths, above, mode } => {
                 paths.iter().try_for_each(|path| self.make_directory(path, *above, mode.as_ref()))
             }
@@ -225,6 +227,14 @@ impl Running<'_, '_, '_> {
 
     fn copy(&mut self, from: &str, to: &str, kept: Kept) -> Result<(), Wrong> {
         let all = self.tree.below(from);
+        for directory in all.iter().map(String::as_str).chain([from]).filter(|it| self.tree.is_directory(it)) {
+            self.tree.check_all_own(directory, |_| true)?;
+        }
+        let is_linked = |path: &&String| self.tree.node(path).is_some_and(|it| it.peculiar == Some(Peculiar::HardLink));
+        let linked: Vec<&String> = all.iter().filter(is_linked).collect();
+        if let ([one, _, ..], true) = (linked.as_slice(), kept == Kept::All || self.maker == Maker::Busybox) {
+            return Err(Wrong::Untold(format!("`/{one}` is a file of several names, and its copies may be, too")));
+        }
         for path in std::iter::once(from.to_owned()).chain(all) {
             let at = format!("{to}{}", &path[from.len()..]);
             let node = self.tree.node(&path).cloned().ok_or_else(|| missing(&path))?;
@@ -235,8 +245,10 @@ impl Running<'_, '_, '_> {
 
     fn copy_one(&mut self, from: &str, to: &str, node: Node, kept: Kept) -> Result<(), Wrong> {
         // The content of a file of several names is that of any file.
-        self.tree
-            .check_whole(from, &Node { peculiar: node.peculiar.filter(|it| *it == ATTRIBUTES), ..node.clone() })?;
+        self.tree.check_whole(
+            from,
+            &Node { peculiar: node.peculiar.filter(|it| *it == Peculiar::Attributes), ..node.clone() },
+        )?;
         let is_link = matches!(node.what, What::Link(_));
         match kept {
             Kept::Content if !is_link && node.mode & !PERMISSIONS != 0 => {
@@ -267,7 +279,7 @@ impl Running<'_, '_, '_> {
                 let node = self.tree.node(&path).cloned().ok_or_else(|| missing(&path))?;
                 self.tree.check_whole(
                     &path,
-                    &Node { peculiar: node.peculiar.filter(|it| *it == ATTRIBUTES), ..node.clone() },
+                    &Node { peculiar: node.peculiar.filter(|it| *it == Peculiar::Attributes), ..node.clone() },
                 )?;
                 self.tree.put(&at, Node { peculiar: None, ..node })?;
             }
@@ -307,6 +319,29 @@ impl Running<'_, '_, '_> {
         self.tree.take(at)
     }
 
+    fn print(&mut self, text: &str, to: &str, written: Written) -> Result<(), Wrong> {
+        let at = self.tree.locate_through(no_slash(to)?)?;
+        let Some(node) = self.tree.node(&at).cloned() else {
+            // A link that leads nowhere makes what it leads to.
+            let at = self.tree.locate(&format!("/{at}"))?;
+            return self.tree.make(&at, NEW_FILE, What::Placed(Content::Text(text.as_bytes().to_vec())));
+        };
+        if node.what == What::Directory {
+            return Err(Wrong::Fails(format!("`/{at}` is a directory")));
+        }
+        if text.is_empty() {
+            return Err(Wrong::Untold(format!("whether `/{at}`, which is there, has another time is not known here")));
+        }
+        self.tree.check_whole(&at, &node)?;
+        let text = match written {
+            Written::Anew => text.to_owned(),
+            Written::Behind => self.tree.read(&at)? + text,
+        };
+        self.accounts.note(&at, text.as_bytes());
+        self.tree.write(&at, &node, text);
+        Ok(())
+    }
+
     fn touch(&mut self, path: &str) -> Result<(), Wrong> {
         let at = self.tree.locate_through(no_slash(path)?)?;
         match self.tree.node(&at) {
@@ -319,8 +354,6 @@ impl Running<'_, '_, '_> {
         }
     }
 }
-
-const ATTRIBUTES: crate::oci::rootfs::Peculiar = crate::oci::rootfs::Peculiar::Attributes;
 
 #[derive(PartialEq, Eq)]
 enum Made {

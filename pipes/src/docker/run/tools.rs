@@ -9,6 +9,8 @@ use crate::oci::rootfs::{Node, What};
 const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "busybox"];
 /// What such a shell may be given before the line.
 const SHELL_OPTIONS: &[&str] = &["-c", "-e", "-ec", "-eo", "-o", "pipefail", "-euo", "-exo", "-ex", "-eux", "-euxo"];
+/// Commands that are the shell's own.
+const OF_SHELL: &[&str] = &["true", ":", "set", "echo", "printf"];
 /// Where Debian's package manager says which files coreutils has.
 const COREUTILS: &str = "var/lib/dpkg/info/coreutils.list";
 
@@ -57,7 +59,7 @@ impl Tools<'_> {
 
     /// Who made the program that a command names.
     pub(super) fn find(&self, tree: &Tree<'_, '_>, program: &str) -> Result<Maker, Wrong> {
-        if program == "true" && self.form == Form::Shell {
+        if OF_SHELL.contains(&program) && self.form == Form::Shell {
             return Ok(Maker::Shell);
         }
         let path = self.env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_str());

@@ -26,11 +26,13 @@ pub(super) struct Tree<'l, 'h> {
     before: BTreeMap<String, Option<Node>>,
     /// Files that have another time than before, at least. That of a directory does not count, as it does not in BuildKit.
     renewed: BTreeSet<String>,
+    /// What is mounted besides.
+    mounted: &'l [String],
 }
 
 impl<'l, 'h> Tree<'l, 'h> {
-    pub(super) fn new(laying: &'l mut Laying<'h>) -> Tree<'l, 'h> {
-        Tree { laying, before: BTreeMap::new(), renewed: BTreeSet::new() }
+    pub(super) fn new(laying: &'l mut Laying<'h>, mounted: &'l [String]) -> Tree<'l, 'h> {
+        Tree { laying, before: BTreeMap::new(), renewed: BTreeSet::new(), mounted }
     }
 
     /// Whether the image is such that commands can be run in it, by root.
@@ -42,7 +44,8 @@ impl<'l, 'h> Tree<'l, 'h> {
         if !self.laying.rootfs.is_directory(&self.laying.workdir) {
             return Err(Wrong::Untold(format!("the working directory `{}` is not there", self.laying.workdir)));
         }
-        let missing = MOUNTED.iter().take(3).find(|dir| !self.is_directory(dir));
+        let mut directories = MOUNTED.iter().take(3).copied().chain(self.mounted.iter().map(String::as_str));
+        let missing = directories.find(|dir| !self.is_directory(dir));
         missing.map_or(Ok(()), |dir| {
             Err(Wrong::Untold(format!("the image has no directory `/{dir}`, which whoever runs it would leave behind")))
         })
@@ -80,16 +83,43 @@ impl<'l, 'h> Tree<'l, 'h> {
     }
 
     fn checked(&self, path: &str, at: String) -> Result<String, Wrong> {
-        let mounted =
-            MOUNTED.iter().find(|it| at == **it || at.strip_prefix(**it).is_some_and(|it| it.starts_with('/')));
-        match mounted {
-            Some(mounted) => Err(Wrong::Untold(format!("`/{mounted}` is not the image's own while it is built"))),
-            None if at.rsplit('/').next().is_some_and(|name| name.starts_with(".wh.")) => {
-                Err(Wrong::Untold(format!("`{path}` would hide files of the image: `.wh.` means that in a layer")))
-            }
-            None if at.is_empty() => Err(Wrong::Untold(format!("`{path}` is the root directory"))),
-            None => Ok(at),
+        self.check_own(&at)?;
+        if at.rsplit('/').next().is_some_and(|name| name.starts_with(".wh.")) {
+            let why = format!("`{path}` would hide files of the image: `.wh.` means that in a layer");
+            return Err(Wrong::Untold(why));
         }
+        match at.is_empty() {
+            true => Err(Wrong::Untold(format!("`{path}` is the root directory"))),
+            false => Ok(at),
+        }
+    }
+
+    /// Refuses what is not the image's own.
+    pub(super) fn check_own(&self, at: &str) -> Result<(), Wrong> {
+        let is_in = |it: &&str| at == *it || at.strip_prefix(it).is_some_and(|it| it.starts_with('/'));
+        self.all_mounted().find(is_in).map_or(Ok(()), |mounted| Err(not_own(mounted)))
+    }
+
+    fn all_mounted(&self) -> impl Iterator<Item = &str> {
+        MOUNTED.iter().copied().chain(self.mounted.iter().map(String::as_str))
+    }
+
+    /// Refuses a directory in which something is not the image's own, whose name `is_meant`.
+    pub(super) fn check_all_own(&self, at: &str, is_meant: impl Fn(&str) -> bool) -> Result<(), Wrong> {
+        self.check_own(at)?;
+        let is_in = |mounted: &&str| {
+            let (dir, name) = mounted.rsplit_once('/').unwrap_or(("", mounted));
+            dir == at && is_meant(name)
+        };
+        self.all_mounted().find(is_in).map_or(Ok(()), |mounted| Err(not_own(mounted)))
+    }
+
+    /// The names of what lies in a directory, sorted.
+    pub(super) fn names_in(&self, at: &str) -> Vec<String> {
+        let names = self.laying.rootfs.below(at).map(|(path, _)| path).filter(|path| !path.contains('/'));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort();
+        names
     }
 
     pub(super) fn node(&self, at: &str) -> Option<&Node> {
@@ -175,6 +205,7 @@ impl<'l, 'h> Tree<'l, 'h> {
 
     /// Refuses what a layer of forge could not say.
     pub(super) fn check_whole(&self, at: &str, node: &Node) -> Result<(), Wrong> {
+        self.check_own(at)?;
         match (node.peculiar, &node.what) {
             (_, What::Special) => Err(Wrong::Untold(format!("`/{at}` is neither a file nor a directory nor a link"))),
             (Some(Peculiar::Attributes), _) => {
@@ -238,6 +269,10 @@ impl<'l, 'h> Tree<'l, 'h> {
         let (uid, gid) = node.owner;
         Ok(Entry { path: path.to_owned(), mode: node.mode, uid, gid, content: self.laying.content(node)? })
     }
+}
+
+fn not_own(mounted: &str) -> Wrong {
+    Wrong::Untold(format!("`/{mounted}` is not the image's own while it is built"))
 }
 
 /// That something is not there.

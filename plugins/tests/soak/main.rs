@@ -1,0 +1,132 @@
+//! Thousands of calls leave nothing behind: no memory, no file, no thread, on neither side of the line, in this process and
+//! in a child. One test alone, because what it counts is the process's.
+//! Does not measure time, nor what a process holds for good: that is there after the first calls.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod counted;
+#[path = "../echo/lib.rs"]
+#[expect(unreachable_pub, reason = "it is the root of a library elsewhere")]
+mod echo;
+#[path = "../examples.rs"]
+#[expect(dead_code, reason = "the tests of the line use all of it")]
+mod examples;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use forge_plugin::schemas::kind::Binary;
+use forge_plugin::schemas::{Plan, Run, Step, TableName, Takes};
+use forge_plugin::testing::{FakeHost, FakeRenderer, sample_facts};
+use forge_plugin::{Library, Nursery, Plugin};
+use serde_json::json;
+
+/// Rounds until all is there that stays, and then so many more, of seven calls here and of three in the child.
+const WARM: usize = 50;
+const ROUNDS: usize = 300;
+const ROUNDS_IN_CHILD: usize = 800;
+/// What the C library may keep at hand of what was given back. One block a call would be more.
+const SLACK: i64 = 16 << 10;
+
+#[test]
+fn g4_thousands_of_calls_leave_nothing_behind() {
+    here(&Plugin::linked(echo::forge_plugin).unwrap());
+    let place = tempfile::tempdir().unwrap();
+    let library = place.path().join("odd.so");
+    let mut gcc = examples::gcc_with_header();
+    gcc.args(["-std=gnu11", "-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source("plugin.c"));
+    examples::done(&mut gcc);
+    child(&library);
+}
+
+/// Both sides are this executable's, so every block of both is counted.
+fn here(plugin: &Plugin) {
+    (0..WARM).for_each(|_| every_call(plugin));
+    let (before, process) = (counted::now(), Process::of_this());
+    (0..ROUNDS).for_each(|_| every_call(plugin));
+    assert_eq!(counted::now(), before, "blocks and bytes after {ROUNDS} rounds in this process");
+    assert_eq!(Process::of_this(), process);
+}
+
+/// A call of each sort, and of each end that it can come to.
+fn every_call(plugin: &Plugin) {
+    let table = TableName::new("echo", "test");
+    let settings = json!({ "text": "{{ arch }}", "act": "everything", "last": "{{ name }} {{ digest }}" });
+    plugin.takes(&Takes { table: table.clone(), settings: settings.clone() }).unwrap();
+    let binary = Binary { file_name: "hello".to_owned() };
+    let mut host = FakeHost::new().with_input("hello", Some("linux/arm64".parse().unwrap()), &binary, "ELF");
+    let (facts, offers) = (sample_facts(), host.offers());
+    let renderer = FakeRenderer::new(&facts);
+    let plan = Plan { table: table.clone(), settings, facts, offers, sources: Vec::new() };
+    let mut step = plugin.plan(&plan, &renderer).unwrap().steps.remove(0);
+    step.takes = vec!["hello".to_owned()];
+    let mut run = host.begin(&table, &step).unwrap();
+    for act in ["everything", "undeclared", "fail", "panic", "panic_twice"] {
+        run.step.params["act"] = json!(act);
+        assert_eq!(plugin.run(&run, &host).is_ok(), act == "everything", "{act}");
+    }
+}
+
+/// The child says what it holds; what this process holds for it is counted as above.
+fn child(library: &Path) {
+    let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("plugin_host");
+    let env = BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())]);
+    let nursery = Nursery { program, env, timeout: Duration::from_secs(600) };
+    let plugin = Library::read(library).unwrap().load_in_child(nursery).unwrap();
+    let mut host = FakeHost::new();
+    let run = host.begin(&TableName::new("odd", "test"), &Step::default()).unwrap();
+    let calls = |number: usize| {
+        for _ in 0..number {
+            for (word, is_good) in [("bad_services", true), ("text_error", false), ("bad_reply", false)] {
+                assert_eq!(said(&plugin, &host, &run, word).is_some(), is_good, "{word}");
+            }
+        }
+    };
+    let holds = || Process::of_child(&said(&plugin, &host, &run, "holds").unwrap());
+    calls(WARM);
+    let (before, process, held) = (counted::now(), Process::of_this(), holds());
+    calls(ROUNDS_IN_CHILD);
+    let after = holds();
+    assert!(after.bytes - held.bytes < SLACK, "the child held {held:?}, and holds {after:?}");
+    assert_eq!((after.files, after.threads), (held.files, held.threads));
+    let more = counted::now().bytes - before.bytes;
+    assert!(more < SLACK, "this process holds {more} bytes more for a child that was called");
+    assert_eq!(Process::of_this(), process);
+}
+
+/// What a process holds.
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
+    files: usize,
+    threads: usize,
+    /// Of the C library's memory; 0 where it is counted otherwise.
+    bytes: i64,
+}
+
+impl Process {
+    fn of_this() -> Process {
+        let entries = |path: &str| std::fs::read_dir(path).unwrap().count();
+        Process { files: entries("/proc/self/fd"), threads: entries("/proc/self/task"), bytes: 0 }
+    }
+
+    /// As a child has said it.
+    fn of_child(said: &str) -> Process {
+        let mut numbers = said.split(' ').map(|it| it.parse::<i64>().unwrap());
+        let mut next = || numbers.next().unwrap();
+        let (bytes, files, threads) = (next(), next(), next());
+        Process { files: usize::try_from(files).unwrap(), threads: usize::try_from(threads).unwrap(), bytes }
+    }
+}
+
+/// What a step of the plugin in C said last, if it is done.
+fn said(plugin: &Plugin, host: &FakeHost, run: &Run, word: &str) -> Option<String> {
+    let run = Run { step: Step { params: json!(word), ..Step::default() }, ..run.clone() };
+    let done = plugin.run(&run, host);
+    let logs = std::mem::take(&mut host.record().logs);
+    done.ok().map(|()| logs.into_iter().last().map_or_else(String::new, |(_, line)| line))
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
