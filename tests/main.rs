@@ -2,6 +2,7 @@
 //! Does not know the engine's insides: those are tested beside their code.
 
 mod cases;
+mod conformance;
 mod diff;
 mod docs;
 mod faults;

@@ -128,7 +128,7 @@ fn a_layout_that_others_read() {
 /// What the last receipt says.
 fn published_digest(host: &FakeHost) -> Digest {
     let record = host.record();
-    record.emitted.last().and_then(|artifact| artifact.detail::<Publication>()?.digest).unwrap()
+    record.emitted.iter().rev().find_map(|artifact| artifact.detail::<Publication>()?.digest).unwrap()
 }
 
 fn skopeo(arguments: &[&str]) -> String {

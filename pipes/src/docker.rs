@@ -2,6 +2,7 @@
 //! Does not push: an image is an artifact, and `publish` takes it.
 
 mod annotations;
+mod archived;
 mod archives;
 mod assemble;
 pub(crate) mod base;

@@ -1,4 +1,4 @@
-//! What an image stands on: nothing, an image in a registry, or one in an OCI layout on disk.
+//! What an image stands on: nothing, an image in a registry, in an OCI layout or a docker archive on disk, or of the Docker daemon.
 //! Does not know the image that will stand on it.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use forge_plugin::schemas::{AnsweredBy, Digest, Emit, EmitBlob, Failure, Failure
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::docker::archived;
 use crate::oci::choice::{compatible, image_for};
 use crate::oci::config::Config;
 use crate::oci::layout::Layout;
@@ -31,6 +32,18 @@ pub enum Base {
         /// Its name in the layout.
         name: Option<String>,
     },
+    /// An image in a docker archive, a file of the project; with a name, that one.
+    Archive {
+        /// Relative to the project file.
+        file: String,
+        /// What it is tagged with.
+        name: Option<String>,
+    },
+    /// An image that the Docker daemon of this machine has.
+    Daemon {
+        /// Its name there.
+        name: String,
+    },
 }
 
 /// `base_image`: an image that others stand on. The content is its manifest; `blobs` are config and layers. It is no
@@ -48,7 +61,7 @@ impl Kind for BaseImage {
     const NAME: &'static str = "base_image";
 }
 
-/// `base_manifest`: what the name of a base means now, for one platform. The content is the manifest. Asking for it is
+/// `base_manifest`: what the name of a base means now, for one platform. The content is the manifest; of the Docker daemon, an id. Asking for it is
 /// cheap and is done in every run; the base is fetched again only when the answer is another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseManifest {
@@ -79,29 +92,44 @@ pub struct BadBase {
 }
 
 impl Base {
-    /// From `scratch`, `oci:DIR`, `oci:DIR:NAME`, or an image reference.
+    /// From `scratch`, `oci:DIR`, `oci:DIR:NAME`, the same of `docker-archive`, `docker-daemon:NAME`, or an image reference.
     pub fn parse(text: &str) -> Result<Base, BadBase> {
-        if text == "scratch" {
-            return Ok(Base::Scratch);
+        match text.split_once(':') {
+            None if text == "scratch" => Ok(Base::Scratch),
+            Some(("oci", rest)) => {
+                let (dir, name) = in_project(rest, "a directory")?;
+                Ok(Base::Layout { dir, name })
+            }
+            Some(("docker-archive", rest)) => {
+                let (file, name) = in_project(rest, "a file")?;
+                Ok(Base::Archive { file, name })
+            }
+            Some(("docker-daemon", name)) => match reference(name) {
+                Ok(_) => Ok(Base::Daemon { name: name.to_owned() }),
+                Err(bad) => Err(bad),
+            },
+            _ => reference(text).map(Base::Registry),
         }
-        let Some(rest) = text.strip_prefix("oci:") else {
-            return match text.parse::<Reference>() {
-                Ok(reference) => Ok(Base::Registry(reference)),
-                Err(bad) => Err(BadBase { message: bad.to_string(), help: bad.help }),
-            };
-        };
-        let (dir, name) = match rest.split_once(':') {
-            Some((dir, name)) => (dir, Some(name.to_owned())),
-            None => (rest, None),
-        };
-        let inside = Path::new(dir).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
-        match inside && !dir.is_empty() {
-            true => Ok(Base::Layout { dir: dir.to_owned(), name }),
-            false => Err(BadBase {
-                message: format!("`{dir}` is not a directory in the project"),
-                help: Some("write its path relative to the project file".to_owned()),
-            }),
-        }
+    }
+}
+
+fn reference(text: &str) -> Result<Reference, BadBase> {
+    text.parse::<Reference>().map_err(|bad| BadBase { message: bad.to_string(), help: bad.help })
+}
+
+/// A path below the project file, and a name in what lies there.
+fn in_project(text: &str, what: &str) -> Result<(String, Option<String>), BadBase> {
+    let (path, name) = match text.split_once(':') {
+        Some((path, name)) => (path, Some(name.to_owned())),
+        None => (text, None),
+    };
+    let inside = Path::new(path).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
+    match inside && !path.is_empty() {
+        true => Ok((path.to_owned(), name)),
+        false => Err(BadBase {
+            message: format!("`{path}` is not {what} in the project"),
+            help: Some("write its path relative to the project file".to_owned()),
+        }),
     }
 }
 
@@ -116,10 +144,15 @@ pub fn pin(base: &str, name: &str, host: &dyn Host) -> Result<(), Failure> {
     emit(host, name, &bytes, Vec::new(), &BaseManifest { name: base.to_owned() })
 }
 
-/// Asks a registry what the name of a base means, and emits the manifest under the name that the step declares.
+/// Asks a registry, or the Docker daemon, what the name of a base means, and emits that under the name that the step declares.
 pub fn resolve(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
-    let Ok(Base::Registry(reference)) = Base::parse(&fetch.base) else {
-        return Err(Failure::bug(format!("`{}` is in no registry", fetch.base)));
+    let reference = match Base::parse(&fetch.base) {
+        Ok(Base::Registry(reference)) => reference,
+        Ok(Base::Daemon { name: asked }) => {
+            let id = archived::id(&asked, host)?;
+            return emit(host, name, id.as_bytes(), Vec::new(), &BaseManifest { name: fetch.base.clone() });
+        }
+        _ => return Err(Failure::bug(format!("`{}` has no name that could mean another image later", fetch.base))),
     };
     let first = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
     let read = |descriptor: &Descriptor| {
@@ -138,6 +171,9 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
         Base::Scratch => return Err(Failure::bug("nothing is to be fetched for `scratch`")),
         Base::Registry(reference) => from_registry(reference, host)?,
         Base::Layout { dir, name } => from_layout(dir, name.as_deref(), fetch, host)?,
+        Base::Archive { file, name } => archived::of_archive(&host.root().join(file), name.as_deref(), host)?
+            .map_err(|message| Problem::Text(message).of(&fetch.base))?,
+        Base::Daemon { .. } => archived::of_daemon(&of_input(host)?, host)?,
     };
     check_platform(fetch, &manifest, host)?;
     let digests: BTreeSet<Digest> = parts(&manifest).map(|descriptor| descriptor.digest).collect();
@@ -159,7 +195,16 @@ pub(crate) fn emit<K: Kind>(
     Ok(())
 }
 
-type Found = (Manifest, Vec<u8>, Vec<String>);
+/// A base whose config and layers lie in the step's directory: its manifest, the bytes of that, and where its blobs can be
+/// mounted from.
+pub type Found = (Manifest, Vec<u8>, Vec<String>);
+
+/// What the step before has found out.
+fn of_input(host: &dyn Host) -> Result<String, Failure> {
+    let missing = || Failure::bug("what the name of the base means is not among the inputs");
+    let input = host.inputs().first().ok_or_else(missing)?;
+    fs::read_to_string(&input.path).map_err(|error| Failure::file("read", &input.path, &error))
+}
 
 fn from_registry(reference: &Reference, host: &dyn Host) -> Result<Found, Failure> {
     let input =
@@ -261,8 +306,8 @@ pub(crate) fn parts(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     std::iter::once(&manifest.config).chain(&manifest.layers)
 }
 
-/// Where fetched content lies.
-pub(crate) fn file_of(host: &dyn Host, digest: Digest) -> PathBuf {
+/// Where config and layers lie until they are emitted.
+pub fn file_of(host: &dyn Host, digest: Digest) -> PathBuf {
     host.dir().join(digest.hex())
 }
 

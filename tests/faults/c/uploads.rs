@@ -64,7 +64,8 @@ fn an_upload_that_the_registry_forgets_begins_anew() {
     in_chunks(other.address()).forge(&RELEASE).expect(0);
     let chunks = taken_with_a_cut(one.address());
     assert_eq!(one.contents().differences(&other.contents()), [""; 0]);
-    assert_eq!(chunks.iter().filter(|(begin, _)| *begin == 0).count(), 2, "of each layer one upload came to its end");
+    let begun = chunks.iter().filter(|(begin, _)| *begin == 0).count();
+    assert!((2..=3).contains(&begun), "one of the two is sent again, and once: {chunks:?}");
 }
 
 #[test]
