@@ -7,6 +7,7 @@ mod endings;
 mod engines;
 mod hello;
 mod lists;
+mod locked_bases;
 mod partial;
 mod strangers;
 mod twice;

@@ -7,7 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Kind;
-use forge_plugin::schemas::{AnsweredBy, Digest, Emit, EmitBlob, Failure, FailureClass, HttpRequest, Method, Platform};
+use forge_plugin::schemas::{
+    AnsweredBy, Change, Digest, Emit, EmitBlob, Failure, FailureClass, Finding, HttpRequest, Method, Platform,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +141,7 @@ pub fn pin(base: &str, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let Ok(Base::Registry(reference)) = Base::parse(base) else {
         return Err(Failure::bug(format!("`{base}` is in no registry")));
     };
-    let bytes = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
+    let bytes = meaning(&reference, host)?;
     Document::parse(&bytes).map_err(|message| Problem::Text(message).of(base))?;
     emit(host, name, &bytes, Vec::new(), &BaseManifest { name: base.to_owned() })
 }
@@ -154,13 +156,47 @@ pub fn resolve(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure
         }
         _ => return Err(Failure::bug(format!("`{}` has no name that could mean another image later", fetch.base))),
     };
-    let first = manifest_bytes(&reference, &reference.target(), reference.digest(), host)?;
+    let first = meaning(&reference, host)?;
     let read = |descriptor: &Descriptor| {
         let target = descriptor.digest.to_string();
         manifest_bytes(&reference, &target, Some(descriptor.digest), host).map_err(Problem::Failure)
     };
     let (_, bytes) = image_for(&fetch.platform, first, read).map_err(|problem| problem.of(&fetch.base))?;
     emit(host, name, &bytes, Vec::new(), &BaseManifest { name: fetch.base.clone() })
+}
+
+/// What a reference means: what is locked of it, else what the registry says now.
+fn meaning(reference: &Reference, host: &dyn Host) -> Result<Vec<u8>, Failure> {
+    let name = reference.to_string();
+    let locked = host.found().iter().find(|it| it.place == name).and_then(|it| it.there);
+    match locked.or(reference.digest()) {
+        Some(digest) => manifest_bytes(reference, &digest.to_string(), Some(digest), host),
+        None => manifest_bytes(reference, &reference.target(), None, host),
+    }
+}
+
+/// The names of a base that may mean another image later, as they are locked.
+pub fn names(base: &Base) -> Vec<String> {
+    match base {
+        Base::Registry(reference) if reference.digest().is_none() => vec![reference.to_string()],
+        _ => Vec::new(),
+    }
+}
+
+/// What the name of a base means now.
+pub fn probe(base: &str, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+    let Ok(Base::Registry(reference)) = Base::parse(base) else { return Ok(Vec::new()) };
+    let url = format!("{}/manifests/{}", reference.api(), reference.target());
+    let ask = |method| host.http(&HttpRequest::new(method, url.clone()).header("Accept", ACCEPT));
+    let answer = ask(Method::Head)?;
+    let there = match answer.header("docker-content-digest").map(str::parse) {
+        _ if answer.status == 404 => None,
+        _ if !answer.is_success() => return Err(refused(&format!("`{reference}`"), answer.status)),
+        Some(Ok(digest)) => Some(digest),
+        // Some registries do not say, and some only to GET.
+        _ => Some(Digest::of(ask(Method::Get)?.body.as_bytes())),
+    };
+    Ok(vec![Finding { place: reference.to_string(), there, ours: None, change: Change::Unknown }])
 }
 
 /// Fetches a base and emits it as an image of its own, under the name that the step declares. One of a registry is that

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Params;
-use crate::docker::base::{Base, BaseManifest};
+use crate::docker::base::{self, Base, BaseManifest};
 use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
 use crate::docker::making::{Named, Planned, default_labels, json, number};
@@ -155,6 +155,7 @@ impl Planned<'_> {
             platform: Some(self.platform.clone()),
             makes: vec![self.output(self.names().pin(at), &BaseManifest { name: named.text.clone() })],
             memory: Memory::Never,
+            names: base::names(&named.base),
             resource: Resource::Network,
             params: json(&Params::Pin(named.text.clone())),
             place: named.place.clone(),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::docker::Params;
 use crate::docker::annotations::Annotations;
 use crate::docker::archived;
-use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
 use crate::oci::reference::Reference;
 
@@ -276,6 +276,7 @@ impl Planned<'_> {
                     memory: if is_digest { Memory::Content } else { Memory::Never },
                     resource: resource.clone(),
                     tools,
+                    names: base::names(base),
                     params: json(&Params::Resolve(fetch)),
                     ..step.clone()
                 };
