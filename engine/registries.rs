@@ -31,6 +31,15 @@ pub struct Registry {
     /// For how many seconds it may be silent before it answers; 300 where nothing is said. While it answers, it must send
     /// 1024 bytes a second, counted over a minute, or over this time if that is less.
     pub patience: Option<NonZeroU32>,
+    /// Registries that have the same, and are asked before it for what images stand on: hosts, each with the path where its
+    /// repositories begin, if there is one: `mirror.example`, `mirror.example:5000/hub`. One that does not answer, or not with what was
+    /// asked for, is passed over. What is published goes to no mirror.
+    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9.\[\]:-]+(/[a-z0-9._-]+)*$")))]
+    pub mirrors: Vec<String>,
+    /// How many requests are under way at once, at most; 12 where nothing is said.
+    pub connections: Option<NonZeroU32>,
+    /// How many requests are begun a second, at most.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// The registry that a host belongs to, as users call it: `docker.io` for `registry-1.docker.io`, else the host itself.
@@ -60,18 +69,18 @@ mod tests {
         check(
             "[\"localhost:5000\"]\ninsecure = true\nca = \"ca.pem\"",
             expect![[
-                r#"{"localhost:5000": Registry { insecure: Some(true), ca: Some("ca.pem"), username: None, secret: None, patience: None }}"#
+                r#"{"localhost:5000": Registry { insecure: Some(true), ca: Some("ca.pem"), username: None, secret: None, patience: None, mirrors: [], connections: None, rate: None }}"#
             ]],
         );
         check(
             "[\"ghcr.io\"]\nusername = \"anna\"\nsecret = \"GHCR_TOKEN\"",
-            expect![[
-                r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN"), patience: None }}"#
-            ]],
+            expect![[r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN"), patience: None, mirrors: [], connections: None, rate: None }}"#]],
         );
         check(
             "[\"ghcr.io\"]\npassword = \"pw\"",
-            expect!["unknown field `password`, expected one of `insecure`, `ca`, `username`, `secret`, `patience`"],
+            expect![
+                "unknown field `password`, expected one of `insecure`, `ca`, `username`, `secret`, `patience`, `mirrors`, `connections`, `rate`"
+            ],
         );
         check("[\"ghcr.io\"]\npatience = 0", expect!["invalid value: integer `0`, expected a nonzero u32"]);
     }

@@ -2,6 +2,7 @@
 //! Does not know the engine's insides: those are tested beside their code.
 
 mod cases;
+mod conformance;
 mod diff;
 mod docs;
 mod faults;
@@ -10,6 +11,7 @@ mod graph;
 mod plugins;
 mod registry_http;
 mod registry_publish;
+mod registry_referrers;
 mod registry_token;
 mod release;
 mod support;

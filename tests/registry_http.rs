@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use expect_test::{Expect, expect};
 use forge_engine::registries::{Registries, Registry as Settings};
 use forge_engine::run::http::{Http, Pace};
-use forge_schemas::{Body, Digest, Failure, HttpRequest, HttpResponse, Method, Repeat};
+use forge_schemas::{AnsweredBy, Body, Digest, Failure, HttpRequest, HttpResponse, Method, Repeat};
 
 use crate::registry_token::TokenServer;
 use crate::support::certificates;
@@ -369,6 +369,89 @@ fn credentials_do_not_follow_a_redirect() {
     check(&outcome, script.address(), expect!["200 blob"]);
     assert_eq!(script.rest().iter().map(|it| bearer(it)).collect::<Vec<_>>(), ["", "Basic YW5uYTpwdw=="]);
     assert_eq!(bearer(&storage.next()), "");
+}
+
+#[test]
+fn whoever_is_turned_away_speaks_for_all() {
+    // The second request of another task comes no earlier than the first one may.
+    let limited = answer("429 Too Many Requests", &["Retry-After: 1"], "");
+    let ok = answer("200 OK", &[], "ok");
+    let script = Script::start(vec![limited, ok.clone(), ok]);
+    let client = http("unused", Settings::default());
+    let runtime = runtime();
+    let begin = Instant::now();
+    let late = runtime.block_on(async {
+        let first = get(script.address(), "/first");
+        let first = client.send(&first, std::future::pending());
+        let second = async {
+            // The first was asked, and knows what it was told, once the server has seen its end.
+            while script.rest().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            client.send(&get(script.address(), "/second"), std::future::pending()).await.unwrap();
+            begin.elapsed()
+        };
+        let (first, late) = tokio::join!(first, second);
+        first.unwrap();
+        late
+    });
+    assert!(late >= Duration::from_secs(1), "{late:?}");
+}
+
+#[test]
+fn no_more_requests_a_second_than_the_user_allows() {
+    let ok = answer("200 OK", &[], "ok");
+    let script = Script::start(vec![ok; 5]);
+    let client = http(script.address(), Settings { rate: std::num::NonZeroU32::new(10), ..Settings::default() });
+    let begin = Instant::now();
+    for _ in 0..5 {
+        send(&client, &get(script.address(), "/")).unwrap();
+    }
+    assert!(begin.elapsed() >= Duration::from_millis(400), "the fifth begins four tenths after the first");
+}
+
+#[test]
+fn mirrors_are_asked_first_and_passed_over_where_they_fail() {
+    let by_mirror = |path: &str| HttpRequest { by: AnsweredBy::Mirror, ..get("hub.example", path) };
+    let with_mirrors = |mirrors: Vec<String>| http("hub.example", Settings { mirrors, ..Settings::default() });
+    let manifest = "/v2/library/debian/manifests/12";
+    let ok = answer("200 OK", &[], "of the mirror");
+    // The first lacks it, the second has it: nobody else is asked.
+    let lacks = Script::start(vec![answer("404 Not Found", &[], "")]);
+    let has = Script::start(vec![ok.clone()]);
+    let client = with_mirrors(vec![lacks.address().to_owned(), format!("{}/hub", has.address())]);
+    check(&send(&client, &by_mirror(manifest)), "hub.example", expect!["200 of the mirror"]);
+    assert!(lacks.next().starts_with("GET /v2/library/debian/manifests/12 "));
+    assert!(has.next().starts_with("GET /v2/hub/library/debian/manifests/12 "));
+
+    // Other bytes than were asked for are passed over too; what is said in the end is said of the host.
+    let origin = Script::start(vec![answer("200 OK", &[], "right")]);
+    let wrong = Script::start(vec![answer("200 OK", &[], "wrong")]);
+    let of_origin = Settings { mirrors: vec![wrong.address().to_owned()], ..Settings::default() };
+    let client = http(origin.address(), of_origin);
+    let request = HttpRequest { digest: Some(Digest::of(b"right")), ..get(origin.address(), manifest) };
+    let request = HttpRequest { by: AnsweredBy::Mirror, ..request };
+    check(&send(&client, &request), origin.address(), expect!["200 right"]);
+
+    // What is to be changed is asked of the host itself.
+    let origin = Script::start(vec![ok]);
+    let mirror = Script::start(Vec::new());
+    let client = http(origin.address(), Settings { mirrors: vec![mirror.address().to_owned()], ..Settings::default() });
+    send(&client, &get(origin.address(), manifest)).unwrap();
+    assert!(mirror.rest().is_empty());
+
+    // Where nobody has it, the failure names all.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let request = HttpRequest { by: AnsweredBy::Mirror, ..get(&closed, manifest) };
+    let client = http(&closed, Settings { mirrors: vec!["127.0.0.1:1".to_owned()], ..Settings::default() });
+    check(
+        &send(&client, &request),
+        &closed,
+        expect![
+            "can't connect to `HOST`: Connection refused (os error 111); GET https://HOST/v2/library/debian/manifests/12; tried 5 times; the mirror `127.0.0.1:1`: can't connect to `127.0.0.1:1`: Connection refused (os error 111); is `HOST` up, and is that its port?"
+        ],
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn host(references: &[String], mounts: &[String]) -> FakeHost {
         let platform: Platform = format!("linux/{arch}").parse().unwrap();
         let config = json!({ "architecture": arch, "os": "linux", "rootfs": { "type": "layers", "diff_ids": [] } });
         let (config, layer) = (config.to_string().into_bytes(), format!("layer of {arch}").into_bytes());
-        let layers = vec![Descriptor::of("application/vnd.oci.image.layer.v1.tar+gzip", &layer)];
+        let layers = vec![Descriptor::of(Family::Oci.layer(), &layer)];
         let manifest = Manifest::new(Family::Oci, Descriptor::of(Family::Oci.config(), &config), layers).to_bytes();
         let mut descriptor = Descriptor::of(Family::Oci.manifest(), &manifest);
         descriptor.platform = Some(PlatformFields::from(&platform));
@@ -128,7 +128,7 @@ fn a_layout_that_others_read() {
 /// What the last receipt says.
 fn published_digest(host: &FakeHost) -> Digest {
     let record = host.record();
-    record.emitted.last().and_then(|artifact| artifact.detail::<Publication>()?.digest).unwrap()
+    record.emitted.iter().rev().find_map(|artifact| artifact.detail::<Publication>()?.digest).unwrap()
 }
 
 fn skopeo(arguments: &[&str]) -> String {

@@ -2,12 +2,14 @@
 //! Does not know how: it reads what others would read.
 
 mod apk;
+mod bases;
 mod buildkit;
 mod corpus;
 mod endings;
 mod engines;
 mod hello;
 mod lists;
+mod locked_bases;
 mod partial;
 mod strangers;
 mod twice;

@@ -73,7 +73,7 @@ pub enum Command {
     Plan(Plan),
     /// Tell why tasks would run or are fresh, and what made them run last; runs nothing
     Why(Selection),
-    /// Write down what the tools of the plan are, in forge.lock
+    /// Write down what the tools of the plan are and its names mean, in forge.lock
     Lock(Lock),
     /// List the runs there were, and show one
     Runs(Runs),

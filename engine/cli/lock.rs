@@ -1,18 +1,21 @@
-//! `forge lock`: writes down what the tools of the plan are; and what every run reads of `forge.lock`.
+//! `forge lock`: writes down what the tools of the plan are, and what its names mean; and what every run reads of `forge.lock`.
 //! Does not know what a lock decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use forge_schemas::{Failure, Tool, exit};
+use forge_schemas::{Digest, Failure, Tool, exit};
 
 use super::args::{Arguments, Lock as Options};
 use super::session::{self, Mode, Session};
-use super::{OpenPipes, output};
+use super::{OpenPipes, output, secrets};
 use crate::diagnostic::Diagnostic;
+use crate::project::Renderer;
 use crate::run::ask_all;
+use crate::run::diff::Outside;
 use crate::run::locked::{Flaw, Locked, Said, Unlocked};
+use crate::run::names::names;
 use crate::secrets::hidden;
 use crate::source::{Cause, Source, Span};
 use crate::store::write_beside;
@@ -25,7 +28,7 @@ pub fn read(arguments: &Arguments) -> Result<Locked, u8> {
     }
 }
 
-/// Locks the tools of the plan, or says how they differ from what is locked.
+/// Locks the tools and names of the plan, or says how they differ from what is locked.
 pub fn lock(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
     let session = Session::open(arguments, Mode::Look, pipes)?;
     let before = match text(arguments)? {
@@ -37,7 +40,7 @@ pub fn lock(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Resul
         None => Locked::default(),
     };
     let tools: BTreeSet<Tool> = session.plan.tasks().flat_map(|task| task.step.tools.iter().cloned()).collect();
-    let now = ask(tools, &before, &session)?;
+    let now = ask(tools, &before, &session)?.with_names(meanings(&before, &session)?);
     let changes = changes(&before, &now);
     changes.iter().for_each(|line| output::print(line));
     if options.check {
@@ -45,9 +48,12 @@ pub fn lock(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Resul
     }
     write(arguments, &now)?;
     let name = name(arguments);
-    output::note(&match now.tools().count() {
-        1 => format!("1 tool is locked in {}", name.display()),
-        many => format!("{many} tools are locked in {}", name.display()),
+    let count = |count, what| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let (tools, names) = (now.tools().count(), now.names().len());
+    output::note(&match (tools, names) {
+        (1, 0) => format!("1 tool is locked in {}", name.display()),
+        (_, 0) => format!("{} are locked in {}", count(tools, "tool"), name.display()),
+        _ => format!("{} and {} are locked in {}", count(tools, "tool"), count(names, "name"), name.display()),
     });
     Ok(exit::DONE)
 }
@@ -84,6 +90,37 @@ fn ask(tools: BTreeSet<Tool>, before: &Locked, session: &Session) -> Result<Lock
     }
 }
 
+// What can't be asked now stays as it is locked.
+fn meanings(before: &Locked, session: &Session) -> Result<BTreeMap<String, Digest>, u8> {
+    let secrets = secrets::as_far_as_set(session);
+    let templates = Arc::new(Renderer::of_names());
+    let outside = Outside { registries: &session.head.registries, secrets, templates };
+    let asked = names(&session.plan, &session.plugins, &session.root, &outside).map_err(|it| output::failure(&it))?;
+    let mut meanings = BTreeMap::new();
+    let mut failed = None;
+    for (name, meaning) in asked {
+        match (meaning, before.names().get(&name)) {
+            (Ok(digest), _) => drop(meanings.insert(name, digest)),
+            (Err(failure), Some(locked)) => {
+                output::note(&format!("`{name}` stays as it is locked: {failure}"));
+                meanings.insert(name, *locked);
+            }
+            (Err(failure), None) => failed = Some(output::failure(&failure)),
+        }
+    }
+    failed.map_or(Ok(meanings), Err)
+}
+
+fn changed_names(before: &Locked, now: &Locked) -> Vec<String> {
+    let here = now.names().iter().filter_map(|(name, found)| match before.names().get(name) {
+        Some(locked) if locked == found => None,
+        Some(locked) => Some(format!("`{name}`: {locked} is locked, {found} is there")),
+        None => Some(format!("`{name}`: nothing is locked, {found} is there")),
+    });
+    let gone = before.names().keys().filter(|name| !now.names().contains_key(*name));
+    here.chain(gone.map(|name| format!("`{name}` is locked, and nothing asks for it"))).collect()
+}
+
 fn changes(before: &Locked, now: &Locked) -> Vec<String> {
     let here = now.tools().filter_map(|(tool, found)| match before.get(tool) {
         Some(locked) if locked.digest() == found.digest() => None,
@@ -91,7 +128,8 @@ fn changes(before: &Locked, now: &Locked) -> Vec<String> {
         None => Some(format!("`{tool}`: nothing is locked, {} is here", found.unlike(&Said::Words(String::new())))),
     });
     let gone = before.tools().filter(|(tool, _)| now.get(tool).is_none());
-    here.chain(gone.map(|(tool, _)| format!("`{tool}` is locked, and nothing needs it"))).collect()
+    let gone = gone.map(|(tool, _)| format!("`{tool}` is locked, and nothing needs it"));
+    here.chain(gone).chain(changed_names(before, now)).collect()
 }
 
 fn told(arguments: &Arguments, source: &Arc<Source>, unlocked: Unlocked) -> u8 {

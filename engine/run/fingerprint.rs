@@ -62,7 +62,9 @@ pub fn look<'a>(
 ) -> Result<Sight<'a>, Failure> {
     let step = &task.step;
     let platform = step.platform.as_ref().map(Platform::to_string);
-    let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes)).collect::<Result<_, _>>()?;
+    let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes));
+    let names = scene.tools.names(step).into_iter().map(|found| Ok(Arc::new(found.into())));
+    let tools = tools.chain(names).collect::<Result<_, _>>()?;
     let outline = Outline { task, inputs, environment: environment(step, scene), plugin, platform, tools };
     let stats = scene.sources.stats(&step.reads)?;
     let sight = stats.as_ref().and_then(|stats| outline.sight(stats));

@@ -77,7 +77,7 @@ impl Look<'_> {
         let inputs: Vec<&Artifact> =
             task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
         let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
-        let remembered = match task.step.memory {
+        let remembered = match self.scene.tools.memory(&task.step) {
             // What must be fresh may not ask again: the last answer is the one that the rest was made from.
             Memory::Never if !self.required.contains(&id) => None,
             Memory::Content | Memory::Never => self.record.recall(&sight.fingerprint, self.blobs, self.dist),

@@ -1,7 +1,9 @@
 //! The one HTTP client of forge: what `Host::http` promises, with credentials, retries and redirects.
 //! Does not know what a request is for.
 
+mod budget;
 mod challenge;
+mod mirror;
 mod pace;
 mod site;
 mod token;
@@ -11,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forge_schemas::{Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
+use forge_schemas::{AnsweredBy, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -68,21 +70,44 @@ impl Http {
         tokio::select! {
             biased;
             () = cancelled => Err(Failure::new(FailureClass::Cancelled, "the run was interrupted")),
-            answer = self.patiently(request) => answer,
+            answer = self.by_anyone(request) => answer,
         }
     }
 
-    async fn patiently(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
-        let pace = &self.wire.pace;
+    /// Of a mirror, where one may answer and does; else of the host itself, whose failure tells of the mirrors too.
+    async fn by_anyone(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
         let url = parse(request)?;
+        if request.by == AnsweredBy::ItsHost {
+            return self.patiently(request, &url).await;
+        }
+        let mut passed_over = Vec::new();
+        for mirror in &self.wire.sites.at(&url).mirrors {
+            let Some(at_mirror) = mirror.in_place_of(&url) else { continue };
+            match self.once(request, &at_mirror).await {
+                Ok(answer) if answer.is_success() => return Ok(answer),
+                Ok(answer) => passed_over.push(format!("the mirror `{}` answers {}", mirror.name, answer.status)),
+                Err(trouble) => {
+                    if trouble.is_down() {
+                        mirror.is_down();
+                    }
+                    passed_over.push(format!("the mirror `{}`: {}", mirror.name, trouble.into_failure()));
+                }
+            }
+        }
+        let answer = self.patiently(request, &url).await;
+        answer.map_err(|failure| passed_over.into_iter().fold(failure, Failure::cause))
+    }
+
+    async fn patiently(&self, request: &HttpRequest, url: &Url) -> Result<HttpResponse, Failure> {
+        let pace = &self.wire.pace;
         if request.failed > 0 {
             tokio::time::sleep(pace.wait(request.failed)).await;
         }
-        let site = self.wire.sites.at(&url);
-        let _permit = site.permits.acquire().await;
+        let site = self.wire.sites.at(url);
+        let _permit = site.budget.permit().await;
         let mut attempt = 1;
         loop {
-            let outcome = self.once(request, &url).await;
+            let outcome = self.once(request, url).await;
             if attempt >= tries(pace, request, &site, &outcome) {
                 return outcome.map_err(|trouble| with_attempts(trouble.into_failure(), attempt));
             }
@@ -90,7 +115,11 @@ impl Http {
             if let Some(asked) = asked.filter(|asked| *asked > pace.longest_asked) {
                 return Err(wants_peace(request, &site, asked));
             }
-            tokio::time::sleep(asked.unwrap_or_else(|| pace.wait(attempt))).await;
+            match asked {
+                // Who has asked for that does not mean this request alone.
+                Some(asked) => site.budget.keep_quiet(asked),
+                None => tokio::time::sleep(pace.wait(attempt)).await,
+            }
             attempt += 1;
         }
     }

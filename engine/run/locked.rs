@@ -1,5 +1,5 @@
-//! `forge.lock`: what the tools of a plan said of themselves, so that a machine without them knows what they are; and which
-//! library each plugin of a third party is. Does not ask a tool, reads no library, and does not know where the file lies.
+//! `forge.lock`: what the tools of a plan said of themselves, so that a machine without them knows what they are; what names of the
+//! world outside meant; and which library each plugin of a third party is. Asks nobody, and does not know where the file lies.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locked {
     tools: BTreeMap<Tool, Said>,
+    names: BTreeMap<String, Digest>,
     plugins: BTreeMap<String, Pin>,
 }
 
@@ -67,6 +68,8 @@ struct File {
     version: u32,
     #[serde(default, rename = "tool", skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Entry>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    names: BTreeMap<String, Digest>,
     #[serde(default, rename = "plugins", skip_serializing_if = "BTreeMap::is_empty")]
     plugins: BTreeMap<String, Pin>,
 }
@@ -86,7 +89,7 @@ struct Entry {
 /// The form of the file that this forge writes.
 const VERSION: u32 = 1;
 const HEADER: &str =
-    "# Written by `forge lock` (tools) and `forge plugins lock` (plugins). It belongs into version control.\n\n";
+    "# Written by `forge lock` (tools, names) and `forge plugins lock` (plugins). It belongs into version control.\n\n";
 
 impl Said {
     /// From what a tool wrote.
@@ -139,7 +142,7 @@ impl Locked {
                 return Err(bad("is there twice"));
             }
         }
-        Ok(Locked { tools, plugins: file.plugins })
+        Ok(Locked { tools, names: file.names, plugins: file.plugins })
     }
 
     /// The text of the file. Same tools, same text.
@@ -151,7 +154,8 @@ impl Locked {
             };
             Entry { program: tool.program.clone(), args: tool.version.clone(), said, digest }
         });
-        let file = File { version: VERSION, tools: tools.collect(), plugins: self.plugins.clone() };
+        let (names, plugins) = (self.names.clone(), self.plugins.clone());
+        let file = File { version: VERSION, tools: tools.collect(), names, plugins };
         format!("{HEADER}{}", toml::to_string(&file).unwrap_or_default())
     }
 
@@ -176,6 +180,17 @@ impl Locked {
         Locked { plugins, ..self }
     }
 
+    /// The same, with what these names mean.
+    #[must_use]
+    pub fn with_names(self, names: BTreeMap<String, Digest>) -> Locked {
+        Locked { names, ..self }
+    }
+
+    /// What names of the world outside mean.
+    pub fn names(&self) -> &BTreeMap<String, Digest> {
+        &self.names
+    }
+
     /// All tools, sorted.
     pub fn tools(&self) -> impl Iterator<Item = (&Tool, &Said)> {
         self.tools.iter()
@@ -184,7 +199,7 @@ impl Locked {
 
 impl FromIterator<(Tool, Said)> for Locked {
     fn from_iter<I: IntoIterator<Item = (Tool, Said)>>(tools: I) -> Locked {
-        Locked { tools: tools.into_iter().collect(), plugins: BTreeMap::new() }
+        Locked { tools: tools.into_iter().collect(), names: BTreeMap::new(), plugins: BTreeMap::new() }
     }
 }
 
@@ -215,8 +230,9 @@ mod tests {
             digests: [("linux-x86_64-gnu".to_owned(), Digest::of(b"a library"))].into(),
         };
         let locked = locked.with_pins([("acme-sign".to_owned(), pin)].into());
+        let locked = locked.with_names([("docker.io/library/debian:12".to_owned(), Digest::of(b"an index"))].into());
         expect![[r##"
-            # Written by `forge lock` (tools) and `forge plugins lock` (plugins). It belongs into version control.
+            # Written by `forge lock` (tools, names) and `forge plugins lock` (plugins). It belongs into version control.
 
             version = 1
 
@@ -236,6 +252,9 @@ mod tests {
             rustc 1.0
             host: "x"
             """
+
+            [names]
+            "docker.io/library/debian:12" = "sha256:13f28396e236ef752a2f8e7911c5ecc6750e3c9b96114475b260cc73cdd06d3a"
 
             [plugins.acme-sign]
             version = "0.3.1"

@@ -17,6 +17,7 @@ mod kinds;
 pub mod locked;
 pub mod mask;
 mod missing;
+pub mod names;
 mod opened;
 mod orphans;
 mod preflight;
@@ -38,7 +39,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forge_plugin::Renderer;
-use forge_schemas::{Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Level, Memory, Outcome};
+use forge_schemas::{
+    Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Finding, Level, Memory, Outcome,
+};
 use tokio::sync::{mpsc, watch};
 
 use self::cancel::{Signals, Stop};
@@ -310,12 +313,20 @@ impl<'a> Run<'a> {
             tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
             directory: self.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
-            found: self.gate.found(id),
+            found: self.found(id),
             shared: self.shared,
             pipes: self.world.pipes,
         };
         let sender = sender.clone();
         worker::start(threads, job, sender);
+    }
+
+    // What is there where it goes, or what is locked of what it asks.
+    fn found(&mut self, id: TaskId) -> Vec<Finding> {
+        match self.gate.found(id) {
+            found if found.is_empty() => self.shared.tools.names(&self.plan.task(id).step),
+            found => found,
+        }
     }
 
     fn ended(&mut self, ended: Ended) -> Result<(), Failure> {
@@ -340,7 +351,7 @@ impl<'a> Run<'a> {
 
     fn remember(&mut self, id: TaskId, due: Due, took: u64, artifacts: &[Artifact]) -> Result<(), Failure> {
         let task = self.plan.task(id);
-        if task.step.memory == Memory::Content {
+        if self.shared.tools.memory(&task.step) == Memory::Content {
             for message in unlike(&self.record.made(&due.fingerprint), artifacts) {
                 self.tell(Some(id), EventKind::Log { level: Level::Warn, message });
             }

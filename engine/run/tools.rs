@@ -1,4 +1,5 @@
-//! What a program is: the digest of what it says of its version, or of its file. `forge.lock` knows it without asking.
+//! What a program is: the digest of what it says of its version, or of its file; and what is locked of names. `forge.lock` knows a program
+//! without asking.
 //! A program is asked once a run, whoever needs it.
 
 use std::collections::HashMap;
@@ -6,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use forge_schemas::{Digest, Failure, Tool};
+use forge_schemas::{Change, Digest, Failure, Finding, Memory, Tool};
 use rayon::prelude::*;
 
 use super::environment::Environment;
 use super::locked::{Locked, Said};
+use crate::plan::Placed;
 use crate::secrets::Hidden;
 use crate::store::{Hashes, hash};
 
@@ -34,6 +36,15 @@ pub struct Property {
 
 /// How the names of such properties begin.
 pub const TOOL: &str = "forge-tool:";
+/// How the names of properties begin that say what a name means.
+const NAME: &str = "forge-name:";
+
+impl From<Finding> for Property {
+    fn from(found: Finding) -> Property {
+        let value = found.there.map(|it| it.to_string()).unwrap_or_default();
+        Property { name: format!("{NAME}{}", found.place), value }
+    }
+}
 
 /// What was found out of programs, once somebody has asked.
 type Answers<T> = RwLock<HashMap<Tool, Answer<T>>>;
@@ -59,6 +70,20 @@ impl Tools {
         let property =
             |identity: Digest| Arc::new(Property { name: format!("{TOOL}{tool}"), value: identity.to_string() });
         answer(&self.known, tool).get_or_init(|| identify().map(property)).clone()
+    }
+
+    /// What is locked of the names of a step: all of them, or nothing.
+    pub fn names(&self, step: &Placed) -> Vec<Finding> {
+        let locked = |name: &String| {
+            let there = *self.locked.names().get(name)?;
+            Some(Finding { place: name.clone(), there: Some(there), ours: None, change: Change::Unknown })
+        };
+        step.names.iter().map(locked).collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// Whether a step may be remembered: one that asks the world only what is locked asks nothing.
+    pub fn memory(&self, step: &Placed) -> Memory {
+        if self.names(step).is_empty() { step.memory } else { Memory::Content }
     }
 
     /// Fails where a program is not what it is locked to be. To be called before it is used.

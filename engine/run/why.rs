@@ -117,7 +117,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
             Some(need) => (Next::After(first_of(need, &found)), Vec::new()),
             None => next(*id, &look, ran.first()),
         };
-        found.insert(*id, Why { next, last: last(plan.task(*id).step.memory, ran) });
+        found.insert(*id, Why { next, last: last(tools.memory(&plan.task(*id).step), ran) });
         made.extend(artifacts.into_iter().map(|it| (it.name.clone(), Arc::new(it))));
     }
     hashes.save()?;
@@ -141,7 +141,7 @@ fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Vec<Artif
         return (Next::Fresh, remembered.artifacts.into_iter().map(|(artifact, _)| artifact).collect());
     }
     let changed = before.map(|before| sight.parts().changed_since(before));
-    let next = match (look.plan.task(id).step.memory, changed) {
+    let next = match (look.scene.tools.memory(&look.plan.task(id).step), changed) {
         (Memory::Never, _) => Next::Always,
         (_, None) => Next::First,
         (_, Some(changed)) if changed.is_empty() => Next::Lost,

@@ -34,7 +34,7 @@ pub struct Job<'a> {
     pub directory: PathBuf,
     /// Its log.
     pub log: PathBuf,
-    /// What was found where it is to put something, if that was asked.
+    /// What was found where it is to put something, if that was asked; or what is locked of what it asks.
     pub found: Vec<Finding>,
     /// What all tasks share.
     pub shared: &'a Shared,
@@ -113,7 +113,7 @@ fn call(job: &Job<'_>, diary: &Diary) -> Result<Vec<Artifact>, Failure> {
     job.task.step.tools.iter().try_for_each(|tool| job.shared.tools.check(tool))?;
     match &job.shared.effects {
         Some(effects) if job.task.step.effect != Effect::Local => with_effect(job, diary, effects),
-        _ => once(job, diary, Vec::new()),
+        _ => once(job, diary, job.found.clone()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod adding;
 mod annotations;
+mod archived;
 mod archives;
 mod assemble;
 pub(crate) mod base;
@@ -43,7 +44,7 @@ mod words;
 use std::collections::{BTreeMap, HashSet};
 
 use forge_plugin::schemas::kind::{Binary, Image, Kind};
-use forge_plugin::schemas::{Failure, KindInfo, Platform, Problem, Selector, SourceText, Step};
+use forge_plugin::schemas::{Failure, Finding, KindInfo, Platform, Problem, Selector, SourceText, Step};
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +141,14 @@ impl Pipe for Docker {
             Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),
             Params::Build(building) => built::build(building, &output.name, host),
+        }
+    }
+
+    fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+        match params {
+            Params::Resolve(fetch) => base::probe(&fetch.base, host),
+            Params::Pin(base) => base::probe(base, host),
+            _ => Ok(Vec::new()),
         }
     }
 }

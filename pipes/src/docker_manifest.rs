@@ -9,7 +9,7 @@ use std::fs;
 
 use forge_plugin::schemas::kind::{Image, Kind, ManifestList, Member};
 use forge_plugin::schemas::{
-    Artifact, Digest, Emit, EmitBlob, Failure, KindInfo, Offer, Output, Platform, Problem, Selector, Step,
+    Artifact, Digest, Emit, EmitBlob, Failure, Finding, KindInfo, Offer, Output, Platform, Problem, Selector, Step,
 };
 use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use schemars::JsonSchema;
@@ -117,6 +117,13 @@ impl Pipe for DockerManifest {
             Params::Resolve(reference) => base::pin(reference, &output.name, host),
             Params::Fetch(reference) => existing::fetch(reference, &output.name, host),
             Params::List(list) => compose(list, &output.name, host),
+        }
+    }
+
+    fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+        match params {
+            Params::Resolve(reference) => base::probe(reference, host),
+            Params::Fetch(_) | Params::List(_) => Ok(Vec::new()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! Does not know the engine.
 
 pub mod apk;
+mod attach;
 mod build;
 mod docker;
 mod docker_manifest;
@@ -11,5 +12,5 @@ pub mod publish;
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }

@@ -1,7 +1,9 @@
 //! Pipe `publish`: images and manifest lists, to where users get them.
 //! Does not know any destination: each is a file of `publish/`, and a line of `DESTINATIONS`.
 
+mod attached;
 mod choice;
+mod chunks;
 mod digests;
 #[cfg(test)]
 mod fake;
@@ -15,8 +17,9 @@ mod tag;
 mod upload;
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
-use forge_plugin::schemas::kind::{Digests, Image, Kind as _, ManifestList, Publication};
+use forge_plugin::schemas::kind::{Attachment, Digests, Image, Kind as _, ManifestList, Publication};
 use forge_plugin::schemas::{Expect, Failure, Finding, KindInfo, Problem, Selector, Step};
 use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,7 +35,7 @@ const DESTINATIONS: &[Destination] = &[registry::DESTINATION, layout::DESTINATIO
 /// Pipe `publish`.
 pub struct Publish;
 
-/// Publishes images and manifest lists: each under the references that its table gives it.
+/// Publishes images and manifest lists: each under the references that its table gives it, with all that is attached to it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -47,6 +50,9 @@ pub struct Settings {
     /// For `layout`: the directory to write, relative to the project file (`dist/oci`), or a file under `dist/` whose
     /// name ends in `.tar`. Default: `dist/oci`.
     pub path: Option<String>,
+    /// For `registry`: blobs that are larger go in parts of so many MiB, for a registry behind a proxy that takes no larger ones.
+    /// Default: 256.
+    pub chunk_mib: Option<NonZeroU32>,
 }
 
 /// The name of a destination.
@@ -104,6 +110,7 @@ impl Pipe for Publish {
             // The members of a list are pushed each in a step of its own, as soon as it is made.
             false => selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Image::NAME) }),
         }
+        selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Attachment::NAME) });
         Ok(Wants { selectors, sources: Vec::new() })
     }
 
@@ -178,7 +185,7 @@ mod tests {
     /// An image of a config and a layer: its manifest, and these.
     fn image(arch: &str) -> (Manifest, [Vec<u8>; 2]) {
         let (config, layer) = (format!("config of {arch}").into_bytes(), format!("layer of {arch}").into_bytes());
-        let layers = vec![Descriptor::of("application/vnd.oci.image.layer.v1.tar+gzip", &layer)];
+        let layers = vec![Descriptor::of(Family::Oci.layer(), &layer)];
         (Manifest::new(Family::Oci, Descriptor::of(Family::Oci.config(), &config), layers), [config, layer])
     }
 

@@ -51,7 +51,7 @@ pub trait Pipe {
     /// killed in its midst, and so asks before it changes something remote.
     fn run(params: &Self::Params, step: &Step, host: &dyn Host) -> Result<(), Failure>;
 
-    /// What lies now where a step with a remote effect would put something. Only looks: of `host` it has GET, HEAD and
+    /// What lies now where a step with a remote effect would put something, or what the names of a step mean now. Only looks: of `host` it has GET, HEAD and
     /// what was remembered. Without inputs while these are not made: then it finds out whether one gets there at all.
     fn probe(_params: &Self::Params, _step: &Step, _host: &dyn Host) -> Result<Vec<Finding>, Failure> {
         Ok(Vec::new())
@@ -94,7 +94,7 @@ pub trait Renderer: Sync {
 pub trait Host: Sync {
     /// What the step takes, made, in the order of `step.takes`.
     fn inputs(&self) -> &[Artifact];
-    /// What `probe` has found just before; empty for a step without a remote effect.
+    /// What `probe` has found just before. For a step without a remote effect, what is locked of its names; empty unless all are.
     fn found(&self) -> &[Finding];
     /// The directory of the project file; absolute. To be read, never written.
     fn root(&self) -> &Path;

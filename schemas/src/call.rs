@@ -155,7 +155,7 @@ pub struct Run {
     pub inputs: Vec<Artifact>,
     /// Where it stands.
     pub host: Host,
-    /// What `probe` has found just before, where the step has a remote effect.
+    /// What `probe` has found just before, where the step has a remote effect; what was locked of the step's names, where all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<Finding>,
 }

@@ -33,6 +33,9 @@ pub struct HttpRequest {
     /// What the engine may do when nobody knows what came of the request.
     #[serde(default)]
     pub repeat: Repeat,
+    /// Who may answer.
+    #[serde(default)]
+    pub by: AnsweredBy,
     /// How often the caller has failed already at what this request is to mend: the engine waits first, longer each time.
     #[serde(default)]
     pub failed: u32,
@@ -50,6 +53,17 @@ pub enum Repeat {
     Always,
     /// No: the caller asks what came of it.
     Never,
+}
+
+/// Who may answer a request for a registry. What is asked about something that is to be changed is for its host to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnsweredBy {
+    /// The host of the URL.
+    #[default]
+    ItsHost,
+    /// A mirror too, where the user has named one.
+    Mirror,
 }
 
 /// What to do.
@@ -109,6 +123,7 @@ impl HttpRequest {
             to_file: None,
             digest: None,
             repeat: Repeat::ByMethod,
+            by: AnsweredBy::ItsHost,
             failed: 0,
         }
     }

@@ -83,6 +83,20 @@ pub struct Publication {
     pub digest: Option<Digest>,
 }
 
+/// `attachment`: something about an image or a list, which is found by the digest of that: a signature, an SBOM, a report. The
+/// content is a manifest that names it as its `subject`; `blobs` are config and files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attachment {
+    /// The artifact that it is about.
+    pub subject: String,
+    /// What it is: `application/spdx+json`.
+    pub artifact_type: String,
+}
+
+impl Kind for Attachment {
+    const NAME: &'static str = "attachment";
+}
+
 impl Kind for Binary {
     const NAME: &'static str = "binary";
 }

@@ -32,6 +32,10 @@ pub struct Step {
     pub env: Vec<String>,
     /// Programs whose version matters to it.
     pub tools: Vec<Tool>,
+    /// Names of the world outside that it asks the meaning of: `docker.io/library/debian:12`. What each means now, `probe` finds at a
+    /// place of this name. Where `forge.lock` says what all of them mean, `found` tells that, and the step is remembered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// What bounds how many such steps run side by side.
     pub resource: Resource,
     /// The pipe's own: all that `run` wants to know, templates resolved.
@@ -142,6 +146,7 @@ impl Default for Step {
             reads: Vec::new(),
             env: Vec::new(),
             tools: Vec::new(),
+            names: Vec::new(),
             resource: Resource::Cpu,
             params: Value::Null,
             place: Place::Key(String::new()),

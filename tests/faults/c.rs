@@ -5,6 +5,7 @@
 mod client;
 mod slow;
 mod tokens;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -60,6 +60,7 @@ impl Release {
         let address = self.registry.address().replace(':', "_");
         let line = |it: String| match it.split_once(&address) {
             Some((before, after)) => format!("{before}REGISTRY{}", after.split(" sha256:").next().unwrap_or_default()),
+            None if it.starts_with("digests ") => it.split(" sha256:").next().unwrap_or_default().to_owned(),
             None => it,
         };
         self.project.digests().into_iter().map(line).collect()

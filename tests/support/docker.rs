@@ -34,6 +34,16 @@ impl Docker {
         output(command.args(arguments))
     }
 
+    /// Where it listens.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Takes the images of a docker archive.
+    pub fn load(&self, archive: &str) {
+        output(&mut self.command(&["load", "--quiet", "--input", archive]));
+    }
+
     /// An image's own description of its platform, after a pull.
     pub fn platform(&self, reference: &str) -> String {
         output(&mut self.command(&["image", "inspect", "--format={{.Os}}/{{.Architecture}}", reference]))

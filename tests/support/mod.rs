@@ -7,6 +7,7 @@ pub mod disk;
 pub mod docker;
 pub mod files;
 pub mod forge;
+pub mod olareg;
 pub mod program;
 pub mod project;
 pub mod proxy;

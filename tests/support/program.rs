@@ -30,6 +30,11 @@ pub fn started(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| missing(variable, "the variable is not set"))
 }
 
+/// One of the programs of `tests/programs`, which `tests/run` has built.
+pub fn test_program(name: &str) -> PathBuf {
+    PathBuf::from(started("FORGE_TEST_PROGRAMS")).join(name)
+}
+
 /// A Linux program of another architecture, or of ours.
 pub fn emulated(arch: &str, program: impl AsRef<OsStr>) -> Command {
     if arch == std::env::consts::ARCH {

@@ -40,6 +40,20 @@ pub fn with(tables: &str, registry: &str) -> Project {
     Project::of_text(&format!("{TEXT}\n{tables}")).env("REGISTRY", registry).tagged("v1.2.3")
 }
 
+/// The same, with these files beside; not yet committed.
+pub fn files(files: &[(&str, &str)], tables: &str) -> Project {
+    let project = Project::of_text(&format!("{TEXT}\n{tables}"));
+    files.iter().for_each(|(path, text)| project.write(path, text));
+    project
+}
+
+/// The same with layers of some MiB, which go to the registry in chunks of one.
+pub fn in_chunks(registry: &str) -> Project {
+    let text = TEXT.replace("echo tool for", "seq 1 1500000; echo").replace("$FORGE_PLATFORM >", "$FORGE_PLATFORM) >");
+    let text = text.replace("\"seq", "\"(seq").replace("to = \"registry\"", "to = \"registry\"\nchunk_mib = 1");
+    Project::of_text(&text).env("REGISTRY", registry).tagged("v1.2.3")
+}
+
 /// The same with another script, and another tag.
 pub fn changed(script: &str, registry: &str, tag: &str) -> Project {
     Project::of_text(&TEXT.replace("echo tool", script)).env("REGISTRY", registry).tagged(tag)

@@ -1,4 +1,4 @@
-//! One host that we speak to: by which scheme, with which trust, through how many connections.
+//! One host that we speak to: by which scheme, with which trust, how much at once.
 //! Does not know requests.
 
 use std::collections::HashMap;
@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use forge_schemas::{Failure, FailureClass};
 use reqwest::{Certificate, Client, redirect};
-use tokio::sync::Semaphore;
 use url::Url;
 
+use super::budget::Budget;
+use super::mirror::Mirror;
 use crate::registries::{Registries, Registry, canonical};
 
-/// Enough to hide the latency of small blobs, few enough for the limits that registries set.
-const CONNECTIONS: usize = 12;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The hosts that were spoken to, and the clients for them.
@@ -33,8 +32,10 @@ pub struct Site {
     pub name: String,
     /// For how long it may be silent, if that is said.
     pub patience: Option<Duration>,
-    /// Bounds how many requests are under way.
-    pub permits: Semaphore,
+    /// How much it is asked.
+    pub budget: Budget,
+    /// Who has the same.
+    pub mirrors: Vec<Mirror>,
     scheme: Scheme,
     trust: Trust,
     /// Whether it was seen that it speaks no https.
@@ -95,11 +96,11 @@ impl Sites {
             (None, None) if is_loopback(url) => (Scheme::Http, Trust::Loopback),
             _ => (Scheme::Https, Trust::System),
         };
-        let permits = Semaphore::new(CONNECTIONS);
         Site {
             name: name.to_owned(),
             patience: registry.patience.map(|it| Duration::from_secs(it.get().into())),
-            permits,
+            budget: Budget::new(registry.connections, registry.rate),
+            mirrors: registry.mirrors.iter().map(|name| Mirror::new(name)).collect(),
             scheme,
             trust,
             is_plain: AtomicBool::new(false),

@@ -67,6 +67,7 @@ impl Wire {
         let site = self.sites.at(url);
         let client = self.sites.client(&site).map_err(Trouble::Final)?;
         let mut answer = Err(Trouble::Final(Failure::bug("a host without a scheme")));
+        site.budget.turn().await;
         for scheme in site.schemes() {
             let mut url = url.clone();
             let _ = url.set_scheme(scheme);
@@ -203,6 +204,11 @@ impl Flow<'_> {
 }
 
 impl Trouble {
+    /// Whether others will have it too who ask the same host.
+    pub fn is_down(&self) -> bool {
+        matches!(self, Trouble::Unreached(_) | Trouble::Slow(_))
+    }
+
     /// The failure, for a caller that gives up.
     pub fn into_failure(self) -> Failure {
         match self {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Params;
-use crate::docker::base::{Base, BaseManifest};
+use crate::docker::base::{self, Base, BaseManifest};
 use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
 use crate::docker::making::{Named, Planned, default_labels, json, number};
@@ -117,7 +117,7 @@ pub struct Asked<'a> {
 impl Planned<'_> {
     /// The steps that find out what the Dockerfile's images are, who builds, and the one that builds; or what no engine takes.
     pub fn built(&self, asked: &Asked<'_>) -> Result<Vec<Step>, Vec<Problem>> {
-        let problems: Vec<Problem> = self.making.bases.iter().filter_map(layout).collect();
+        let problems: Vec<Problem> = self.making.bases.iter().filter_map(not_for_engines).collect();
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -160,6 +160,7 @@ impl Planned<'_> {
             platform: Some(self.platform.clone()),
             makes: vec![self.output(self.names().pin(at), &BaseManifest { name: named.text.clone() })],
             memory: Memory::Never,
+            names: base::names(&named.base),
             resource: Resource::Network,
             params: json(&Params::Pin(named.text.clone())),
             place: named.place.clone(),
@@ -271,11 +272,16 @@ fn why(problem: &Problem, text: &str) -> String {
     }
 }
 
-fn layout(named: &Named) -> Option<Problem> {
-    let Base::Layout { .. } = named.base else { return None };
-    let message = "an OCI layout can be the base of an image that forge makes itself, and of no other";
+fn not_for_engines(named: &Named) -> Option<Problem> {
+    let what = match named.base {
+        Base::Layout { .. } => "an OCI layout",
+        Base::Archive { .. } => "a docker archive",
+        Base::Daemon { .. } => "`docker-daemon:`",
+        Base::Scratch | Base::Registry(_) => return None,
+    };
+    let message = format!("{what} can be the base of an image that forge makes itself, and of no other");
     let help = "leave out what forge does not do itself, or put the base into a registry";
-    Some(Problem { place: named.place.clone(), message: message.to_owned(), help: Some(help.to_owned()) })
+    Some(Problem { place: named.place.clone(), message, help: Some(help.to_owned()) })
 }
 
 #[cfg(test)]

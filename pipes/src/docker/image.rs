@@ -49,7 +49,7 @@ impl Image {
 
     /// Adds a layer that was written, compressed so. Its config is not told.
     pub fn add_written(&mut self, layer: &Layer, compression: Compression, path: PathBuf) -> Result<(), Failure> {
-        let media_type = self.family.layer(compression).ok_or_else(|| {
+        let media_type = self.family.layer_in(compression).ok_or_else(|| {
             Failure::input("the base has a manifest of Docker's form, which has no layers in zstd")
                 .help("leave out `compression`, or take a base with an OCI manifest")
         })?;

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::docker::Params;
 use crate::docker::annotations::Annotations;
-use crate::docker::base::{Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::archived;
+use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
 use crate::oci::compression::Compression;
@@ -281,26 +282,32 @@ impl Planned<'_> {
         let makes = vec![self.output(names.base(at), &detail)];
         match base {
             Base::Scratch => Vec::new(),
-            Base::Layout { dir, .. } => vec![Step {
+            Base::Layout { dir: path, .. } | Base::Archive { file: path, .. } => vec![Step {
                 name,
                 makes,
-                reads: vec![Read::all(dir, place.clone())],
+                reads: vec![Read::all(path, place.clone())],
                 params: json(&Params::Base(fetch)),
                 ..step
             }],
-            Base::Registry(reference) => {
+            Base::Registry(_) | Base::Daemon { .. } => {
                 let manifest = self.output(names.manifest(at), &BaseManifest { name: text.clone() });
-                let takes = vec![manifest.name.clone()];
+                let (takes, params) = (vec![manifest.name.clone()], json(&Params::Base(fetch.clone())));
+                let (resource, tools) = match base {
+                    Base::Daemon { .. } => (Resource::Cpu, vec![archived::client()]),
+                    _ => (Resource::Network, Vec::new()),
+                };
+                let is_digest = matches!(base, Base::Registry(reference) if reference.digest().is_some());
                 let resolve = Step {
                     name: format!("{name}/manifest"),
                     makes: vec![manifest],
-                    memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
-                    resource: Resource::Network,
-                    params: json(&Params::Resolve(fetch.clone())),
+                    memory: if is_digest { Memory::Content } else { Memory::Never },
+                    resource: resource.clone(),
+                    tools,
+                    names: base::names(base),
+                    params: json(&Params::Resolve(fetch)),
                     ..step.clone()
                 };
-                let params = json(&Params::Base(fetch));
-                vec![resolve, Step { name, takes, makes, resource: Resource::Network, params, ..step }]
+                vec![resolve, Step { name, takes, makes, resource, params, ..step }]
             }
         }
     }
@@ -327,7 +334,7 @@ impl Planned<'_> {
 fn repository(named: &Named) -> Option<String> {
     match &named.base {
         Base::Registry(reference) => Some(reference.name()),
-        Base::Scratch | Base::Layout { .. } => None,
+        Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Daemon { .. } => None,
     }
 }
 

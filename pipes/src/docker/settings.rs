@@ -69,8 +69,9 @@ pub struct Settings {
     #[serde(default)]
     pub annotations: BTreeMap<String, Template>,
 
-    /// What it stands on, when there is no Dockerfile: `scratch` (nothing), an image in a registry, or `oci:DIR` and
-    /// `oci:DIR:NAME` for one in an OCI layout in the project. Default: `scratch`.
+    /// What it stands on, when there is no Dockerfile: `scratch` (nothing), an image in a registry, `oci:DIR` or `oci:DIR:NAME`
+    /// for one in an OCI layout in the project, `docker-archive:FILE` or `docker-archive:FILE:NAME` for one that `docker save`
+    /// wrote, `docker-daemon:NAME` for one that the Docker daemon has. Default: `scratch`.
     pub base: Option<Template>,
     /// Files and directories of the project that go into it, when there is no Dockerfile.
     #[serde(default)]

@@ -45,6 +45,7 @@ fn two_steps(at: usize, reference: &Reference, key: &str, given: &Given<'_>) -> 
         name: format!("existing{at}/manifest"),
         makes: vec![output(&manifest, BaseManifest::NAME, json(&BaseManifest { name: base.clone() }))],
         memory: if reference.digest().is_some() { Memory::Content } else { Memory::Never },
+        names: base::names(&base::Base::Registry(reference.clone())),
         params: json(&Params::Resolve(base.clone())),
         ..step.clone()
     };

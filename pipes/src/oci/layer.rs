@@ -88,30 +88,48 @@ pub fn write(entries: Vec<Entry>, style: Style, path: &Path, stop: &dyn Fn() -> 
     file.finish()
 }
 
+/// Writes the file `path` from a tar that is whole, as it is.
+pub fn compress(tar: &mut dyn Read, path: &Path) -> io::Result<Layer> {
+    let mut sink = sink(path, Compression::Gzip)?;
+    io::copy(tar, &mut sink)?;
+    finish(sink)
+}
+
+/// Takes a tar, writes it compressed, and knows the digest of both.
+pub(crate) type Sink = Hashing<BlockWriter<Hashing<BufWriter<File>>>>;
+
 /// A layer that is being written.
 pub(crate) struct LayerFile {
     /// What goes into it.
-    pub(crate) tar: Builder<Hashing<BlockWriter<Hashing<BufWriter<File>>>>>,
+    pub(crate) tar: Builder<Sink>,
 }
 
 impl LayerFile {
     /// A new one, at `path`.
     pub(crate) fn create(path: &Path, compression: Compression) -> io::Result<LayerFile> {
-        let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
-        let mut tar =
-            Builder::new(Hashing { sink: BlockWriter::new(file, compression), digester: Digester::default() });
+        let mut tar = Builder::new(sink(path, compression)?);
         tar.sparse(false);
         Ok(LayerFile { tar })
     }
 
     /// All of it is written.
     pub(crate) fn finish(self) -> io::Result<Layer> {
-        let Hashing { sink: blocks, digester: plain } = self.tar.into_inner()?;
-        let Hashing { sink: mut file, digester: compressed } = blocks.finish()?;
-        file.flush()?;
-        let (digest, size) = compressed.finish();
-        Ok(Layer { diff_id: plain.finish().0, digest, size })
+        finish(self.tar.into_inner()?)
     }
+}
+
+fn sink(path: &Path, compression: Compression) -> io::Result<Sink> {
+    let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
+    Ok(Hashing { sink: BlockWriter::new(file, compression), digester: Digester::default() })
+}
+
+/// What a layer was, now that all of it is written.
+fn finish(layer: Sink) -> io::Result<Layer> {
+    let Hashing { sink: blocks, digester: plain } = layer;
+    let Hashing { sink: mut file, digester: compressed } = blocks.finish()?;
+    file.flush()?;
+    let (digest, size) = compressed.finish();
+    Ok(Layer { diff_id: plain.finish().0, digest, size })
 }
 
 fn in_order(entries: Vec<Entry>) -> Vec<Entry> {

@@ -42,6 +42,9 @@ pub struct Descriptor {
     /// In an index: where the image runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<PlatformFields>,
+    /// In an index: what a manifest is that is no image's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
 }
 
 /// The platform of a descriptor, as it is written there; `unknown` where something is no image.
@@ -68,10 +71,16 @@ pub struct Manifest {
     /// Its own media type; OCI lets it out.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
+    /// What it is, where it is no image's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// The config.
     pub config: Descriptor,
     /// The layers, the lowest first.
     pub layers: Vec<Descriptor>,
+    /// The manifest that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
     /// Annotations of the manifest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -128,12 +137,19 @@ impl Family {
         }
     }
 
-    /// The media type of a layer that is a tar, compressed so; none where there is none for it.
-    pub fn layer(self, compression: Compression) -> Option<&'static str> {
+    /// The media type of a layer that is a gzipped tar.
+    pub fn layer(self) -> &'static str {
+        match self {
+            Family::Oci => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Family::Docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        }
+    }
+
+    /// The same, compressed so; none where this family has none for it.
+    pub fn layer_in(self, compression: Compression) -> Option<&'static str> {
         match (self, compression) {
-            (Family::Oci, Compression::Gzip) => Some("application/vnd.oci.image.layer.v1.tar+gzip"),
+            (_, Compression::Gzip) => Some(self.layer()),
             (Family::Oci, Compression::Zstd) => Some("application/vnd.oci.image.layer.v1.tar+zstd"),
-            (Family::Docker, Compression::Gzip) => Some("application/vnd.docker.image.rootfs.diff.tar.gzip"),
             (Family::Docker, Compression::Zstd) => None,
         }
     }
@@ -148,7 +164,8 @@ impl Descriptor {
     /// Of content of this media type.
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Descriptor {
         let media_type = media_type.into();
-        Descriptor { media_type, digest, size, urls: Vec::new(), annotations: BTreeMap::new(), platform: None }
+        let (urls, annotations) = (Vec::new(), BTreeMap::new());
+        Descriptor { media_type, digest, size, urls, annotations, platform: None, artifact_type: None }
     }
 
     /// Of these bytes.
@@ -179,7 +196,8 @@ impl Manifest {
     /// An image of this family.
     pub fn new(family: Family, config: Descriptor, layers: Vec<Descriptor>) -> Manifest {
         let media_type = family.manifest().to_owned();
-        Manifest { schema_version: 2, media_type, config, layers, annotations: BTreeMap::new() }
+        let (artifact_type, subject, annotations) = (None, None, BTreeMap::new());
+        Manifest { schema_version: 2, media_type, artifact_type, config, layers, subject, annotations }
     }
 
     /// Its bytes: the same for the same manifest.
@@ -231,6 +249,16 @@ impl Document {
             }
             Outline { manifests: Some(_), .. } => serde_json::from_slice(bytes).map(Document::Index).map_err(in_words),
             Outline { .. } => serde_json::from_slice(bytes).map(Document::Manifest).map_err(in_words),
+        }
+    }
+
+    /// Its media type, said or not.
+    pub fn media_type(&self) -> &str {
+        match self {
+            Document::Index(index) if index.media_type.is_empty() => Family::Oci.index(),
+            Document::Index(index) => &index.media_type,
+            Document::Manifest(manifest) if manifest.media_type.is_empty() => manifest.family().manifest(),
+            Document::Manifest(manifest) => &manifest.media_type,
         }
     }
 }

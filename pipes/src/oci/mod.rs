@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod attachment;
 pub mod choice;
 pub mod compression;
 pub mod config;
@@ -11,5 +12,6 @@ pub mod layer;
 pub mod layout;
 pub mod manifest;
 pub mod reference;
+pub mod referrers;
 pub mod retimed;
 pub mod rootfs;

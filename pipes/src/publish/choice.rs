@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forge_plugin::schemas::kind::{Image, Kind as _, ManifestList};
+use forge_plugin::schemas::kind::{Attachment, Image, Kind as _, ManifestList};
 use forge_plugin::schemas::{Offer, Problem};
 
 use crate::oci::reference::Reference;
@@ -44,6 +44,12 @@ pub fn choose<'a>(ids: &[String], offers: &'a [Offer]) -> Result<Vec<Item<'a>>, 
     grant(&mut items, &mut problems);
     spread(&mut items);
     if problems.is_empty() { Ok(items) } else { Err(problems) }
+}
+
+/// What is attached to an item.
+pub fn attached<'a>(item: &Item<'_>, offers: &'a [Offer]) -> Vec<&'a Offer> {
+    let is_about = |offer: &&Offer| offer.detail::<Attachment>().is_some_and(|it| it.subject == item.offer.name);
+    offers.iter().filter(is_about).collect()
 }
 
 /// A repository as references are sorted and compared by it.

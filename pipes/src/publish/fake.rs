@@ -43,6 +43,13 @@ impl FakeRegistry {
         repository.blobs.insert(Digest::of(content), content.to_vec());
     }
 
+    /// A manifest that is there already, by digest.
+    pub fn hold_manifest(&self, repository: &str, manifest: &[u8]) {
+        let mut state = self.0.lock().unwrap();
+        let repository = state.repositories.entry(repository.to_owned()).or_default();
+        repository.manifests.insert(Digest::of(manifest).to_string(), manifest.to_vec());
+    }
+
     /// Loses everything.
     pub fn forget(&self) {
         self.0.lock().unwrap().repositories.clear();
@@ -60,7 +67,7 @@ impl FakeRegistry {
         let state = &mut *self.0.lock().unwrap();
         let path = request.url.strip_prefix("https://").unwrap();
         let (registry, path) = path.split_once("/v2/").unwrap();
-        let end = ["/blobs/", "/manifests/"].iter().find_map(|part| path.find(part)).unwrap();
+        let end = ["/blobs/", "/manifests/", "/referrers/"].iter().find_map(|part| path.find(part)).unwrap();
         let (name, path) = (format!("{registry}/{}", &path[..end]), &path[end + 1..]);
         let line = format!("{} {name} {path}", request.method.as_str());
         let fault = state.faults.iter().position(|(prefix, _)| line.starts_with(prefix));
@@ -107,6 +114,7 @@ impl State {
                 Some(bytes) => with(status(200), "docker-content-digest", &Digest::of(bytes).to_string()),
                 None => status(404),
             },
+            (Method::Get, "referrers") => status(404),
             (Method::Get, "blobs") => found(repository.blobs.get(&last.parse().unwrap())),
             (Method::Get, _) => found(repository.manifests.get(last)),
             (Method::Put, _) => repository.put_manifest(last, body, &request.headers["content-type"]),

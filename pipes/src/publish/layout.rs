@@ -7,16 +7,16 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::schemas::kind::Kind;
-use forge_plugin::schemas::{Blob, Digest, Emit, Failure, Level, Memory, Output, Place, Problem, Step};
+use forge_plugin::schemas::{Blob, Digest, Emit, Failure, Level, Memory, Offer, Output, Place, Problem, Step};
 use forge_plugin::{Given, Host};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::choice::Item;
+use super::choice::{Item, attached};
 use super::push::Content;
 use super::{Destination, Planned, Settings, typed};
-use crate::oci::manifest::{Descriptor, Family, Index, PlatformFields};
+use crate::oci::manifest::{Family, Index};
 
 pub(super) const DESTINATION: Destination = Destination { name: "layout", plan, probe: |_, _| Ok(Vec::new()), run };
 
@@ -55,11 +55,18 @@ impl Kind for Layout {
 }
 
 fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
+    if settings.chunk_mib.is_some() {
+        let problem = Problem::at_key("chunk_mib", "`chunk_mib` means nothing to a layout");
+        return Err(vec![problem.help("leave it out: a layout is written, not sent")]);
+    }
     let path = settings.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let path = checked(&path).map_err(|problem| vec![problem])?;
     // A member without a name of its own is in the layout with its list.
     let shown: Vec<&Item<'_>> = items.iter().filter(|it| !it.references.is_empty() || !it.is_member).collect();
-    let names = shown.iter().map(|it| Names(it.references.iter().map(ToString::to_string).collect())).collect();
+    let names = shown.iter().map(|it| Names(it.references.iter().map(ToString::to_string).collect()));
+    // What is attached is found by what it says that it is about.
+    let attached: Vec<&Offer> = items.iter().flat_map(|it| attached(it, given.offers)).collect();
+    let names = names.chain(attached.iter().map(|_| Names(Vec::new()))).collect();
     let (name, memory, what) = match path.strip_prefix("dist/").filter(|it| it.ends_with(".tar")) {
         Some(inside) => {
             let timestamp = given.facts.commit_timestamp;
@@ -72,7 +79,7 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     };
     let detail = serde_json::to_value(Layout { path }).unwrap_or_default();
     Ok(vec![Step {
-        takes: shown.iter().map(|it| it.offer.name.clone()).collect(),
+        takes: shown.iter().map(|it| it.offer).chain(attached).map(|it| it.name.clone()).collect(),
         makes: vec![Output { name, kind: Layout::NAME.to_owned(), platform: None, detail }],
         memory,
         params: serde_json::to_value(what).unwrap_or_default(),
@@ -136,9 +143,7 @@ impl Plan {
         let mut blobs = BTreeMap::new();
         for (artifact, Names(names)) in host.inputs().iter().zip(names) {
             let content = Content::of(artifact);
-            let root = content.root()?;
-            let mut descriptor = Descriptor::new(root.media_type, root.blob.digest, root.blob.size);
-            descriptor.platform = artifact.platform.as_ref().map(PlatformFields::from);
+            let descriptor = content.descriptor()?;
             let named = names.iter().map(|name| {
                 let mut named = descriptor.clone();
                 named.annotations.insert(REF_NAME.to_owned(), name.clone());

@@ -11,7 +11,7 @@ use forge_plugin::schemas::{Artifact, Blob, Digest, Failure, FailureClass};
 
 use super::remote::{Manifest, Put, Remote};
 use super::upload::{Ask, upload};
-use crate::oci::manifest::{Document, Family};
+use crate::oci::manifest::{Descriptor, Document, Manifest as Parsed, PlatformFields};
 
 /// As many as hide the latency of a registry; more, and some registries count them as abuse.
 const SIDE_BY_SIDE: usize = 4;
@@ -50,6 +50,18 @@ impl<'a> Content<'a> {
         Ok(self.read(self.digest())?.0)
     }
 
+    /// How others point at it: with what its kind and its manifest say of it.
+    pub fn descriptor(&self) -> Result<Descriptor, Failure> {
+        let (Manifest { blob, media_type }, document) = self.read(self.digest())?;
+        let descriptor = Descriptor::new(media_type, blob.digest, blob.size);
+        Ok(match document {
+            Document::Manifest(Parsed { artifact_type: artifact_type @ Some(_), annotations, .. }) => {
+                Descriptor { artifact_type, annotations, ..descriptor }
+            }
+            _ => Descriptor { platform: self.artifact.platform.as_ref().map(PlatformFields::from), ..descriptor },
+        })
+    }
+
     /// Every file.
     pub fn files(&self) -> impl Iterator<Item = &Blob> {
         self.blobs.values()
@@ -67,12 +79,7 @@ impl<'a> Content<'a> {
         let bytes = fs::read(&blob.path).map_err(|error| Failure::file("read", &blob.path, &error))?;
         let document = Document::parse(&bytes)
             .map_err(|message| Failure::input(format!("`{}`: `{digest}` is {message}", self.artifact.name)))?;
-        let media_type = match &document {
-            Document::Index(index) if index.media_type.is_empty() => Family::Oci.index().to_owned(),
-            Document::Index(index) => index.media_type.clone(),
-            Document::Manifest(manifest) if manifest.media_type.is_empty() => manifest.family().manifest().to_owned(),
-            Document::Manifest(manifest) => manifest.media_type.clone(),
-        };
+        let media_type = document.media_type().to_owned();
         Ok((Manifest { blob: blob.clone(), media_type }, document))
     }
 
@@ -122,7 +129,7 @@ pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -
 }
 
 /// The files of an image, each once. What says that it lies elsewhere is left there.
-fn blobs_of<'c>(content: &'c Content<'_>, manifest: &crate::oci::manifest::Manifest) -> Result<Vec<&'c Blob>, Failure> {
+fn blobs_of<'c>(content: &'c Content<'_>, manifest: &Parsed) -> Result<Vec<&'c Blob>, Failure> {
     let mut seen = BTreeSet::new();
     let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty());
     [&manifest.config]

@@ -27,7 +27,8 @@ pub fn name(table: &str, repository: &str, what: &str) -> String {
 
 /// Makes the step's receipt: `artifact` lies at `reference`.
 pub fn emit(host: &dyn Host, step: &Step, reference: &str, artifact: &Artifact) -> Result<(), Failure> {
-    let output = step.makes.first().ok_or_else(|| Failure::bug("a step that makes no receipt"))?;
+    let about = |it: &&Output| it.detail["artifact"] == artifact.name;
+    let output = step.makes.iter().find(about).ok_or_else(|| Failure::bug("a step that makes no receipt"))?;
     let path = host.dir().join("receipt.json");
     let receipt = json!({ "reference": reference, "artifact": artifact.name, "digest": artifact.digest });
     fs::write(&path, format!("{receipt:#}\n")).map_err(|error| Failure::file("write", &path, &error))?;

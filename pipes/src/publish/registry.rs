@@ -1,18 +1,29 @@
 //! Destination `registry`: by digest first, children before lists, tags last.
 //! Does not know requests: `remote` and `upload` send them.
 
-use forge_plugin::schemas::{Change, Effect, Failure, Finding, Memory, Place, Problem, Resource, Step};
+use std::num::NonZeroU32;
+
+use forge_plugin::schemas::kind::{Attachment, Kind as _};
+use forge_plugin::schemas::{Artifact, Change, Effect, Failure, Finding, Memory, Place, Problem, Resource, Step};
 use forge_plugin::{Given, Host};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::choice::{Item, repository};
+use super::choice::{Item, attached, repository};
 use super::push::{Content, push_all, push_missing};
 use super::remote::{Put, Remote};
-use super::{Destination, Planned, Settings, digests, receipt, tag, typed};
+use super::{Destination, Planned, Settings, attached as attachments, digests, receipt, tag, typed};
 use crate::oci::reference::Reference;
 
 pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, probe, run };
+
+/// What a step does, and how.
+#[derive(Debug, Serialize, Deserialize)]
+struct Task<W> {
+    what: W,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chunk_mib: Option<NonZeroU32>,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +32,8 @@ enum What {
     Image { repository: String, mounts: Vec<String> },
     /// A list, whose members are there, by digest.
     List { repository: String, mounts: Vec<String> },
+    /// What is attached to an image or a list that is there by digest; the first input is that.
+    Attached { repository: String },
     /// The list of all digests.
     Digests { entries: Vec<(String, String)> },
     /// What lies there by digest, by tag.
@@ -33,11 +46,14 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
         return Err(vec![problem.help("where an image goes is said by the `images` of its table")]);
     }
     let pushes = items.iter().flat_map(|item| item.repositories.iter().map(|it| push(item, it, items, given)));
+    let attached = items.iter().flat_map(|item| item.repositories.iter().filter_map(|it| attach(item, it, given)));
     let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag_step(item, it, given)));
-    let mut steps: Vec<Step> = pushes.chain(tags).collect();
+    let mut steps: Vec<Step> = pushes.chain(attached).chain(tags).collect();
     match steps.is_empty() {
         false => {
             steps.push(list_of_digests(items, given));
+            let task = |what| Task { what, chunk_mib: settings.chunk_mib };
+            steps.iter_mut().for_each(|step| step.params = json(&task(step.params.take())));
             Ok(steps)
         }
         true => Err(vec![
@@ -67,6 +83,27 @@ fn push(item: &Item<'_>, repository: &Reference, items: &[Item<'_>], given: &Giv
         memory: Memory::Content,
         ..step(&what)
     }
+}
+
+/// All that is attached to an item goes in one step, for a registry may have one list of it that can't be written twice at once.
+fn attach(item: &Item<'_>, repository: &Reference, given: &Given<'_>) -> Option<Step> {
+    let attached = attached(item, given.offers);
+    let name = repository.name();
+    let receipt_of = |artifact: &str| receipt::name(&given.table.id, &name, artifact);
+    let subject = &item.offer.name;
+    let takes = attached.iter().map(|it| it.name.clone());
+    let makes = attached
+        .iter()
+        .map(|it| receipt::output(receipt_of(&it.name), name.clone(), &it.name, item.offer.platform.as_ref()));
+    (!attached.is_empty()).then(|| Step {
+        name: format!("attach/{name}/{}", subject.strip_suffix(".json").unwrap_or(subject)),
+        platform: item.offer.platform.clone(),
+        takes: [subject.clone()].into_iter().chain(takes).chain([receipt_of(subject)]).collect(),
+        makes: makes.collect(),
+        effect: Effect::Stage,
+        memory: Memory::Content,
+        ..step(&What::Attached { repository: name.clone() })
+    })
 }
 
 fn tag_step(item: &Item<'_>, reference: &Reference, given: &Given<'_>) -> Step {
@@ -107,36 +144,51 @@ fn list_of_digests(items: &[Item<'_>], given: &Given<'_>) -> Step {
 }
 
 fn step(what: &What) -> Step {
-    Step {
-        resource: Resource::Network,
-        params: serde_json::to_value(what).unwrap_or_default(),
-        place: Place::Key("to".to_owned()),
-        ..Step::default()
+    Step { resource: Resource::Network, params: json(what), place: Place::Key("to".to_owned()), ..Step::default() }
+}
+
+fn json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+    let first = host.inputs().first();
+    match typed::<Task<What>>(params)?.what {
+        What::Tag { reference, version, .. } => {
+            Ok(vec![tag::probe(&Remote::new(host, &reference)?, first.map(|it| it.digest), &version)?])
+        }
+        What::Image { repository, .. } | What::List { repository, .. } => {
+            let remote = Remote::new(host, &repository)?;
+            first.into_iter().map(|it| by_digest(it, &remote)).collect()
+        }
+        What::Attached { repository } => {
+            let remote = Remote::new(host, &repository)?;
+            attachments_of(host).map(|it| by_digest(it, &remote)).collect()
+        }
+        What::Digests { .. } => Ok(Vec::new()),
     }
 }
 
-fn probe(what: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
-    let ours = host.inputs().first().map(|it| it.digest);
-    let found = match (typed(what)?, ours) {
-        (What::Tag { reference, version, .. }, _) => tag::probe(&Remote::new(host, &reference)?, ours, &version)?,
-        // It has no name but its digest: before it is made there is nothing to ask for.
-        (What::Image { .. } | What::List { .. }, None) | (What::Digests { .. }, _) => return Ok(Vec::new()),
-        (What::Image { repository, .. } | What::List { repository, .. }, Some(digest)) => {
-            let remote = Remote::new(host, &repository)?;
-            let there = remote.digest_of(&digest.to_string())?;
-            let change = if there.is_some() { Change::None } else { Change::New };
-            Finding { place: remote.by_digest(digest), there, ours, change }
-        }
-    };
-    Ok(vec![found])
+/// Whether it is there. It has no name but its digest: before it is made there is nothing to ask for.
+fn by_digest(artifact: &Artifact, remote: &Remote<'_>) -> Result<Finding, Failure> {
+    let digest = artifact.digest;
+    let there = remote.digest_of(&digest.to_string())?;
+    let change = if there.is_some() { Change::None } else { Change::New };
+    Ok(Finding { place: remote.by_digest(digest), there, ours: Some(digest), change })
 }
 
-fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
-    match typed(what)? {
+fn attachments_of(host: &dyn Host) -> impl Iterator<Item = &Artifact> {
+    host.inputs().iter().filter(|it| it.kind == Attachment::NAME)
+}
+
+fn run(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
+    let Task { what, chunk_mib } = typed::<Task<What>>(params)?;
+    let remote = |reference: &str| Remote::new(host, reference).map(|it| it.with_chunk(chunk_mib));
+    match what {
         What::Image { repository, mounts } => {
-            stage(step, host, &repository, |content, remote| push_missing(content, remote, &mounts))
+            stage(step, host, &remote(&repository)?, |content, remote| push_missing(content, remote, &mounts))
         }
-        What::List { repository, mounts } => stage(step, host, &repository, |content, remote| {
+        What::List { repository, mounts } => stage(step, host, &remote(&repository)?, |content, remote| {
             let name = content.digest().to_string();
             if remote.digest_of(&name)?.is_some() {
                 return Ok(());
@@ -147,13 +199,19 @@ fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
                 Put::Missing(_) => push_all(content, remote, &mounts),
             }
         }),
+        What::Attached { repository } => {
+            let remote = remote(&repository)?;
+            let contents: Vec<Content<'_>> = attachments_of(host).map(Content::of).collect();
+            attachments::push(&contents, Content::of_step(host)?.digest(), &remote)?;
+            contents.iter().try_for_each(|it| receipt::emit(host, step, &remote.by_digest(it.digest()), it.artifact()))
+        }
         What::Digests { entries } => {
             let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
             digests::write(&entries, &output.name, host)
         }
         What::Tag { reference, mounts, .. } => {
             let content = Content::of_step(host)?;
-            let remote = Remote::new(host, &reference)?;
+            let remote = remote(&reference)?;
             tag::set(&remote, &content, host.found().first(), &mounts)?;
             receipt::emit(host, step, &reference, content.artifact())
         }
@@ -163,14 +221,13 @@ fn run(what: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
 fn stage(
     step: &Step,
     host: &dyn Host,
-    repository: &str,
+    remote: &Remote<'_>,
     push: impl FnOnce(&Content<'_>, &Remote<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let content = Content::of_step(host)?;
-    let remote = Remote::new(host, repository)?;
     // An earlier run may have died after it had pushed everything.
     if !host.found().iter().any(Finding::is_there) {
-        push(&content, &remote)?;
+        push(&content, remote)?;
     }
     receipt::emit(host, step, &remote.by_digest(content.digest()), content.artifact())
 }

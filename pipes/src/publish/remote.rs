@@ -1,17 +1,24 @@
 //! A repository on a registry: its manifests (distribution-spec 1.1), by way of the host.
 //! Does not know credentials and retries: the engine has them. Blobs are in `upload`.
 
+use std::num::NonZeroU32;
+
 use forge_plugin::Host;
 use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use serde::Deserialize;
 
 use super::patience::Patience;
-use crate::oci::manifest::ACCEPT;
+use crate::oci::manifest::{ACCEPT, Family};
 use crate::oci::reference::Reference;
+use crate::oci::referrers::Referrers;
 
 /// The codes with which a registry says that something a manifest points at is not there.
 const MISSING: &[&str] =
     &["MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "MANIFEST_REFERENCE_UNKNOWN"];
+
+/// Up to this size a blob goes in one request, and above it in chunks of this size. Smaller chunks are slower
+/// everywhere, and so many of them that some registries refuse them.
+const CHUNK: u64 = 256 << 20;
 
 /// How often a manifest is put when it is not known what came of it.
 const ATTEMPTS: u32 = 10;
@@ -20,6 +27,7 @@ const ATTEMPTS: u32 = 10;
 pub struct Remote<'a> {
     pub(super) host: &'a dyn Host,
     reference: Reference,
+    chunk: u64,
 }
 
 /// A manifest or an index that lies here, and its media type.
@@ -57,7 +65,19 @@ impl<'a> Remote<'a> {
     /// The repository of `reference`.
     pub fn new(host: &'a dyn Host, reference: &str) -> Result<Remote<'a>, Failure> {
         let reference = reference.parse().map_err(|bad| Failure::bug(format!("{bad}")))?;
-        Ok(Remote { host, reference })
+        Ok(Remote { host, reference, chunk: CHUNK })
+    }
+
+    /// The same, which takes no more than so many MiB in one request, if that is said.
+    #[must_use]
+    pub fn with_chunk(self, mebibytes: Option<NonZeroU32>) -> Remote<'a> {
+        let chunk = mebibytes.map_or(CHUNK, |it| u64::from(it.get()) << 20);
+        Remote { chunk, ..self }
+    }
+
+    /// How much of a blob it takes in one request.
+    pub fn chunk(&self) -> u64 {
+        self.chunk
     }
 
     /// What `digest` is called here: `ghcr.io/acme/hello@sha256:…`.
@@ -80,6 +100,11 @@ impl<'a> Remote<'a> {
         self.reference.host()
     }
 
+    /// What `tag` is called here: `ghcr.io/acme/hello:1.2.3`.
+    pub fn at_tag(&self, tag: &str) -> String {
+        format!("{}:{tag}", self.reference.name())
+    }
+
     /// What lies at a tag; none where nothing does.
     pub fn digest_of(&self, target: &str) -> Result<Option<Digest>, Failure> {
         let answer = self.ask(Method::Head, &format!("manifests/{target}"), target)?;
@@ -100,6 +125,24 @@ impl<'a> Remote<'a> {
         Ok(answer.map(|it| it.body))
     }
 
+    /// The text of the manifest at a tag; none where nothing lies there. `failed` is how often the caller has failed already.
+    pub fn get_tag(&self, tag: &str, failed: u32) -> Result<Option<String>, Failure> {
+        let request = self.request(Method::Get, &format!("manifests/{tag}")).header("accept", ACCEPT);
+        let answer = self.answer(&HttpRequest { failed, ..request }, tag)?;
+        Ok(answer.map(|it| it.body))
+    }
+
+    /// What the registry says refers to a manifest; none where it does not know such questions.
+    pub fn referrers(&self, subject: Digest) -> Result<Option<Referrers>, Failure> {
+        let request = self.request(Method::Get, &format!("referrers/{subject}")).header("accept", Family::Oci.index());
+        let answer = self.host.http(&request)?;
+        match answer.status {
+            200..300 => Ok(Referrers::parse(&answer.body).ok()),
+            400..500 if answer.status != 429 => Ok(None),
+            _ => Err(self.refused(&answer, &format!("does not say what refers to `{subject}`"))),
+        }
+    }
+
     /// The text of a small blob; none where it is not there.
     pub fn get_blob(&self, digest: Digest) -> Result<Option<String>, Failure> {
         let answer = self.ask(Method::Get, &format!("blobs/{digest}"), &digest.to_string())?;
@@ -107,7 +150,11 @@ impl<'a> Remote<'a> {
     }
 
     fn ask(&self, method: Method, path: &str, target: &str) -> Result<Option<HttpResponse>, Failure> {
-        let answer = self.host.http(&self.request(method, path).header("accept", ACCEPT))?;
+        self.answer(&self.request(method, path).header("accept", ACCEPT), target)
+    }
+
+    fn answer(&self, request: &HttpRequest, target: &str) -> Result<Option<HttpResponse>, Failure> {
+        let answer = self.host.http(request)?;
         match answer.status {
             200..300 => Ok(Some(answer)),
             404 => Ok(None),

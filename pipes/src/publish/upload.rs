@@ -1,16 +1,14 @@
-//! Brings one blob to a repository (distribution-spec 1.1, "Pushing blobs"): asks, mounts, uploads whole or in chunks.
-//! Does not know what is in it.
+//! Brings one blob to a repository (distribution-spec 1.1, "Pushing blobs"): asks, mounts, uploads it whole.
+//! Does not know what is in it; `chunks` sends what is too large for that.
 
 use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use url::{Host, Url};
 
+use super::chunks::{begun, in_chunks};
 use super::patience::Patience;
 use super::remote::Remote;
 use crate::oci::reference::Reference;
 
-/// Up to this size a blob goes in one request, and above it in chunks of this size. Smaller chunks are slower
-/// everywhere, and so many of them that some registries refuse them.
-const CHUNK: u64 = 256 << 20;
 /// How often a blob is begun anew, when a connection broke, or a registry has forgotten the upload or lost its place.
 const ATTEMPTS: u32 = 10;
 
@@ -24,17 +22,20 @@ pub enum Ask {
 }
 
 /// How an upload can end that has not failed for good.
-enum Sent {
+pub(super) enum Sent {
     Done,
     /// The registry has forgotten the upload, or disagrees on how far it is.
     Lost(Failure),
 }
 
 /// Where an upload goes on.
-struct Session {
-    url: Url,
-    /// How long a chunk must be at least.
-    chunk: u64,
+pub(super) struct Session {
+    /// Where to send the next chunk.
+    pub url: Url,
+    /// How long each is, but for the last.
+    pub chunk: u64,
+    /// How much the registry has.
+    pub offset: u64,
 }
 
 /// Makes sure that `blob` is in the repository. `mounts` are repositories that may hold it.
@@ -46,7 +47,13 @@ pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> 
         if (ask == Ask::First || failed > 0) && is_there(remote, blob.digest, failed)? {
             return Ok(());
         }
-        let Some(session) = start(remote, blob.digest, mounts)? else { return Ok(()) };
+        let session = match blob.size > remote.chunk() {
+            true => begun(remote, blob, remote.chunk())?,
+            false => None,
+        };
+        let Some(session) = session.map_or_else(|| start(remote, blob.digest, mounts), |it| Ok(Some(it)))? else {
+            return Ok(());
+        };
         let sent = match blob.size <= session.chunk {
             true => whole(remote, blob, &session),
             false => in_chunks(remote, blob, session),
@@ -114,7 +121,7 @@ fn start_of(remote: &Remote<'_>, path: &str) -> HttpRequest {
 
 fn session(remote: &Remote<'_>, request: &HttpRequest, answer: &HttpResponse) -> Result<Session, Failure> {
     let least: u64 = answer.header("oci-chunk-min-length").and_then(|it| it.parse().ok()).unwrap_or(0);
-    Ok(Session { url: location(remote, &request.url, answer)?, chunk: CHUNK.max(least) })
+    Ok(Session { url: location(remote, &request.url, answer)?, chunk: remote.chunk().max(least), offset: 0 })
 }
 
 fn whole(remote: &Remote<'_>, blob: &Blob, session: &Session) -> Result<Sent, Failure> {
@@ -122,50 +129,8 @@ fn whole(remote: &Remote<'_>, blob: &Blob, session: &Session) -> Result<Sent, Fa
     finish(remote, blob.digest, &session.url, body)
 }
 
-fn in_chunks(remote: &Remote<'_>, blob: &Blob, mut session: Session) -> Result<Sent, Failure> {
-    let mut offset = 0;
-    while offset < blob.size {
-        let size = session.chunk.min(blob.size - offset);
-        let request = remote
-            .request_to(Method::Patch, session.url.as_str())
-            .header("content-type", "application/octet-stream")
-            .header("content-range", format!("{offset}-{}", offset + size - 1))
-            .body(Body::File { path: blob.path.clone(), offset, size: Some(size) });
-        let outcome = remote.host.http(&request);
-        let answer = match outcome {
-            Ok(answer) if answer.status == 202 || answer.status == 204 => answer,
-            Ok(answer) if answer.status != 416 => return not_sent(remote, &answer),
-            Err(failure) if failure.class != FailureClass::Network => return Err(failure),
-            // The registry knows how much of it has come through.
-            Ok(_) | Err(_) => match progress(remote, &session.url)? {
-                Some(answer) => answer,
-                None => return Ok(Sent::Lost(interrupted(remote))),
-            },
-        };
-        let reached = received(&answer).unwrap_or(offset + size);
-        if reached <= offset {
-            return Ok(Sent::Lost(interrupted(remote)));
-        }
-        offset = reached;
-        session.url = location(remote, session.url.as_str(), &answer)?;
-    }
-    finish(remote, blob.digest, &session.url, Body::Empty)
-}
-
-fn progress(remote: &Remote<'_>, url: &Url) -> Result<Option<HttpResponse>, Failure> {
-    let request = HttpRequest { failed: 1, ..remote.request_to(Method::Get, url.as_str()) };
-    let answer = remote.host.http(&request)?;
-    Ok((answer.status == 204).then_some(answer))
-}
-
-/// How many bytes the registry has: `Range: 0-1023` are 1024.
-fn received(answer: &HttpResponse) -> Option<u64> {
-    let last: u64 = answer.header("range")?.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
-    Some(last + 1)
-}
-
 /// Ends an upload, once: when the reply is lost, the whole body need not be sent again to find out what came of it.
-fn finish(remote: &Remote<'_>, digest: Digest, url: &Url, body: Body) -> Result<Sent, Failure> {
+pub(super) fn finish(remote: &Remote<'_>, digest: Digest, url: &Url, body: Body) -> Result<Sent, Failure> {
     let mut url = url.clone();
     url.query_pairs_mut().append_pair("digest", &digest.to_string());
     let request =
@@ -178,7 +143,7 @@ fn finish(remote: &Remote<'_>, digest: Digest, url: &Url, body: Body) -> Result<
 }
 
 /// Whether it is worth while to begin again: what fails half-way leaves an upload that is no longer empty, or is over.
-fn not_sent(remote: &Remote<'_>, answer: &HttpResponse) -> Result<Sent, Failure> {
+pub(super) fn not_sent(remote: &Remote<'_>, answer: &HttpResponse) -> Result<Sent, Failure> {
     let failure = remote.refused(answer, "does not take an upload");
     match answer.status {
         400 | 404 | 408 | 409 | 416 | 500.. => Ok(Sent::Lost(failure)),
@@ -186,12 +151,8 @@ fn not_sent(remote: &Remote<'_>, answer: &HttpResponse) -> Result<Sent, Failure>
     }
 }
 
-fn interrupted(remote: &Remote<'_>) -> Failure {
-    Failure::new(FailureClass::Network, format!("`{}` has lost its place in an upload", remote.registry()))
-}
-
 /// Where an answer says that the upload goes on.
-fn location(remote: &Remote<'_>, base: &str, answer: &HttpResponse) -> Result<Url, Failure> {
+pub(super) fn location(remote: &Remote<'_>, base: &str, answer: &HttpResponse) -> Result<Url, Failure> {
     let refuse = |reason: &str| {
         let message = format!("`{}` takes an upload and {reason}", remote.registry());
         Err(Failure::new(FailureClass::Refused, message))
@@ -224,114 +185,7 @@ fn is_private(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::{Arc, Mutex};
-
-    use expect_test::{Expect, expect};
-    use forge_plugin::Host as _;
-    use forge_plugin::testing::FakeHost;
-
     use super::*;
-
-    /// An upload of ten bytes in chunks of four, at a registry that answers with these statuses and ranges in turn.
-    fn check(answers: &[(u16, &'static str)], expect: Expect) {
-        let trace = Arc::new(Mutex::new(String::new()));
-        let (told, answers) = (Arc::clone(&trace), Mutex::new(answers.to_vec()));
-        let host = FakeHost::new().on_http(move |request| {
-            let (status, range) = answers.lock().unwrap().remove(0);
-            let (method, url) = (request.method.as_str(), request.url.replace("https://x.example/v2/a/", ""));
-            let sent = request.headers.get("content-range").cloned().unwrap_or_default();
-            *told.lock().unwrap() += &format!("{method} {url} {sent} = {status}\n");
-            let next = format!("{}x", request.url.split('?').next().unwrap());
-            let headers =
-                [("location", next.as_str()), ("range", range)].map(|(name, it)| (name.to_owned(), it.to_owned()));
-            HttpResponse { status, headers: headers.into(), body: String::new() }
-        });
-        let path = host.root().join("blob");
-        fs::write(&path, "0123456789").unwrap();
-        let blob = Blob { digest: Digest::of(b"0123456789"), size: 10, path };
-        let session = Session { url: "https://x.example/v2/a/u".parse().unwrap(), chunk: 4 };
-        let outcome = match in_chunks(&Remote::new(&host, "x.example/a").unwrap(), &blob, session) {
-            Ok(Sent::Done) => "done".to_owned(),
-            Ok(Sent::Lost(failure)) => format!("lost: {failure}"),
-            Err(failure) => format!("failed: {failure}"),
-        };
-        let digest = format!("sha256%3A{}", blob.digest.hex());
-        expect.assert_eq(&format!("{}{outcome}\n", trace.lock().unwrap().replace(&digest, "<blob>")));
-    }
-
-    #[test]
-    fn chunk_by_chunk() {
-        check(
-            &[(202, "0-3"), (202, "0-7"), (202, "0-9"), (201, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 202
-            PATCH uxx 8-9 = 202
-            PUT uxxx?digest=<blob>  = 201
-            done
-        "#]],
-        );
-        // Fewer bytes came through than were sent.
-        check(
-            &[(202, "0-1"), (202, "0-5"), (202, "0-9"), (201, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 2-5 = 202
-            PATCH uxx 6-9 = 202
-            PUT uxxx?digest=<blob>  = 201
-            done
-        "#]],
-        );
-    }
-
-    #[test]
-    fn the_registry_knows_better_how_far_it_is() {
-        check(
-            &[(202, "0-3"), (416, ""), (204, "0-7"), (202, "0-9"), (201, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 416
-            GET ux  = 204
-            PATCH uxx 8-9 = 202
-            PUT uxxx?digest=<blob>  = 201
-            done
-        "#]],
-        );
-        check(
-            &[(202, "0-3"), (416, ""), (404, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 416
-            GET ux  = 404
-            lost: `x.example` has lost its place in an upload
-        "#]],
-        );
-        check(
-            &[(202, "0-3"), (202, "0-3")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 202
-            lost: `x.example` has lost its place in an upload
-        "#]],
-        );
-        check(
-            &[(202, "0-3"), (404, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 404
-            lost: `x.example` does not take an upload: status 404
-        "#]],
-        );
-        check(
-            &[(202, "0-3"), (403, "")],
-            expect![[r#"
-            PATCH u 0-3 = 202
-            PATCH ux 4-7 = 403
-            failed: `x.example` does not take an upload: status 403
-        "#]],
-        );
-    }
 
     #[test]
     fn who_may_send_us_where() {

@@ -94,6 +94,7 @@ fn step() -> Step {
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
         env: vec!["LANG".to_owned()],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
+        names: Vec::new(),
         resource: Resource::Exclusive("printer".to_owned()),
         params: json!({ "url": "https://files.example.org/1.2.3/hello" }),
         place,
