@@ -364,7 +364,7 @@ fn the_engines_own_tables() {
             8 | insecrue = true
               | ^^^^^^^^
               |
-              = help: did you mean `insecure`? the keys are `ca`, `insecure`, `patience`, `secret`, `username`
+              = help: did you mean `insecure`? the keys are `ca`, `connections`, `insecure`, `mirrors`, `patience`, `rate`, `secret`, `username`
 
         "#]],
     );
@@ -406,7 +406,7 @@ fn keys_and_types() {
             6 | platfroms = []
               | ^^^^^^^^^
               |
-              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
+              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
             error: unknown key `zzz` of `build`
              --> forge.toml:7:1
@@ -414,7 +414,7 @@ fn keys_and_types() {
             7 | zzz = 1
               | ^^^
               |
-              = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
+              = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );
@@ -676,7 +676,7 @@ fn keys_of_one_variant() {
             7 | retries = 1
               | ^^^^^^^
               |
-              = help: the keys are `id`, `images`, `path`, `secrets`, `to`
+              = help: the keys are `id`, `images`, `path`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -689,7 +689,7 @@ fn keys_of_one_variant() {
             6 | pahth = 'x'
               | ^^^^^
               |
-              = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `secrets`, `to`
+              = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -1018,7 +1018,7 @@ fn syntax() {
             9 | tol = 1
               | ^^^
               |
-              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `secrets`, `tags`, `tool`
+              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );
