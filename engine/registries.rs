@@ -74,7 +74,9 @@ mod tests {
         );
         check(
             "[\"ghcr.io\"]\nusername = \"anna\"\nsecret = \"GHCR_TOKEN\"",
-            expect![[r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN"), patience: None, mirrors: [], connections: None, rate: None }}"#]],
+            expect![[
+                r#"{"ghcr.io": Registry { insecure: None, ca: None, username: Some("anna"), secret: Some("GHCR_TOKEN"), patience: None, mirrors: [], connections: None, rate: None }}"#
+            ]],
         );
         check(
             "[\"ghcr.io\"]\npassword = \"pw\"",

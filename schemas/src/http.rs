@@ -34,7 +34,7 @@ pub struct HttpRequest {
     #[serde(default)]
     pub repeat: Repeat,
     /// Who may answer.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "AnsweredBy::is_its_host")]
     pub by: AnsweredBy,
     /// How often the caller has failed already at what this request is to mend: the engine waits first, longer each time.
     #[serde(default)]
@@ -140,6 +140,13 @@ impl HttpRequest {
     pub fn body(mut self, body: Body) -> HttpRequest {
         self.body = body;
         self
+    }
+}
+
+impl AnsweredBy {
+    /// Whether nobody else may.
+    pub fn is_its_host(&self) -> bool {
+        *self == AnsweredBy::ItsHost
     }
 }
 

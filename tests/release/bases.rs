@@ -64,3 +64,16 @@ fn an_archive_and_the_daemon_that_has_loaded_it() {
     let said = String::from_utf8_lossy(&ended.expect("forge starts").stderr).into_owned();
     assert!(said.contains("does not give `acme/nobody:1`") && said.contains("docker pull acme/nobody:1"), "{said}");
 }
+
+#[test]
+fn a_mirror_has_what_the_registry_does_not_give() {
+    let registry = Registry::start();
+    small::project(registry.address()).forge(&["run", "release"]).expect(0);
+    let project = project();
+    let text = std::fs::read_to_string(project.root().join("forge.toml")).expect("a project file");
+    // Nobody is called so, and who is asked first has nothing of it.
+    let mirrors = format!("[registries.'hub.example']\nmirrors = ['{0}/nothing', '{0}']\n", registry.address());
+    project.write("forge.toml", &format!("{text}{mirrors}"));
+    let (layers, _) = made(&project, "hub.example/acme/small:latest");
+    assert_eq!(layers.len(), 2, "those of the base, and ours");
+}
