@@ -23,7 +23,7 @@ pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugi
     let version = env!("CARGO_PKG_VERSION");
     let mut digester = Digester::default();
     // Writing to a digester can't fail.
-    let _ = writeln!(digester, "forge-plan-4 {version} {mode:?} {repository:?} {pipes:?}");
+    let _ = writeln!(digester, "forge-plan-5 {version} {mode:?} {repository:?} {pipes:?}");
     let _ = digester.write_all(source.text.as_bytes());
     digester.finish().0
 }

@@ -8,7 +8,7 @@ use super::session::{Mode, Session};
 use super::{OpenPipes, output};
 use crate::diagnostic::list;
 use crate::pipes::Pipes as _;
-use crate::plan::{Chosen, LeftOut, LeftOutBecause, Reach, Selection, Target, Targets, UnknownTarget, Upstream};
+use crate::plan::{Chosen, LeftOut, LeftOutBecause, Off, Reach, Selection, Target, Targets, UnknownTarget, Upstream};
 use crate::report::count;
 
 impl Session {
@@ -16,7 +16,8 @@ impl Session {
     pub fn select(&self, typed: &Typed) -> Result<Chosen, u8> {
         let targets = Targets::of(&self.plan, &self.head.goals);
         let chosen = selection(typed).choose(targets).map_err(|unknown| tell_unknown(&unknown))?;
-        if chosen.plan.is_empty() && !self.plan.is_empty() {
+        tell_off(chosen.plan.off());
+        if chosen.plan.is_empty() && !self.plan.is_empty() && !chosen.is_off {
             return Err(nothing_left(typed));
         }
         tell_left_out(&chosen.left_out);
@@ -42,7 +43,9 @@ pub fn list_targets(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
         let summary = session.plugins.info(pipe).map_or("", |info| info.summary.as_str());
         output::print(&format!("\n{pipe}: {summary}"));
         for table in &tables {
-            output::print(&line("  ", table, widest + 2, ""));
+            let off = session.plan.off().iter().find(|off| off.table.to_string() == table.name);
+            let words = off.map_or_else(String::new, |off| format!("off: {}", off.because));
+            output::print(&line("  ", table, widest + 2, &words));
         }
     }
     Ok(exit::PROJECT)
@@ -70,6 +73,11 @@ fn tell_unknown(unknown: &[UnknownTarget]) -> u8 {
         output::note(&target.help);
     }
     exit::PROJECT
+}
+
+/// Tells the tables that are off, and why.
+pub fn tell_off(off: &[Off]) {
+    off.iter().for_each(|off| output::note(&off.to_string()));
 }
 
 fn tell_left_out(left_out: &[LeftOut]) {

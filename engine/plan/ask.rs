@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use forge_schemas::{Failure, Presence, Read, Selector, SourceText, Takes, TakesReply};
 
+use super::off::OffBecause;
 use super::threads::side_by_side;
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
-use crate::project::{Project, Soundness, Table, diagnostic};
+use crate::project::{Project, Soundness, Switch, Table, diagnostic};
 use crate::source::Source;
 
 /// Reads source files while planning.
@@ -32,6 +33,8 @@ pub struct Asked<'a> {
     pub sources: HashMap<String, Arc<Source>>,
     /// Whether something is wrong with it: then what it offers is not known, and nobody is told that it offers nothing.
     pub state: Soundness,
+    /// Why it makes no steps, where it is off.
+    pub off: Option<OffBecause>,
 }
 
 /// Asks every table, in the order of the file.
@@ -64,15 +67,11 @@ fn ask_one<'a>(
     pipes: &dyn Pipes,
     reader: &dyn Reader,
 ) -> (Asked<'a>, Vec<Diagnostic>) {
-    if table.soundness == Soundness::Broken {
-        let nothing = Asked {
-            table,
-            selectors: Vec::new(),
-            texts: Vec::new(),
-            sources: HashMap::new(),
-            state: Soundness::Broken,
-        };
-        return (nothing, Vec::new());
+    let is_sound = table.soundness == Soundness::Sound;
+    let off = (is_sound && table.switch == Switch::Off).then_some(OffBecause::If);
+    if !is_sound || off.is_some() {
+        let (selectors, texts, sources) = (Vec::new(), Vec::new(), HashMap::new());
+        return (Asked { table, selectors, texts, sources, state: table.soundness, off }, Vec::new());
     }
     let request = Takes { table: table.name.clone(), settings: table.settings.clone() };
     let (reply, mut diagnostics) = match pipes.takes(&request) {
@@ -97,5 +96,5 @@ fn ask_one<'a>(
     let problems = reply.problems.into_iter().map(|problem| diagnostic(problem, table, &project.source, &sources));
     diagnostics.extend(problems);
     let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
-    (Asked { table, selectors: reply.selectors, texts, sources, state }, diagnostics)
+    (Asked { table, selectors: reply.selectors, texts, sources, state, off }, diagnostics)
 }

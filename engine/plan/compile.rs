@@ -10,6 +10,7 @@ use super::ask::{Asked, Reader, ask, failed};
 use super::circle::{Makers, rounds, waits};
 use super::goals;
 use super::link::{Offers, link, unanswered};
+use super::off::{self, Missed, OffBecause};
 use super::threads::side_by_side;
 use super::{Plan, offer};
 use crate::diagnostic::Diagnostic;
@@ -26,7 +27,8 @@ pub fn compile(
 ) -> (Plan, Vec<Diagnostic>) {
     let (mut asked, mut diagnostics) = ask(project, pipes, reader);
     let makers = Makers::of(&asked, pipes);
-    let rounds = match rounds(project, &asked, &waits(&asked, &makers)) {
+    let waits = waits(&asked, &makers);
+    let rounds = match rounds(project, &asked, &waits) {
         Ok(rounds) => rounds,
         Err(circles) => {
             diagnostics.extend(circles);
@@ -37,10 +39,11 @@ pub fn compile(
     let mut offers = Offers::default();
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); asked.len()];
     let scene = Scene { project, facts, pipes, renderer };
-    for round in rounds {
-        let planned = side_by_side(&round, |at| scene.plan(&asked, *at, &offers, &makers));
-        for (at, planned) in round.into_iter().zip(planned) {
+    for round in &rounds {
+        let planned = side_by_side(round, |at| scene.plan(&asked, *at, &offers, &makers));
+        for (at, planned) in round.iter().copied().zip(planned) {
             asked[at].state = planned.state;
+            asked[at].off = planned.off;
             diagnostics.extend(planned.diagnostics);
             let table = &asked[at].table.name;
             offers.add(planned.steps.iter().flat_map(|step| &step.makes).map(|output| offer(table, output)));
@@ -48,6 +51,7 @@ pub fn compile(
         }
     }
     let (plan, mistakes) = link(project, &asked, steps, &offers, pipes, reader);
+    let plan = plan.with_off(off::all(&asked, &rounds, &waits));
     diagnostics.extend(mistakes);
     let is_sound = diagnostics.is_empty() && asked.iter().all(|it| it.state == Soundness::Sound);
     diagnostics.extend(goals::check(project, pipes, &plan, Soundness::of(is_sound)));
@@ -65,6 +69,13 @@ struct Planned {
     steps: Vec<Step>,
     diagnostics: Vec<Diagnostic>,
     state: Soundness,
+    off: Option<OffBecause>,
+}
+
+impl Planned {
+    fn of(state: Soundness) -> Planned {
+        Planned { steps: Vec::new(), diagnostics: Vec::new(), state, off: None }
+    }
 }
 
 impl Scene<'_> {
@@ -74,10 +85,14 @@ impl Scene<'_> {
         let mut diagnostics = Vec::new();
         let mut unknown: HashSet<&str> = HashSet::new();
         let mut is_blind = self.project.soundness == Soundness::Broken;
+        let mut missed = Missed::by(at, asked);
         for selector in &this.selectors {
             let found = offers.answer(selector);
             if found.is_empty() {
                 let candidates = makers.of_selector(selector);
+                if missed.falls_away(selector, &candidates) {
+                    continue;
+                }
                 // What a broken table would have offered is not known: one mistake is told once.
                 is_blind |= candidates.iter().any(|it| asked[*it].state == Soundness::Broken);
                 let nothing = unanswered(self.project, asked, this.table, selector, makers, offers, self.pipes);
@@ -88,12 +103,16 @@ impl Scene<'_> {
                     unknown.extend(selector.tables.iter().map(String::as_str));
                 }
             }
+            missed.note(selector, &found);
             taken.extend(found);
         }
         taken.sort_unstable();
         taken.dedup();
         if this.state == Soundness::Broken || is_blind || !diagnostics.is_empty() {
-            return Planned { steps: Vec::new(), diagnostics, state: Soundness::Broken };
+            return Planned { diagnostics, ..Planned::of(Soundness::Broken) };
+        }
+        if let Some(because) = this.off.clone().or(missed.because()) {
+            return Planned { off: Some(because), ..Planned::of(Soundness::Sound) };
         }
         self.ask_for_steps(this, offers.get(&taken))
     }
@@ -115,7 +134,7 @@ impl Scene<'_> {
             }
         };
         let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
-        Planned { steps, diagnostics, state }
+        Planned { steps, diagnostics, ..Planned::of(state) }
     }
 }
 

@@ -74,7 +74,9 @@ impl Checking<'_> {
         let is_task = |id: TaskId| self.plan.task(id).id == name;
         let may_be_task = || {
             let table = name.split_once('/').map_or(name, |(table, _)| table);
-            self.plan.ids().any(is_task) || (self.soundness == Soundness::Broken && has_table(table))
+            // Which tasks a table that is off would have is not known either.
+            let is_off = || self.plan.off().iter().any(|off| off.table.to_string() == table);
+            self.plan.ids().any(is_task) || is_off() || (self.soundness == Soundness::Broken && has_table(table))
         };
         // What a table that is missing from the project would be called is not known: one mistake is told once.
         self.project.soundness == Soundness::Broken

@@ -76,10 +76,15 @@ pub fn unanswered(
     let message = format!("nothing makes what this takes: {}", in_words(selector));
     let mut diagnostic = Diagnostic::error(message).at(&project.source, place);
     let candidates = makers.of_selector(selector);
-    let told = if selector.names.is_empty() { candidates.iter().take(3) } else { [].iter().take(0) };
-    for at in told {
+    // Which of them would make what is called so is not known; of one that is off, it may well be.
+    let told = candidates.iter().filter(|at| selector.names.is_empty() || asked[**at].off.is_some());
+    for at in told.take(3) {
         let table = asked[*at].table;
-        diagnostic = diagnostic.label(&project.source, table.header, makes_in_words(table, selector, offers));
+        let words = match &asked[*at].off {
+            Some(because) => format!("`{}` is off: {because}", table.name),
+            None => makes_in_words(table, selector, offers),
+        };
+        diagnostic = diagnostic.label(&project.source, table.header, words);
     }
     let help = match selector.names.first() {
         Some(name) => did_you_mean(name, "there is", offers.names_of(selector)),
@@ -124,7 +129,7 @@ fn help(
     candidates: &[usize],
     pipes: &dyn Pipes,
 ) -> String {
-    if let Some(at) = candidates.first() {
+    if let Some(at) = candidates.iter().find(|at| asked[**at].off.is_none()) {
         return format!("let `{}` make it too, or leave it out here", asked[*at].table.name);
     }
     let others = makers.of_kinds(&selector.kinds).into_iter().map(|at| &asked[at].table.name);

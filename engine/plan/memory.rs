@@ -10,7 +10,7 @@ use petgraph::graph::DiGraph;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Need, Plan, Task, TaskId};
+use super::{Need, Off, Plan, Task, TaskId};
 
 /// A plan with what it was compiled from and what goes with it.
 #[derive(Debug, Clone)]
@@ -40,6 +40,7 @@ struct Written<'a> {
     #[serde(borrow)]
     tasks: Vec<&'a [u8]>,
     needs: Vec<(u32, u32, Need)>,
+    off: Vec<Off>,
 }
 
 /// How many tasks are a bunch.
@@ -64,6 +65,7 @@ impl Compiled {
                 .iter()
                 .map(|edge| (edge.source().index() as u32, edge.target().index() as u32, edge.weight))
                 .collect(),
+            off: self.plan.off.clone(),
         };
         postcard::to_stdvec(&written).unwrap_or_default()
     }
@@ -90,7 +92,7 @@ impl Compiled {
             texts: written.texts,
             head: written.head.into_owned(),
             facts: written.facts,
-            plan: Plan::new(graph)?,
+            plan: Plan::new(graph)?.with_off(written.off),
         })
     }
 }
@@ -104,7 +106,8 @@ mod tests {
     use crate::plan::text;
 
     fn compiled() -> Compiled {
-        let tables = "[[x]]\nid = 'a'\nreads = ['a.txt']\n[[y]]\nid = 'b'\ntakes = [{ kinds = ['x'] }]\n";
+        let tables =
+            "[[x]]\nid = 'a'\nreads = ['a.txt']\n[[y]]\nid = 'b'\ntakes = [{ kinds = ['x'] }]\n[[z]]\nif = false\n";
         let (plan, diagnostics) = planned(tables, &["a.txt"]);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         Compiled {
@@ -124,6 +127,8 @@ mod tests {
         let text = |plan| text(plan, &BTreeSet::new());
         assert_eq!(text(&again.plan), text(&compiled.plan));
         assert!(again.plan.tasks().eq(compiled.plan.tasks()));
+        assert_eq!(again.plan.off().len(), 1);
+        assert_eq!(again.plan.off(), compiled.plan.off());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod compile;
 mod goals;
 mod link;
 mod memory;
+mod off;
 mod order;
 mod placed;
 mod render;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use ask::Reader;
 pub use compile::compile;
 pub use memory::Compiled;
+pub use off::{Off, OffBecause};
 pub use placed::{Json, Made, Placed};
 pub use render::{dot, json, text};
 pub use selection::{Chosen, LeftOut, LeftOutBecause, Reach, Selection, Upstream};
@@ -67,13 +69,25 @@ pub struct Plan {
     graph: DiGraph<Arc<Task>, Need>,
     /// Every task after all that it needs.
     order: Vec<TaskId>,
+    /// The tables that are off, each before those that would take from it.
+    off: Vec<Off>,
 }
 
 impl Plan {
     /// From a graph; none when it is not acyclic. Ties follow the order in which the tasks were added.
     fn new(graph: DiGraph<Arc<Task>, Need>) -> Option<Plan> {
         let order = order::stable_order(&graph)?;
-        Some(Plan { graph, order })
+        Some(Plan { graph, order, off: Vec::new() })
+    }
+
+    /// The same, with the tables that are off.
+    fn with_off(self, off: Vec<Off>) -> Plan {
+        Plan { off, ..self }
+    }
+
+    /// The tables that are off, each before those that would take from it.
+    pub fn off(&self) -> &[Off] {
+        &self.off
     }
 
     /// How many tasks.
@@ -169,7 +183,7 @@ impl Plan {
             return self.clone();
         }
         let graph = self.graph.filter_map(|id, task| keep[id.index()].then(|| task.clone()), |_, need| Some(*need));
-        Plan::new(graph).unwrap_or_default()
+        Plan::new(graph).unwrap_or_default().with_off(self.off.clone())
     }
 }
 

@@ -46,7 +46,8 @@ pub fn json(plan: &Plan, required: &BTreeSet<TaskId>) -> serde_json::Result<Stri
             }
         })
         .collect();
-    serde_json::to_string_pretty(&PlanView { tasks })
+    let off = plan.off().iter().map(|off| OffView { table: off.table.to_string(), because: off.because.to_string() });
+    serde_json::to_string_pretty(&PlanView { tasks, off: off.collect() })
 }
 
 /// A plan in Graphviz's language.
@@ -78,6 +79,14 @@ pub fn dot(plan: &Plan) -> String {
 #[derive(Serialize)]
 struct PlanView<'a> {
     tasks: Vec<TaskView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    off: Vec<OffView>,
+}
+
+#[derive(Serialize)]
+struct OffView {
+    table: String,
+    because: String,
 }
 
 #[derive(Serialize)]

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use forge_schemas::{Effect, Platform};
+use forge_schemas::{Effect, Platform, TableName};
 
 use super::target::{Targets, UnknownTarget};
-use super::{Plan, Task, TaskId};
+use super::{Off, Plan, Task, TaskId};
 
 /// What was asked for. Nothing asked for is all of the plan.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +48,11 @@ pub enum Reach {
 /// The part of a plan that was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Chosen {
-    /// What was asked for and all that it needs.
+    /// What was asked for and all that it needs. Of the tables that are off, those that were asked for, or that one that was
+    /// would take from.
     pub plan: Plan,
+    /// Whether nothing is left because all that was named is off.
+    pub is_off: bool,
     /// Tasks of it that must be fresh: nothing runs where one is not.
     pub required: BTreeSet<TaskId>,
     /// What is not in it although it was asked for, in the order of the whole plan.
@@ -81,6 +84,7 @@ impl Selection {
     pub fn choose(&self, targets: Targets<'_>) -> Result<Chosen, Vec<UnknownTarget>> {
         let [names, from, skip] = all(&targets, [&self.names, &self.from, &self.skip])?;
         let whole = targets.plan();
+        let is_off = (names.is_empty() && !self.names.is_empty()) || (from.is_empty() && !self.from.is_empty());
         let wanted = self.wanted(whole, names, from);
         let chosen = whole.with_needs(wanted.iter().copied());
         let wanted: HashSet<&str> = wanted.into_iter().map(|id| whole.task(id).id.as_str()).collect();
@@ -89,7 +93,25 @@ impl Selection {
         let chosen = leave_out_skipped(chosen, &skip, &wanted, &mut left_out);
         let chosen = if self.reach == Reach::ThisMachine { chosen.local() } else { chosen };
         let chosen = leave_out_platforms(chosen, &self.platforms, &mut left_out);
-        Ok(self.require(chosen, left_out, &wanted))
+        let off = self.off(&targets, &chosen);
+        let chosen = self.require(chosen, left_out, &wanted);
+        Ok(Chosen { is_off, plan: chosen.plan.with_off(off), ..chosen })
+    }
+
+    fn off(&self, targets: &Targets<'_>, plan: &Plan) -> Vec<Off> {
+        let is_all = self.names.is_empty() && self.from.is_empty();
+        let mut wanted: HashSet<&TableName> = plan.tasks().map(|task| &task.table).collect();
+        let mut found = Vec::new();
+        // From those that take to those that they would take from.
+        for off in targets.plan().off().iter().rev() {
+            let is_named = || is_all || targets.mean(self.names.iter().chain(&self.from), off);
+            if off.wanted_by.iter().any(|it| wanted.contains(it)) || is_named() {
+                wanted.insert(&off.table);
+                found.push(off.clone());
+            }
+        }
+        found.reverse();
+        found
     }
 
     fn wanted(&self, plan: &Plan, names: Vec<TaskId>, from: Vec<TaskId>) -> Vec<TaskId> {
@@ -112,7 +134,7 @@ impl Selection {
         let is_idle = self.upstream == Upstream::MustBeFresh && required.len() == plan.len();
         match is_idle {
             true => Chosen { left_out, ..Chosen::default() },
-            false => Chosen { plan, required, left_out },
+            false => Chosen { plan, required, left_out, is_off: false },
         }
     }
 }
@@ -217,6 +239,20 @@ takes = [{ kinds = ["x"], tables = ["notes"] }]
 effect = "publish"
 "#;
 
+    /// The same, with tables that are off.
+    const OFF: &str = r#"
+[[y]]
+id = "nightly"
+if = false
+[[z]]
+id = "push-nightly"
+takes = [{ kinds = ["y"], tables = ["nightly"] }]
+[[z]]
+id = "push-all"
+takes = [{ kinds = ["y"] }]
+effect = "publish"
+"#;
+
     fn selection(words: &str) -> Selection {
         let mut selection = Selection::default();
         let mut words = words.split_whitespace().map(ToOwned::to_owned);
@@ -234,9 +270,14 @@ effect = "publish"
         selection
     }
 
-    /// Tasks in the order of the file, those in brackets that must be fresh; then a line each of what is left out.
     fn check(words: &str, expect: Expect) {
-        let (plan, diagnostics) = planned(TABLES, &[]);
+        check_of(TABLES, words, expect);
+    }
+
+    /// Tasks in the order of the file, those in brackets that must be fresh; then a line each of what is left out, and what
+    /// is off.
+    fn check_of(tables: &str, words: &str, expect: Expect) {
+        let (plan, diagnostics) = planned(tables, &[]);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let goal = |name: &str, names: &[&str]| (name.to_owned(), names.iter().map(|it| (*it).to_owned()).collect());
         let goals = Goals::from([
@@ -254,7 +295,9 @@ effect = "publish"
                 let left_out = chosen.left_out.iter().map(|it| format!("{}: {:?}\n", it.task, it.because));
                 let tasks: Vec<String> = chosen.plan.ids().map(word).collect();
                 let tasks = if tasks.is_empty() { "nothing".to_owned() } else { tasks.join(" ") };
-                format!("{tasks}\n{}", left_out.collect::<String>())
+                let off: String = chosen.plan.off().iter().map(|it| format!("{it}\n")).collect();
+                let end = if chosen.is_off { "all of it is off\n" } else { "" };
+                format!("{tasks}\n{}{off}{end}", left_out.collect::<String>())
             }
         };
         expect.assert_eq(&said);
@@ -422,6 +465,68 @@ effect = "publish"
             [x:notes] z:page
             y:list: Skipped
             z:push: NeedsSkipped
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_off() {
+        let check = |words: &str, expect: Expect| check_of(&format!("{TABLES}{OFF}"), words, expect);
+        check(
+            "y:nightly",
+            expect![[r#"
+            nothing
+            `y:nightly` is off: its `if` is false
+            all of it is off
+        "#]],
+        );
+        check(
+            "y:nightly/linux/amd64 z:push-nightly",
+            expect![[r#"
+            nothing
+            `y:nightly` is off: its `if` is false
+            `z:push-nightly` is off: it needs `y:nightly`, which is off
+            all of it is off
+        "#]],
+        );
+        check(
+            "z:push-all --only",
+            expect![[r#"
+            [x:prog/linux/amd64] [x:prog/linux/arm64] [y:image/linux/amd64] [y:image/linux/arm64] [y:list] z:push-all
+            `y:nightly` is off: its `if` is false
+        "#]],
+        );
+        check(
+            "z:page",
+            expect![[r#"
+            x:notes z:page
+        "#]],
+        );
+        check(
+            "z:page y:nightly",
+            expect![[r#"
+            x:notes z:page
+            `y:nightly` is off: its `if` is false
+        "#]],
+        );
+        check(
+            "z:page --skip y:nightly",
+            expect![[r#"
+            x:notes z:page
+        "#]],
+        );
+        check(
+            "--from y:nightly",
+            expect![[r#"
+            nothing
+            `y:nightly` is off: its `if` is false
+            all of it is off
+        "#]],
+        );
+        check(
+            "y:nigthly",
+            expect![[r#"
+            there is nothing to run called `y:nigthly`
         "#]],
         );
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Plan, Task, TaskId};
+use super::{Off, Plan, Task, TaskId};
 use crate::diagnostic::did_you_mean;
 
 /// The goal that every table belongs to.
@@ -55,7 +55,8 @@ impl<'a> Targets<'a> {
         let mut unknown = Vec::new();
         for name in names {
             let tasks = self.tasks_of(name);
-            if tasks.is_empty() && name != RELEASE && !self.goals.contains_key(name) {
+            let is_off = || self.plan.off().iter().any(|off| self.mean([name], off));
+            if tasks.is_empty() && name != RELEASE && !self.goals.contains_key(name) && !is_off() {
                 unknown.push(UnknownTarget { name: name.clone(), help: suggest(name, &self.names()) });
             }
             found.extend(tasks);
@@ -65,7 +66,8 @@ impl<'a> Targets<'a> {
 
     /// Goals, pipes and tables, sorted.
     pub fn names(&self) -> BTreeSet<String> {
-        let tables = self.plan.tasks().flat_map(|task| [task.table.pipe.clone(), task.table.to_string()]);
+        let tables = self.plan.tasks().map(|task| &task.table).chain(self.plan.off().iter().map(|off| &off.table));
+        let tables = tables.flat_map(|table| [table.pipe.clone(), table.to_string()]);
         tables.chain([RELEASE.to_owned()]).chain(self.goals.keys().cloned()).collect()
     }
 
@@ -75,7 +77,7 @@ impl<'a> Targets<'a> {
         names.map(|name| Target { name: name.to_owned(), tasks: self.tasks_of(name).len() }).collect()
     }
 
-    /// The pipes that have tables, by name, and their tables in the order of the file.
+    /// The pipes that have tables, by name, and their tables in the order of the file; behind them, those that are off.
     pub fn pipes(&self) -> BTreeMap<&'a str, Vec<Target>> {
         let mut pipes: BTreeMap<&str, Vec<Target>> = BTreeMap::new();
         for task in self.plan.tasks() {
@@ -86,7 +88,20 @@ impl<'a> Targets<'a> {
                 None => tables.push(Target { name, tasks: 1 }),
             }
         }
+        for off in self.plan.off() {
+            pipes.entry(&off.table.pipe).or_default().push(Target { name: off.table.to_string(), tasks: 0 });
+        }
         pipes
+    }
+
+    /// Whether any of these names means a table that is off, or what would be one of its tasks.
+    pub fn mean<'n>(&self, names: impl IntoIterator<Item = &'n String>, off: &Off) -> bool {
+        let table = off.table.to_string();
+        let is_in = |name: &str| {
+            let of_task = name.strip_prefix(&table).is_some_and(|rest| rest.starts_with('/'));
+            of_task || name == RELEASE || name == off.table.pipe || name == table
+        };
+        names.into_iter().any(|name| self.expand(name).into_iter().any(is_in))
     }
 
     fn tasks_of(&self, name: &str) -> Vec<TaskId> {

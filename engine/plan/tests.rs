@@ -10,7 +10,12 @@ use crate::report::{Colour, render};
 
 fn check(tables: &str, expect: Expect) {
     let (plan, diagnostics) = planned(tables, &["a.txt", "Recipe"]);
-    expect.assert_eq(&format!("{}{}", render(&diagnostics, Colour::Plain), text(&plan, &BTreeSet::new())));
+    let off: String = plan.off().iter().map(|off| format!("{off}; wanted by {:?}\n", names(&off.wanted_by))).collect();
+    expect.assert_eq(&format!("{}{}{off}", render(&diagnostics, Colour::Plain), text(&plan, &BTreeSet::new())));
+}
+
+fn names(tables: &[forge_schemas::TableName]) -> Vec<String> {
+    tables.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -102,6 +107,138 @@ fn what_follows_from_a_mistake_is_not_told_as_well() {
           |           ^^^^^^^^^^^^^^^
 
     "#]],
+    );
+}
+
+#[test]
+fn a_table_of_which_nothing_is_on_is_off() {
+    check(
+        r#"
+[[x]]
+id = "a"
+if = false
+problem = "nobody asks it"
+[[x]]
+id = "b"
+if = "{{ snapshot }}"
+[[y]]
+id = "image"
+takes = [{ kinds = ["x"] }, { kinds = ["x"], platforms = ["linux/amd64"] }]
+[[z]]
+id = "list"
+takes = [{ kinds = ["y"], tables = ["image"] }, { kinds = ["z"], expect = "any" }]
+[[z]]
+id = "any"
+takes = [{ kinds = ["y"], expect = "any" }]
+"#,
+        expect![[r#"
+            z:any
+              makes any (z)
+            `x:a` is off: its `if` is false; wanted by ["y:image"]
+            `x:b` is off: its `if` is false; wanted by ["y:image"]
+            `y:image` is off: it needs `x:a` or `x:b`, which are off; wanted by ["z:list", "z:any"]
+            `z:list` is off: it needs `y:image`, which is off; wanted by []
+        "#]],
+    );
+}
+
+#[test]
+fn a_table_takes_what_is_on() {
+    check(
+        r#"
+[[x]]
+id = "a"
+if = false
+[[x]]
+id = "b"
+[[y]]
+id = "of-all"
+takes = [{ kinds = ["x"] }]
+[[y]]
+id = "of-each"
+takes = [{ kinds = ["x"], tables = ["a"] }, { kinds = ["x"], tables = ["b"] }]
+[[y]]
+id = "of-one"
+takes = [{ kinds = ["x"], tables = ["a"] }, { kinds = ["x"], expect = "any" }]
+"#,
+        expect![[r#"
+            x:b
+              makes b (x)
+            y:of-all
+              needs x:b
+              makes of-all (y)
+            y:of-each
+              needs x:b
+              makes of-each (y)
+            `x:a` is off: its `if` is false; wanted by ["y:of-all", "y:of-each", "y:of-one"]
+            `y:of-one` is off: it needs `x:a`, which is off; wanted by []
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_not_because_of_an_if_is_a_mistake() {
+    check(
+        r#"
+[[x]]
+id = "a"
+if = false
+platforms = ["linux/arm64"]
+[[x]]
+id = "b"
+platforms = ["linux/amd64"]
+[[y]]
+id = "image"
+takes = [{ kinds = ["x"], platforms = ["linux/arm64"] }]
+[[y]]
+id = "other"
+takes = [{ kinds = ["x"], tables = ["a"] }, { kinds = ["z"] }]
+[[y]]
+id = "named"
+takes = [{ kinds = ["x"], names = ["a_linux_arm64"] }]
+"#,
+        expect![[r#"
+            error: nothing makes what this takes: `x` for linux/arm64
+              --> forge.toml:13:10
+               |
+             8 | [[x]]
+               | ----- `x:b` makes it for linux/amd64 only
+            ...
+            13 | takes = [{ kinds = ["x"], platforms = ["linux/arm64"] }]
+               |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+              ::: forge.toml:4:1
+               |
+             4 | [[x]]
+               | ----- `x:a` is off: its `if` is false
+               |
+               = help: let `x:b` make it too, or leave it out here
+
+            error: nothing makes what this takes: `z`
+              --> forge.toml:16:45
+               |
+            16 | takes = [{ kinds = ["x"], tables = ["a"] }, { kinds = ["z"] }]
+               |                                             ^^^^^^^^^^^^^^^^^
+               |
+               = help: add a table that makes it; pipes that can: `z`
+
+            error: nothing makes what this takes: `x` called `a_linux_arm64`
+              --> forge.toml:19:10
+               |
+            19 | takes = [{ kinds = ["x"], names = ["a_linux_arm64"] }]
+               |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+              ::: forge.toml:4:1
+               |
+             4 | [[x]]
+               | ----- `x:a` is off: its `if` is false
+               |
+               = help: did you mean `b_linux_amd64`? there is `b_linux_amd64`
+
+            x:b/linux/amd64
+              makes b_linux_amd64 (x)
+            `x:a` is off: its `if` is false; wanted by ["y:image", "y:other", "y:named"]
+        "#]],
     );
 }
 

@@ -54,7 +54,7 @@ fn move_references(schema: &mut Value, pipe: &str) {
     }
 }
 
-/// `id`, `secrets` and `reveal` are the engine's keys: where a table takes no unknown keys, it takes these.
+/// `id`, `if`, `secrets` and `reveal` are the engine's keys: where a table takes no unknown keys, it takes these.
 fn allow_own_keys(settings: &mut Value) {
     let Some(settings) = settings.as_object_mut() else { return };
     settings.remove("$schema");
@@ -64,6 +64,11 @@ fn allow_own_keys(settings: &mut Value) {
     if let Some(properties) = settings.entry("properties").or_insert_with(|| json!({})).as_object_mut() {
         let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "description": "What others name it by" });
         properties.insert("id".to_owned(), id);
+        let condition = json!({
+            "type": ["boolean", "string"],
+            "description": "Whether it makes anything at all: what comes to `false`, `0` or nothing turns it off, and with it what takes from it alone. Default: `true`",
+        });
+        properties.insert("if".to_owned(), condition);
         let secrets = json!({
             "type": "array",
             "items": { "type": "string" },

@@ -129,6 +129,7 @@ mod tests {
         let name = TableName::new("docker", "image");
         (
             Table {
+                switch: crate::project::Switch::On,
                 secrets: Vec::new(),
                 revealed: Vec::new(),
                 name,

@@ -1,7 +1,7 @@
 //! Tree to project: the pipes' tables, named, their templates resolved, their settings checked.
 //! Does not know what a setting means: the pipe's schema says what it must look like.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use forge_schemas::{Facts, PipeInfo, TableName};
@@ -12,14 +12,15 @@ use super::keypath::Segment;
 use super::parse::{Entry, Form};
 use super::resolve::{Names, Resolver};
 use super::schema::{Schema, Settings};
-use super::{Document, Environment, Head, Project, Renderer, Table};
+use super::{Document, Environment, Head, Project, Renderer, Switch, Table};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secrets::hidden;
 use crate::source::{Source, Span};
 
 /// The engine's own keys in every table of a pipe.
-pub(super) const OWN_KEYS: &[&str] = &[ID, SECRETS, REVEAL];
+pub(super) const OWN_KEYS: &[&str] = &[ID, IF, SECRETS, REVEAL];
 const ID: &str = "id";
+const IF: &str = "if";
 pub(super) const SECRETS: &str = "secrets";
 pub(super) const REVEAL: &str = "reveal";
 
@@ -63,7 +64,7 @@ fn resolve_env(
 ) -> BTreeMap<String, String> {
     let entry = document.entries.iter().find(|entry| entry.name == "env");
     let Some(entry) = entry else { return env };
-    let mut resolver = Resolver { renderer, source: document.source(), diagnostics, failed: HashSet::new() };
+    let mut resolver = Resolver::new(renderer, document.source(), diagnostics);
     let resolve = |(name, text): (String, String)| {
         let place = entry.places.step(Segment::Key(&name)).unwrap_or(&entry.places);
         let text = resolver.text(text, place, None);
@@ -189,6 +190,38 @@ impl Lowering<'_> {
         Vec::new()
     }
 
+    /// What its `if` comes to; off where that can't be told, so that what would follow from it is not told as well.
+    fn switch(&mut self, entry: &Entry) -> Switch {
+        let place = entry.places.step(Segment::Key(IF)).unwrap_or(&entry.places);
+        let help = "it must come to `true` or `1`, or to `false`, `0` or nothing";
+        let (message, help) = match entry.value.get(IF) {
+            None | Some(Value::Bool(true)) => return Switch::On,
+            Some(Value::Bool(false)) => return Switch::Off,
+            Some(Value::String(text)) => {
+                let before = self.diagnostics.len();
+                let worth =
+                    Resolver::new(self.renderer, self.source, &mut self.diagnostics).text(text.clone(), place, None);
+                match worth.trim() {
+                    // What compares comes to `True` or `False`.
+                    _ if self.diagnostics.len() > before => return Switch::Off,
+                    "true" | "True" | "1" => return Switch::On,
+                    "false" | "False" | "0" | "" => return Switch::Off,
+                    worth if worth == text.trim() => (
+                        format!("`{worth}` is neither true nor false"),
+                        format!("what names facts stands in braces: `if = '{{{{ branch == \"main\" }}}}'`; {help}"),
+                    ),
+                    worth => (
+                        format!("`if` comes to `{worth}`, which is neither true nor false"),
+                        format!("compare it, as in `{{{{ branch == \"main\" }}}}`: {help}"),
+                    ),
+                }
+            }
+            Some(_) => ("`if` is true, false or a template".to_owned(), help.to_owned()),
+        };
+        self.diagnostics.push(Diagnostic::error(message).at(self.source, place.value).help(help));
+        Switch::Off
+    }
+
     fn duplicate(&mut self, entry: &Entry, first: &Entry, id: &str) {
         let diagnostic = Diagnostic::error(format!("two `{}` tables have the id `{id}`", entry.name))
             .at(self.source, place_of(entry, ID))
@@ -204,15 +237,11 @@ impl Lowering<'_> {
         }
         let name = TableName::new(&entry.name, id);
         let before = self.diagnostics.len();
+        let switch = self.switch(entry);
         let secrets = self.granted(entry);
         let revealed = self.revealed(entry, &secrets);
         if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
-            let mut resolver = Resolver {
-                renderer: self.renderer,
-                source: self.source,
-                diagnostics: &mut self.diagnostics,
-                failed: HashSet::new(),
-            };
+            let mut resolver = Resolver::new(self.renderer, self.source, &mut self.diagnostics).of_table(switch);
             settings = resolver.value(settings, &entry.places, &Names::new(schema));
             let failed = resolver.failed;
             let checked = Settings { value: &settings, places: &entry.places, source: self.source };
@@ -220,7 +249,8 @@ impl Lowering<'_> {
             self.diagnostics.extend(schema.check(&checked).into_iter().filter(is_new));
         }
         let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
-        Table { name, settings, secrets, revealed, soundness, header: entry.places.key, places: entry.places.clone() }
+        let (header, places) = (entry.places.key, entry.places.clone());
+        Table { name, settings, switch, secrets, revealed, soundness, header, places }
     }
 }
 

@@ -49,8 +49,10 @@ pub struct Project {
 pub struct Table {
     /// Its pipe and id.
     pub name: TableName,
-    /// All its keys but the engine's own, `id`, `secrets` and `reveal`, templates of facts resolved, checked against the pipe's schema.
+    /// All its keys but the engine's own, `id`, `if`, `secrets` and `reveal`, templates of facts resolved, checked against the pipe's schema.
     pub settings: Value,
+    /// Whether it makes steps: what its `if` comes to.
+    pub switch: Switch,
     /// The names of `[secrets]` that its steps' programs may see, sorted.
     pub secrets: Vec<String>,
     /// The names of those that its pipe may see as well, sorted.
@@ -77,6 +79,15 @@ impl Soundness {
     pub fn of(holds: bool) -> Soundness {
         if holds { Soundness::Sound } else { Soundness::Broken }
     }
+}
+
+/// What the `if` of a table comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It holds, or there is none.
+    On,
+    /// It does not hold: the table makes no steps, and its pipe is not asked.
+    Off,
 }
 
 /// The process environment, as far as the project may see it.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use forge_plugin::is_template;
 use serde_json::Value;
 
-use super::Renderer;
 use super::keypath::{Places, Segment};
 use super::schema::{Schema, Step};
 use super::template::Mistake;
+use super::{Renderer, Switch};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -22,6 +22,7 @@ pub(super) struct Resolver<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// The values that could not be resolved: what they are worth is not known.
     pub failed: HashSet<Span>,
+    switch: Switch,
 }
 
 /// Which names the templates below a value may use beside the facts.
@@ -41,7 +42,17 @@ impl<'a> Names<'a> {
     }
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// Of texts that are needed.
+    pub fn new(renderer: &'a Renderer, source: &'a Arc<Source>, diagnostics: &'a mut Vec<Diagnostic>) -> Resolver<'a> {
+        Resolver { renderer, source, diagnostics, failed: HashSet::new(), switch: Switch::On }
+    }
+
+    /// Of a table's. In one that is off, values may be missing: an `if` often asks whether a variable is set that others name.
+    pub fn of_table(self, switch: Switch) -> Resolver<'a> {
+        Resolver { switch, ..self }
+    }
+
     /// `value`, its templates of facts resolved.
     pub fn value(&mut self, value: Value, places: &Places, names: &Names<'_>) -> Value {
         match value {
@@ -80,7 +91,8 @@ impl Resolver<'_> {
         if !mistakes.is_empty() {
             self.failed.insert(place.value);
         }
-        for mistake in mistakes {
+        let is_told = |mistake: &Mistake| self.switch == Switch::On || !mistake.is_unset;
+        for mistake in mistakes.into_iter().filter(is_told) {
             let span = within(self.source, place.value, &text, &mistake.place);
             self.diagnostics.push(told(mistake, self.source, span));
         }

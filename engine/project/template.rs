@@ -41,6 +41,8 @@ pub(super) struct Mistake {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether all that is wrong is that a variable of the environment is not set.
+    pub is_unset: bool,
 }
 
 /// What `env.NAME` stands for: `[env]` of the project file, then the process environment.
@@ -185,6 +187,7 @@ impl Renderer {
             place: find_name(text, name).unwrap_or(0..text.len()),
             message: format!("unknown name `{name}` in a template"),
             help: Some(did_you_mean(name, "the names here are", known)),
+            is_unset: false,
         }
     }
 
@@ -212,6 +215,7 @@ impl Renderer {
             place: find_name(text, &format!("env.{name}")).unwrap_or(0..text.len()),
             message: format!("`env.{name}` is {whose}, which no template may show"),
             help: Some(help),
+            is_unset: false,
         }
     }
 
@@ -225,6 +229,7 @@ impl Renderer {
             place: find_name(text, &format!("env.{name}")).unwrap_or_else(|| range(text, error)),
             message: format!("`env.{name}` is not set"),
             help: Some(format!("{meant}set it, here in `[env]` or outside, or write `env.{name} | default(\"…\")`")),
+            is_unset: true,
         }
     }
 }
@@ -308,7 +313,8 @@ fn syntax(text: &str, error: &Error) -> Mistake {
         }
         it => (it.to_owned(), "a template is written `{{ version }}`; for braces as they stand write `{{ \"{{\" }}`"),
     };
-    Mistake { place: range(text, error), message: format!("bad template: {what}"), help: Some(help.to_owned()) }
+    let message = format!("bad template: {what}");
+    Mistake { place: range(text, error), message, help: Some(help.to_owned()), is_unset: false }
 }
 
 fn too_long(block: Range<usize>) -> Mistake {
@@ -316,6 +322,7 @@ fn too_long(block: Range<usize>) -> Mistake {
         message: format!("bad template: what stands in braces has {} bytes, it may have {BLOCK}", block.len()),
         place: block,
         help: Some("take it apart with `{% set a = … %}`".to_owned()),
+        is_unset: false,
     }
 }
 
@@ -334,7 +341,7 @@ fn failed(text: &str, error: &Error) -> Mistake {
         }
         _ => (what, format!("the mistake is in `{typed}`")),
     };
-    Mistake { place, message: format!("bad template: {what}"), help: Some(help) }
+    Mistake { place, message: format!("bad template: {what}"), help: Some(help), is_unset: false }
 }
 
 /// Where in `text` the error is: what the engine says, or the error's line.

@@ -126,7 +126,8 @@ fn check(text: &str, expect: Expect) {
     let mut actual = render(&diagnostics, Colour::Plain);
     if diagnostics.is_empty() {
         for table in &project.tables {
-            actual.push_str(&format!("{} {}\n", table.name, table.settings));
+            let off = if table.switch == Switch::Off { "(off) " } else { "" };
+            actual.push_str(&format!("{} {off}{}\n", table.name, table.settings));
         }
         actual.push_str(&format!("asked: {:?}\n", project.environment));
     }
@@ -177,6 +178,130 @@ hooks = [{ run = ["a"] }, { script = "{{ short_commit }}\n" }]
                 docker:hello {"hooks":[{"run":["a"]},{"script":"0123456\n"}],"tool":"go"}
                 asked: {"HOME", "NONE"}
             "#]],
+    );
+}
+
+#[test]
+fn tables_that_are_off() {
+    check_tables(
+        r#"
+[[build]]
+tool = "go"
+if = true
+[[build]]
+tool = "go"
+if = false
+[[build]]
+tool = "go"
+if = '{{ branch == "main" }}'
+[[build]]
+tool = "go"
+if = '{{ branch == "next" }}'
+[[build]]
+tool = "go"
+if = "{{ prerelease }}"
+[[build]]
+tool = "go"
+if = "{% if snapshot %}1{% else %} 0 {% endif %}"
+[[build]]
+tool = "go"
+if = "{{ env.NIGHTLY | default(false) }}"
+binary = "{{ env.NIGHTLY }}"
+platforms = ["{{ env.NIGHTLY_PLATFORM }}"]
+"#,
+        expect![[r#"
+            build:hello {"tool":"go"}
+            build:hello-2 (off) {"tool":"go"}
+            build:hello-3 {"tool":"go"}
+            build:hello-4 (off) {"tool":"go"}
+            build:hello-5 (off) {"tool":"go"}
+            build:hello-6 (off) {"tool":"go"}
+            build:hello-7 (off) {"binary":"{{ env.NIGHTLY }}","platforms":["{{ env.NIGHTLY_PLATFORM }}"],"tool":"go"}
+            asked: {"NIGHTLY", "NIGHTLY_PLATFORM"}
+        "#]],
+    );
+}
+
+#[test]
+fn all_that_is_wrong_with_an_if() {
+    check_tables(
+        r#"
+[[build]]
+tool = "go"
+if = "branch == 'main'"
+[[build]]
+tool = "go"
+if = "{{ branch }}"
+[[build]]
+tool = "go"
+if = 1
+[[build]]
+tool = "go"
+if = "{{ env.NIGHTLY }}"
+[[build]]
+tool = "og"
+if = false
+binary = "{{ versoin }}"
+plaforms = []
+"#,
+        expect![[r#"
+            error: `branch == 'main'` is neither true nor false
+             --> forge.toml:7:6
+              |
+            7 | if = "branch == 'main'"
+              |      ^^^^^^^^^^^^^^^^^^
+              |
+              = help: what names facts stands in braces: `if = '{{ branch == "main" }}'`; it must come to `true` or `1`, or to `false`, `0` or nothing
+
+            error: `if` comes to `main`, which is neither true nor false
+              --> forge.toml:10:6
+               |
+            10 | if = "{{ branch }}"
+               |      ^^^^^^^^^^^^^^
+               |
+               = help: compare it, as in `{{ branch == "main" }}`: it must come to `true` or `1`, or to `false`, `0` or nothing
+
+            error: `if` is true, false or a template
+              --> forge.toml:13:6
+               |
+            13 | if = 1
+               |      ^
+               |
+               = help: it must come to `true` or `1`, or to `false`, `0` or nothing
+
+            error: `env.NIGHTLY` is not set
+              --> forge.toml:16:10
+               |
+            16 | if = "{{ env.NIGHTLY }}"
+               |          ^^^^^^^^^^^
+               |
+               = help: set it, here in `[env]` or outside, or write `env.NIGHTLY | default("…")`
+
+            error: `tool` can not be `og`
+              --> forge.toml:18:8
+               |
+            18 | tool = "og"
+               |        ^^^^
+               |
+               = help: did you mean `go`? it is one of `cargo`, `go`, `zig`
+
+            error: unknown name `versoin` in a template
+              --> forge.toml:20:14
+               |
+            20 | binary = "{{ versoin }}"
+               |              ^^^^^^^
+               |
+               = help: did you mean `version`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
+
+            error: unknown key `plaforms` of `build`
+              --> forge.toml:21:1
+               |
+            21 | plaforms = []
+               | ^^^^^^^^
+               |
+               = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+
+        "#]],
     );
 }
 
@@ -364,7 +489,7 @@ fn the_engines_own_tables() {
             8 | insecrue = true
               | ^^^^^^^^
               |
-              = help: did you mean `insecure`? the keys are `ca`, `connections`, `insecure`, `mirrors`, `patience`, `rate`, `secret`, `username`
+              = help: did you mean `insecure`? the keys are `ca`, `insecure`, `patience`, `secret`, `username`
 
         "#]],
     );
@@ -406,7 +531,7 @@ fn keys_and_types() {
             6 | platfroms = []
               | ^^^^^^^^^
               |
-              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
             error: unknown key `zzz` of `build`
              --> forge.toml:7:1
@@ -414,7 +539,7 @@ fn keys_and_types() {
             7 | zzz = 1
               | ^^^
               |
-              = help: the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );
@@ -676,7 +801,7 @@ fn keys_of_one_variant() {
             7 | retries = 1
               | ^^^^^^^
               |
-              = help: the keys are `id`, `images`, `path`, `reveal`, `secrets`, `to`
+              = help: the keys are `id`, `if`, `images`, `path`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -689,7 +814,7 @@ fn keys_of_one_variant() {
             6 | pahth = 'x'
               | ^^^^^
               |
-              = help: did you mean `path`? the keys are `id`, `images`, `path`, `retries`, `reveal`, `secrets`, `to`
+              = help: did you mean `path`? the keys are `id`, `if`, `images`, `path`, `retries`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -1018,7 +1143,7 @@ fn syntax() {
             9 | tol = 1
               | ^^^
               |
-              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );

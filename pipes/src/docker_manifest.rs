@@ -176,8 +176,9 @@ fn members<'a>(wanted: &[(String, &str)], given: &Given<'a>) -> Result<Vec<(&'a 
     let mut problems = Vec::new();
     for (key, text) in wanted {
         let found = named(text, &images);
-        if found.is_empty() {
-            problems.push(nothing_named(key, text, &images));
+        // A table, or an artifact of one, that is not found is off: all else the engine tells.
+        if found.is_empty() && naming(text) == Naming::Reference {
+            problems.push(nothing_has(key, text, &images));
         }
         for offer in found {
             if members.iter().any(|(it, _)| it.name == offer.name) {
@@ -202,20 +203,14 @@ fn named<'a>(text: &str, images: &[&'a Offer]) -> Vec<&'a Offer> {
     images.iter().filter(is_named).copied().collect()
 }
 
-fn nothing_named(key: &str, text: &str, images: &[&Offer]) -> Problem {
-    let known: BTreeSet<String> = match naming(text) {
-        Naming::Table => images.iter().map(|offer| offer.table.id.clone()).collect(),
-        Naming::Artifact => images.iter().map(|offer| offer.name.clone()).collect(),
-        Naming::Reference => {
-            if let Err(bad) = text.parse::<Reference>() {
-                return Problem { help: bad.help.clone(), ..Problem::at_key(key, bad.to_string()) };
-            }
-            images.iter().flat_map(|offer| references_of(offer)).collect()
-        }
-    };
-    let problem = Problem::at_key(key, format!("no image is `{text}`"));
+fn nothing_has(key: &str, reference: &str, images: &[&Offer]) -> Problem {
+    if let Err(bad) = reference.parse::<Reference>() {
+        return Problem { help: bad.help.clone(), ..Problem::at_key(key, bad.to_string()) };
+    }
+    let known: BTreeSet<String> = images.iter().flat_map(|offer| references_of(offer)).collect();
+    let problem = Problem::at_key(key, format!("no image is `{reference}`"));
     let all: Vec<String> = known.iter().map(|it| format!("`{it}`")).collect();
-    match nearest::nearest(text, known.iter().map(String::as_str)) {
+    match nearest::nearest(reference, known.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("there is `{near}`")),
         None if all.is_empty() => problem.help("no table makes an image; add a `[[docker]]`"),
         None => problem.help(format!("there are {}", all.join(", "))),
@@ -530,13 +525,9 @@ mod tests {
         "#]],
         );
         check(
-            json!({ "images": ["tset", "c.image.json", "ghcr.io/acme/hello:1.2.3-amd46", "ghcr.io/acme/Hello"] }),
+            json!({ "images": ["off", "off.image.json", "ghcr.io/acme/hello:1.2.3-amd46", "ghcr.io/acme/Hello"] }),
             plain(),
             expect![[r#"
-                Key("images[0]"): no image is `tset`
-                    there is `test`
-                Key("images[1]"): no image is `c.image.json`
-                    there is `a.image.json`
                 Key("images[2]"): no image is `ghcr.io/acme/hello:1.2.3-amd46`
                     there is `ghcr.io/acme/hello:1.2.3-amd64`
                 Key("images[3]"): `acme/Hello` is not a repository: it has capital letters in `ghcr.io/acme/Hello`

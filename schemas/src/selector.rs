@@ -33,7 +33,8 @@ pub struct Selector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
-    /// A mistake of the user: there must be one at least.
+    /// A mistake of the user: there must be one at least. Where all tables that could make one are off, by their `if`, the
+    /// selector is as if it were not there, and with the last such of a table the table is off, too.
     #[default]
     Some,
     /// Nothing to say.

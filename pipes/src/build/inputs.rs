@@ -38,6 +38,8 @@ pub fn of(unit: &mut Unit<'_>) -> Vec<Input> {
             (Some(offer), _) | (None, [offer]) => {
                 inputs.push(Input { variable: variable(id), artifact: offer.name.clone() });
             }
+            // Its table is off: that one that is on makes nothing, the engine tells.
+            (None, []) => {}
             _ => {
                 let message =
                     format!("`{id}` is not built for {}, and for more than one other platform", unit.platform);
@@ -100,6 +102,7 @@ mod tests {
     fn the_same_platform_or_the_only_one() {
         check(&["linux/amd64", "linux/arm64"], "my-gen_linux_arm64");
         check(&["linux/amd64"], "my-gen_linux_amd64");
+        check(&[], "");
         check(
             &["linux/amd64", "darwin/arm64"],
             "`my-gen` is not built for linux/arm64, and for more than one other platform",
