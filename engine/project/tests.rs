@@ -489,7 +489,7 @@ fn the_engines_own_tables() {
             8 | insecrue = true
               | ^^^^^^^^
               |
-              = help: did you mean `insecure`? the keys are `ca`, `insecure`, `patience`, `secret`, `username`
+              = help: did you mean `insecure`? the keys are `ca`, `connections`, `insecure`, `mirrors`, `patience`, `rate`, `secret`, `username`
 
         "#]],
     );
