@@ -15,7 +15,7 @@ mod targets;
 mod tool;
 mod unit;
 mod variables;
-mod words;
+pub(crate) mod words;
 mod zig;
 
 use std::collections::BTreeMap;

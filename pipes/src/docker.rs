@@ -21,6 +21,7 @@ mod downloads;
 mod engines;
 mod foreign;
 mod healthcheck;
+mod hooks;
 mod ignore;
 mod image;
 mod keys;
@@ -53,6 +54,7 @@ use self::base::{BaseImage, BaseManifest, Fetch};
 use self::building::{Asked, Building, ImageEngine};
 use self::context::Context;
 use self::downloads::{Download, RemoteFile};
+use self::hooks::{Commands, Hooked};
 use self::making::{Making, Names, Planned};
 use self::packages::{PackageIndex, PackageSet};
 use self::recipe::Recipe;
@@ -84,6 +86,8 @@ pub enum Params {
     Choose(String),
     /// Has an engine build an image.
     Build(Box<Building>),
+    /// Has an image made between commands of the user's.
+    Hooked(Hooked),
 }
 
 impl Pipe for Docker {
@@ -137,10 +141,11 @@ impl Pipe for Docker {
             Params::Download(download) => downloads::fetch(download, &output.name, host),
             Params::Ask(platform) => packages::ask(platform, &output.name, host),
             Params::Packages(fetch) => packages::fetch(fetch, &output.name, host),
-            Params::Image(recipe) => assemble::assemble(recipe, output, host),
+            Params::Image(recipe) => assemble::assemble(recipe, output, host).map(drop),
             Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),
-            Params::Build(building) => built::build(building, &output.name, host),
+            Params::Build(building) => built::build(building, &output.name, host).map(drop),
+            Params::Hooked(hooked) => hooked.run(output, host),
         }
     }
 
@@ -263,11 +268,12 @@ fn plan_image(
     let annotations = annotations.and_then(|all| Annotations::read(all, platform));
     let annotations = or_problems(annotations, &mut problems);
     let labels = or_problems(render_map("labels", &settings.labels, given, &names), &mut problems);
-    match (how, references, annotations, labels) {
-        (Some(how), Some(references), Some(annotations), Some(labels)) if problems.is_empty() => {
+    let hooks = or_problems(Commands::of(&settings.hooks, given, platform), &mut problems);
+    match (how, references, annotations, labels, hooks) {
+        (Some(how), Some(references), Some(annotations), Some(labels), Some(hooks)) if problems.is_empty() => {
             let compression = settings.compression;
             let planned =
-                |making| Planned { given, platform, key, making, references, annotations, compression, labels };
+                |making| Planned { given, platform, key, making, references, annotations, compression, labels, hooks };
             match how {
                 How::Native(making) => Ok(planned(making).steps()),
                 How::Engine(making, asked) => planned(making).built(&asked),

@@ -61,12 +61,22 @@ type Wants struct {
 	Sources   []Source // source files to be read; Plan gets their text
 }
 
-// A Source is a source file that a table must read to plan.
+// A Source is a source file that a table reads to plan.
 type Source struct {
-	Path string `json:"path"` // relative to the project file
-	Key  string `json:"key"`  // the key of the settings that names it
-	Text string `json:"text,omitempty"`
+	Path     string   `json:"path"`               // relative to the project file
+	Key      string   `json:"key"`                // the key of the settings that names it
+	Presence Presence `json:"presence,omitempty"` // whether it has to be there; empty: it has
+	Text     string   `json:"text,omitempty"`
 }
+
+// Presence says whether a source file has to be there.
+type Presence string
+
+// Whether a source file has to be there: where it is missing it is a mistake of the user's, or Plan is not given it.
+const (
+	PresenceRequired Presence = "required"
+	PresenceOptional Presence = "optional"
+)
 
 // An Offer is an artifact that a table has declared but not yet made.
 type Offer struct {

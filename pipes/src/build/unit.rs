@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::platforms::Wanted;
 use super::read_of;
 use super::settings::{Override, Settings};
-use super::words::{self, Words};
+use super::words::Words;
 
 /// Stands in a plan for the path that `run` alone knows. Written so that a shell that a user starts would put in the same.
 pub const OUTPUT: &str = "${FORGE_OUTPUT}";
@@ -104,8 +104,8 @@ impl<'a> Unit<'a> {
 
     /// Arguments, rendered and split.
     pub fn words(&mut self, key: &str, words: &Words<PlatformNames>) -> Vec<String> {
-        let names = self.names.clone();
-        self.render_words(key, words, &names)
+        let words = words.render(key, self.given, &self.names);
+        self.keep_all(words)
     }
 
     /// Arguments that are one in the end: a text as it stands, or a list joined with spaces.
@@ -127,12 +127,8 @@ impl<'a> Unit<'a> {
             binary: self.binary.clone(),
             output: OUTPUT.to_owned(),
         };
-        let wrong = self.problems.len();
-        let argv = self.render_words(key, words, &names);
-        if wrong == self.problems.len() && argv.first().is_none_or(String::is_empty) {
-            self.problem(Problem::at_key(key, "no program is named"));
-        }
-        argv
+        let argv = words.command(key, self.given, &names);
+        self.keep_all(argv)
     }
 
     /// The hooks, before and after.
@@ -217,20 +213,11 @@ impl<'a> Unit<'a> {
         self.file_name = format!("{}{ext}", self.binary);
     }
 
-    fn render_words<N: Names + Serialize>(&mut self, key: &str, words: &Words<N>, names: &N) -> Vec<String> {
-        match words {
-            Words::Text(text) => {
-                let rendered = self.given.render(key, text, names);
-                let split = rendered.and_then(|text| words::split(&text).map_err(|error| Problem::at_key(key, error)));
-                self.keep(split).unwrap_or_default()
-            }
-            Words::List(list) => {
-                let rendered =
-                    list.iter().enumerate().map(|(at, it)| self.given.render(&format!("{key}[{at}]"), it, names));
-                let rendered: Vec<_> = rendered.collect();
-                rendered.into_iter().filter_map(|word| self.keep(word)).collect()
-            }
-        }
+    fn keep_all(&mut self, words: Result<Vec<String>, Vec<Problem>>) -> Vec<String> {
+        words.unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            Vec::new()
+        })
     }
 
     fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {

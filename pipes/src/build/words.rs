@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use forge_plugin::{NAMES_KEY, Names, Template};
+use forge_plugin::schemas::Problem;
+use forge_plugin::{Given, NAMES_KEY, Names, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,6 +18,38 @@ pub enum Words<N> {
     Text(Template<N>),
     /// One item, one word, as it stands.
     List(Vec<Template<N>>),
+}
+
+impl<N: Names + Serialize> Words<N> {
+    /// The words, rendered with `names`. They stand at `key`.
+    pub fn render(&self, key: &str, given: &Given<'_>, names: &N) -> Result<Vec<String>, Vec<Problem>> {
+        match self {
+            Words::Text(text) => {
+                let rendered = given.render(key, text, names);
+                let split = rendered.and_then(|text| split(&text).map_err(|error| Problem::at_key(key, error)));
+                split.map_err(|problem| vec![problem])
+            }
+            Words::List(list) => {
+                let (mut words, mut problems) = (Vec::new(), Vec::new());
+                for (at, word) in list.iter().enumerate() {
+                    match given.render(&format!("{key}[{at}]"), word, names) {
+                        Ok(word) => words.push(word),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+                if problems.is_empty() { Ok(words) } else { Err(problems) }
+            }
+        }
+    }
+
+    /// The same, of a program and its arguments.
+    pub fn command(&self, key: &str, given: &Given<'_>, names: &N) -> Result<Vec<String>, Vec<Problem>> {
+        let argv = self.render(key, given, names)?;
+        match argv.first() {
+            Some(program) if !program.is_empty() => Ok(argv),
+            _ => Err(vec![Problem::at_key(key, "no program is named")]),
+        }
+    }
 }
 
 /// The words of `text`, split as a POSIX shell does.

@@ -4,7 +4,7 @@
 use std::io;
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Digest, Failure, Output};
+use forge_plugin::schemas::{Artifact, Digest, Failure, Output};
 use forge_plugin::sources::Except;
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::oci::layer::{self, Entry};
 use crate::oci::manifest::Family;
 
 /// Makes the image that `output` declares, and emits it.
-pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<(), Failure> {
+pub fn assemble(recipe: &Recipe, output: &Output, host: &dyn Host) -> Result<Artifact, Failure> {
     let mut assembly = match recipe.base {
         BaseOf::Scratch => Assembly::on_scratch(recipe, host)?,
         BaseOf::FirstInput | BaseOf::Stage => Assembly::on_base(recipe, host)?,
@@ -177,7 +177,7 @@ impl<'a> Assembly<'a> {
         Ok(layer.diff_id)
     }
 
-    fn emit(mut self, output: &Output) -> Result<(), Failure> {
+    fn emit(mut self, output: &Output) -> Result<Artifact, Failure> {
         self.image.config.set_created(&self.recipe.created);
         self.image.config.set_platform(&self.recipe.platform);
         self.image.emit(&self.recipe.made, &output.name, self.host)

@@ -12,6 +12,7 @@ use crate::docker::Params;
 use crate::docker::base::{self, Base, BaseManifest};
 use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
+use crate::docker::hooks::Maker;
 use crate::docker::making::{Named, Planned, default_labels, json, number};
 use crate::docker::recipe::{Change, Made, Source};
 use crate::oci::compression::Compression;
@@ -185,7 +186,7 @@ impl Planned<'_> {
             makes: vec![self.output(self.names().image(), &self.detail())],
             reads: self.seen(asked),
             tools: asked.engine.iter().map(|it| it.version()).collect(),
-            params: json(&Params::Build(Box::new(building))),
+            params: json(&self.hooks.around(Maker::Engine(Box::new(building)))),
             place: Place::Key(self.key.to_owned()),
             ..Step::default()
         }

@@ -55,7 +55,7 @@ fn asked(engine: &dyn Engine, host: &dyn Host) -> Result<String, String> {
 }
 
 /// Builds the image that `output` declares, and emits it.
-pub fn build(building: &Building, output: &str, host: &dyn Host) -> Result<(), Failure> {
+pub fn build(building: &Building, output: &str, host: &dyn Host) -> Result<Artifact, Failure> {
     let engine = engine(building, host)?;
     let dir = host.dir();
     let (dockerfile, context) = (dir.join("Dockerfile"), dir.join("context"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::kind;
-use forge_plugin::schemas::{Emit, EmitBlob, Failure};
+use forge_plugin::schemas::{Artifact, Emit, EmitBlob, Failure};
 
 use crate::docker::base::BaseImage;
 use crate::docker::recipe::Made;
@@ -66,7 +66,7 @@ impl Image {
     }
 
     /// Writes config and manifest, and emits it all under `name`.
-    pub fn emit(self, made: &Made, name: &str, host: &dyn Host) -> Result<(), Failure> {
+    pub fn emit(self, made: &Made, name: &str, host: &dyn Host) -> Result<Artifact, Failure> {
         let config = self.config.to_bytes();
         let descriptor = Descriptor::of(self.family.config(), &config);
         let config = EmitBlob::File(write("config.json", &config, host)?);
@@ -82,8 +82,7 @@ impl Image {
         let detail = detail.map_err(|error| Failure::bug(error.to_string()))?;
         let path = write("manifest.json", &manifest.to_bytes(), host)?;
         let blobs = std::iter::once(config).chain(self.blobs).collect();
-        host.emit(&Emit { name: name.to_owned(), path, blobs, detail })?;
-        Ok(())
+        host.emit(&Emit { name: name.to_owned(), path, blobs, detail })
     }
 }
 

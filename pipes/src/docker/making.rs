@@ -13,6 +13,7 @@ use crate::docker::annotations::Annotations;
 use crate::docker::archived;
 use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
 use crate::docker::downloads::{Download, RemoteFile};
+use crate::docker::hooks::{Commands, Maker};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
 use crate::oci::compression::Compression;
 use crate::oci::reference::Reference;
@@ -156,6 +157,8 @@ pub struct Planned<'a> {
     pub compression: Compression,
     /// Labels that the Dockerfile is not asked about.
     pub labels: BTreeMap<String, String>,
+    /// Commands around it.
+    pub hooks: Commands,
 }
 
 impl Planned<'_> {
@@ -199,6 +202,7 @@ impl Planned<'_> {
         Step {
             name: self.platform.to_string(),
             makes: vec![self.output(self.names().image(), &detail)],
+            params: json(&self.hooks.around(Maker::Recipe(Box::new(recipe.clone())))),
             ..self.step(stage, &recipe)
         }
     }

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use forge_plugin::Template;
 use forge_plugin::schemas::Platform;
+use forge_plugin::{PlatformNames, Template};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::build::words::Words;
+use crate::docker::hooks::ImageNames;
 use crate::oci::compression::Compression;
 
-/// Makes a container image for each platform. forge needs no daemon for that, and runs no program: programs and files go into layers,
+/// Makes a container image for each platform. forge needs no daemon for that, and runs no program but your `hooks`: programs and files go into layers,
 /// and the rest into the image's config. How it is made is said either by keys of the table or by a Dockerfile. For one that runs
 /// programs, `engine` names who builds it.
 ///
@@ -36,6 +38,10 @@ pub struct Settings {
     /// Arguments that an engine's `build` gets as they stand, as in `["--network=host", "--cache-from=type=gha"]`.
     #[serde(default)]
     pub flags: Vec<Template>,
+
+    /// Commands to run before and after an image is made.
+    #[serde(default)]
+    pub hooks: Hooks,
 
     /// A Dockerfile, relative to the project file. It may consist of `FROM`, `COPY`, `ADD`, `ENV`, `LABEL`,
     /// `ENTRYPOINT`, `CMD`, `USER`, `WORKDIR`, `EXPOSE`, `VOLUME`, `STOPSIGNAL`, `HEALTHCHECK`, `SHELL`, `ONBUILD` and `ARG`, in one stage or
@@ -130,6 +136,22 @@ impl Engine {
             Engine::Buildah => Some("buildah"),
         }
     }
+}
+
+/// Commands around the making of an image, for each platform, in the directory of the project file: tests, checks, messages. Each is
+/// a text that is split as a shell would, or a list of words; there is no shell. One that fails fails the image. Where an image is
+/// fresh, none runs.
+///
+/// The variable `FORGE_PLATFORM` holds the platform, `FORGE_IMAGE_REFERENCES` what the image is published under, with spaces between.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hooks {
+    /// Before the image is made. What goes into it is known by then: a command that writes sources comes too late, and is an error;
+    /// generate them in a `build` table.
+    pub before: Vec<Words<PlatformNames>>,
+    /// After the image is made, and before anything takes it. `{{ digest }}` and `FORGE_IMAGE_DIGEST` are its digest, `{{ layout }}`
+    /// and `FORGE_IMAGE_LAYOUT` the path of an OCI layout with it alone, which most programs that read images take.
+    pub after: Vec<Words<ImageNames>>,
 }
 
 /// A file or a directory of the project that goes into an image.
