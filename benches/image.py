@@ -21,6 +21,7 @@ from registry import Registry
 SIZE = 25_000_000
 TICKS = os.sysconf("SC_CLK_TCK")
 TOOLS = [Docker, Buildah, Crane, Ko, Forge]
+STANDS = ["scratch", "base"]
 STATES = ["cold", "again", "changed"]
 ROWS = {
     "wall, s": lambda it: it.wall,
@@ -32,7 +33,7 @@ ROWS = {
 # On what, when, of what, beside whom: forge's share of it may be this.
 GOALS = [
     (stand, *goal)
-    for stand in ["scratch", "base"]
+    for stand in STANDS
     for goal in [
         ("cold", "wall, s", "crane", 1),
         ("cold", "wall, s", "ko", 1),
@@ -67,7 +68,7 @@ def main():
         registry = Registry(place)
         try:
             print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-            costs = {stand: measured(stand, rounds, place, registry) for stand in ["scratch", "base"]}
+            costs = {stand: measured(stand, rounds, place, registry) for stand in STANDS}
         finally:
             registry.process.kill()
     for stand, done in costs.items():
@@ -111,6 +112,8 @@ def one_round(name, tools, base, registry, place):
 
 
 def measure(tool, base, registry, repository):
+    # Nobody waits for what another has left to be written.
+    os.sync()
     registry.requests()
     began, cpu = time.monotonic(), client_cpu() + daemon_cpu()
     tool.release(repository)
@@ -143,7 +146,6 @@ def write_programs(name, tools, place):
         for tool in tools:
             tool.place(arch).write_bytes(content)
             tool.place(arch).chmod(0o755)
-    os.sync()
 
 
 def client_cpu():
@@ -178,7 +180,7 @@ def report(stand, rounds):
     for state in STATES:
         for row in ROWS:
             medians = [median(rounds, lambda it, name=name: ROWS[row](it[name][state])) for name in names]
-            print(f"{state + ': ' + row:26}" + "".join(f"{value:10.3f}".rstrip("0").rstrip(".").rjust(10) for value in medians))
+            print(f"{state + ': ' + row:26}" + "".join(f"{value:10.4g}" for value in medians))
             if row in ["wall, s", "CPU, s"]:
                 shares = [share(rounds, state, row, name) for name in names[:-1]]
                 print(f"{'  forge takes, times that':26}" + "".join(f"{value:10.2f}" for value in shares))
@@ -204,8 +206,8 @@ def judge(costs):
         wall, asked = median(forge, lambda it: it["again"].wall), max(len(it["again"].requests) for it in forge)
         verdicts.append((f"{stand}, again: {wall * 1000:.0f} ms, at most {AGAIN * 1000:.0f}", wall <= AGAIN))
         verdicts.append((f"{stand}, again: {asked} requests for one tag, at most 1", asked <= 1))
-        touched = max(len(it["changed"].base_layers) for it in forge)
-        verdicts.append((f"{stand}, changed: {touched} requests for layers of the base, at most 0", touched == 0))
+        moved = max(len([asked for asked in it["changed"].base_layers if not asked.startswith("HEAD ")]) for it in forge)
+        verdicts.append((f"{stand}, changed: {moved} layers of the base read, sent or mounted, at most 0", moved == 0))
     for text, is_met in verdicts:
         print(f"{'met   ' if is_met else 'MISSED'} {text}")
     return all(is_met for _, is_met in verdicts)

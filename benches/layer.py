@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 """The memory that forge takes to make and push a layer of 2 GB, and again when there is nothing to do.
 
-Build first: `cargo build --release`. Start it as `benches/layer.py [BYTES]`; it needs docker-registry, skopeo and three times the space.
+Build first: `cargo build --release`. Start it as `benches/layer.py [BYTES]`; it needs docker-registry and three times the space.
 """
 
 import os

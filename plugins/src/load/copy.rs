@@ -61,6 +61,16 @@ impl Copy {
         }
     }
 
+    /// Nobody will look at the bytes soon: they need not be resident beside what was mapped of them. Who looks all the same,
+    /// finds them.
+    pub(super) fn rest(&self) {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kept::Sealed(sealed) => sealed.rest(),
+            Kept::Own(_) => {}
+        }
+    }
+
     /// The same under a name: that of the memory it is in, else one in a directory of this user alone.
     pub(super) fn named(&self) -> io::Result<Named> {
         match &self.0 {
@@ -99,7 +109,7 @@ mod sealed {
     use std::ptr::{self, NonNull};
 
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
     use super::Named;
 
@@ -132,6 +142,12 @@ mod sealed {
             unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
         }
 
+        pub(super) fn rest(&self) {
+            // SAFETY: this is what was mapped, and nobody has written to it: what is dropped is read from the file again, and
+            // that is sealed. If it fails, the pages stay.
+            let _ = unsafe { madvise(self.start.as_ptr().cast(), self.length, Advice::LinuxDontNeed) };
+        }
+
         pub(super) fn named(&self) -> io::Result<Named> {
             let file = self.file.try_clone()?;
             let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
@@ -160,6 +176,7 @@ mod tests {
         let of_file = Copy::of_file(&mut File::open(&path).unwrap()).unwrap();
         std::fs::write(&path, b"something else").unwrap();
         for copy in [of_file, Copy::of(content), Copy(Kept::Own(content.to_vec()))] {
+            copy.rest();
             assert_eq!(copy.bytes(), content);
             let named = copy.named().unwrap();
             drop(copy);

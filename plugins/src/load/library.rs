@@ -131,6 +131,7 @@ impl Library {
         self.judge()?;
         let plugin = handshake::load(&self.file.copy, &self.manifest, &self.marked);
         let plugin = plugin.map_err(|error| error.of(&self.path))?;
+        self.file.copy.rest();
         Ok(self.own(plugin))
     }
 
