@@ -13,9 +13,9 @@ pub fn images(arguments: &Arguments) -> Result<u8, u8> {
     let list = Dist::of_project(&session::root(arguments)?).list();
     let shown = tree(&list);
     match shown.is_empty() {
-        true => {
-            output::note("no image was made yet: `forge run docker --snapshot` does, where there is a `[[docker]]`")
-        }
+        true => output::note(
+            "nothing was made yet that consists of other content: `forge run release --snapshot` makes all there is",
+        ),
         false => output::print(shown.trim_end()),
     }
     Ok(exit::DONE)

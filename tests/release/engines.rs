@@ -137,6 +137,7 @@ fn check(engine: &str) {
     let again = project.forge(&["run", "docker", "--json"]).expect(0);
     let ran = again.tasks("task_started");
     assert!(ran.iter().all(|it| it.contains("/pin") || it.contains("/manifest")), "{ran:?}");
+    assert_eq!(ran.len(), 2 * platforms().len(), "{ran:?}");
     // What is built again is the same, byte for byte.
     let digests = project.digests();
     fs::remove_dir_all(project.root().join(".forge")).expect("a store");

@@ -113,7 +113,7 @@ pub enum Engine {
     #[default]
     Native,
     /// forge itself, where it can make all that the image needs, else the first of `buildx`, `docker`, `podman` and `buildah` that
-    /// can be used.
+    /// can be used. What adds packages by `apk` is left to these: whether forge can is known only when repositories are asked.
     Auto,
     /// `docker build`.
     Docker,
