@@ -12,6 +12,7 @@ mod building;
 mod built;
 #[cfg(test)]
 mod checks;
+mod conflicts;
 mod context;
 mod copying;
 #[cfg(test)]
@@ -51,7 +52,9 @@ use serde::{Deserialize, Serialize};
 
 use self::annotations::Annotations;
 use self::base::{BaseImage, BaseManifest, Fetch};
+use self::beyond::Agent;
 use self::building::{Asked, Building, ImageEngine};
+use self::conflicts::conflicts;
 use self::context::Context;
 use self::downloads::{Download, RemoteFile};
 use self::hooks::{Commands, Hooked};
@@ -201,54 +204,6 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
     by_id.chain(by_platform).collect()
 }
 
-/// Keys that say what a Dockerfile says, and keys that only a Dockerfile can use.
-fn conflicts(settings: &Settings) -> Vec<Problem> {
-    let Settings { base, files, bin_dir, entrypoint, cmd, env, user, workdir, ports, volumes, stop_signal, .. } =
-        settings;
-    let said = [
-        ("base", base.is_some(), "FROM"),
-        ("files", !files.is_empty(), "COPY"),
-        ("bin_dir", bin_dir.is_some(), "COPY"),
-        ("entrypoint", entrypoint.is_some(), "ENTRYPOINT"),
-        ("cmd", cmd.is_some(), "CMD"),
-        ("env", !env.is_empty(), "ENV"),
-        ("user", user.is_some(), "USER"),
-        ("workdir", workdir.is_some(), "WORKDIR"),
-        ("ports", !ports.is_empty(), "EXPOSE"),
-        ("volumes", !volumes.is_empty(), "VOLUME"),
-        ("stop_signal", stop_signal.is_some(), "STOPSIGNAL"),
-    ];
-    let conflict = |(key, _, instruction): (&str, bool, &str)| {
-        Problem::at_key(key, format!("`{key}` stands beside `dockerfile`"))
-            .help(format!("write `{instruction}` in the Dockerfile, or leave `dockerfile` out"))
-    };
-    let mut problems: Vec<Problem> = match settings.dockerfile {
-        Some(_) => said.into_iter().filter(|(_, is_said, _)| *is_said).map(conflict).collect(),
-        None => of_dockerfile(settings),
-    };
-    if settings.engine == Engine::Native && !settings.flags.is_empty() {
-        let problem =
-            Problem::at_key("flags", "`flags` are for an engine that runs programs, and forge makes this image itself");
-        problems.push(problem.help("name one by `engine`, or leave them out"));
-    }
-    problems
-}
-
-fn of_dockerfile(settings: &Settings) -> Vec<Problem> {
-    let said = [
-        ("build_args", !settings.build_args.is_empty(), "only a Dockerfile has `ARG`s"),
-        ("target", settings.target.is_some(), "only a Dockerfile has stages"),
-        (
-            "engine",
-            settings.engine.program().is_some(),
-            "an engine builds a Dockerfile; without one, forge makes the image itself",
-        ),
-    ];
-    let problem =
-        |(key, _, help): (&str, bool, &str)| Problem::at_key(key, format!("`{key}` without `dockerfile`")).help(help);
-    said.into_iter().filter(|(_, is_said, _)| *is_said).map(problem).collect()
-}
-
 fn plan_image(
     settings: &Settings,
     given: &Given<'_>,
@@ -312,7 +267,7 @@ fn by_dockerfile<'a>(
 ) -> Result<How<'a>, Vec<Problem>> {
     let names = PlatformNames::from(platform);
     let build_args = render_map("build_args", &settings.build_args, given, &names)?;
-    let flags = render_list("flags", &settings.flags, given, &names)?;
+    let flags = engine_flags(settings, given, &names)?;
     let Some(text) = given.source(path) else {
         return Err(vec![Problem::at_key("dockerfile", format!("`{path}` can't be read"))]);
     };
@@ -339,9 +294,29 @@ fn by_dockerfile<'a>(
     if beyond.problems.is_empty() && settings.engine.program().is_none() {
         return Ok(How::Native(making));
     }
+    if !settings.ssh.is_empty() {
+        beyond.agent = Agent::Kept;
+    }
     let engine = settings.engine.program().and_then(engines::named);
     let asked = Asked { engine, text, named, beyond, target, build_args, flags, binaries: context.named() };
     Ok(How::Engine(making, Box::new(asked)))
+}
+
+/// What an engine is told beside what the Dockerfile says: the user's own words come last.
+fn engine_flags(settings: &Settings, given: &Given<'_>, names: &PlatformNames) -> Result<Vec<String>, Vec<Problem>> {
+    let Settings { cache, ssh, flags, .. } = settings;
+    let keys = [
+        ("cache.from", &cache.from, "--cache-from="),
+        ("cache.to", &cache.to, "--cache-to="),
+        ("ssh", ssh, "--ssh="),
+        ("flags", flags, ""),
+    ];
+    let (mut told, mut problems) = (Vec::new(), Vec::new());
+    for (key, list, flag) in keys {
+        let rendered = or_problems(render_list(key, list, given, names), &mut problems).unwrap_or_default();
+        told.extend(rendered.into_iter().map(|value| format!("{flag}{value}")));
+    }
+    if problems.is_empty() { Ok(told) } else { Err(problems) }
 }
 
 /// Every text of a list, rendered.

@@ -299,6 +299,11 @@ mod tests {
 
     /// What a Dockerfile is built by, and with what.
     fn check(engine: &str, dockerfile: &str, expect: Expect) {
+        check_with(json!({ "engine": engine }), dockerfile, expect);
+    }
+
+    /// The same, with these keys in the table.
+    fn check_with(keys: Value, dockerfile: &str, expect: Expect) {
         let platform = "linux/amd64".parse().ok();
         let program = |name: &str| Binary { file_name: name.to_owned() };
         let host = FakeHost::new().with_input("one/hello", platform.clone(), &program("hello"), "").with_input(
@@ -307,9 +312,8 @@ mod tests {
             &program("other"),
             "",
         );
-        let settings = json!({
-            "id": "image", "images": ["x/y"], "platforms": ["linux/amd64"], "dockerfile": "D", "engine": engine,
-        });
+        let mut settings = json!({ "id": "image", "images": ["x/y"], "platforms": ["linux/amd64"], "dockerfile": "D" });
+        settings.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
         let source = SourceText { path: "D".to_owned(), text: dockerfile.to_owned(), ..SourceText::default() };
         let mut shown = String::new();
         match plan_table::<Docker>(&settings, &sample_facts(), &host.offers(), &[source]) {
@@ -408,6 +412,21 @@ mod tests {
                 linux/amd64 takes ["one/hello", "two/other"] reads ["."] [Tool { program: "podman", version: ["--version"] }]
                   secrets ["npm_token"]
                   flags ["--ssh=default"]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn caches_and_keys_are_flags() {
+        check_with(
+            json!({
+                "engine": "buildx", "flags": ["--pull"], "ssh": ["default", "work=key.{{ arch }}"],
+                "cache": { "from": ["type=gha", "type=local,src=x"], "to": ["type=gha,mode=max"] },
+            }),
+            "FROM scratch\nRUN --mount=type=ssh,id=work x\n",
+            expect![[r#"
+                linux/amd64 takes [] reads [] [Tool { program: "docker", version: ["buildx", "version"] }]
+                  flags ["--cache-from=type=gha","--cache-from=type=local,src=x","--cache-to=type=gha,mode=max","--ssh=default","--ssh=work=key.amd64","--pull"]
             "#]],
         );
     }

@@ -35,7 +35,14 @@ pub struct Settings {
     /// What makes it. Whichever it is, the image is in the store, known by its digest, and is published by `publish` alone.
     #[serde(default)]
     pub engine: Engine,
-    /// Arguments that an engine's `build` gets as they stand, as in `["--network=host", "--cache-from=type=gha"]`.
+    /// Where an engine finds what was built before, and where it leaves what it has built.
+    #[serde(default)]
+    pub cache: Cache,
+    /// The SSH agents and keys that an engine lends to `RUN --mount=type=ssh`: `default`, `ID=SOCKET` or `ID=KEY`. Default: `default`,
+    /// where the Dockerfile mounts one.
+    #[serde(default)]
+    pub ssh: Vec<Template>,
+    /// Arguments that an engine's `build` gets as they stand, as in `["--network=host", "--ulimit=nofile=1024"]`.
     #[serde(default)]
     pub flags: Vec<Template>,
 
@@ -136,6 +143,17 @@ impl Engine {
             Engine::Buildah => Some("buildah"),
         }
     }
+}
+
+/// The cache of an engine, in the engine's own words: `type=registry,ref=ghcr.io/acme/cache` or `type=gha` for BuildKit, a repository
+/// for podman and buildah. What is in a cache does not change what is built.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// Where it is read from: `--cache-from`.
+    pub from: Vec<Template>,
+    /// Where it is written to: `--cache-to`.
+    pub to: Vec<Template>,
 }
 
 /// Commands around the making of an image, for each platform, in the directory of the project file: tests, checks, messages. Each is
