@@ -30,7 +30,7 @@ pub struct DockerManifest;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// A `docker` table by its id: all its images.
+    /// A `docker` table by its id: all its images. Default: the images of all `docker` tables.
     pub image: Option<String>,
     /// In place of `image`, one by one: ids of `docker` tables, names of artifacts, or references under which images are
     /// published, as in `ghcr.io/acme/hello:{{ version }}-amd64`.
@@ -82,7 +82,7 @@ impl Pipe for DockerManifest {
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
-        let selectors = wanted(settings)?.into_iter().map(|(key, text)| selector(key, text)).collect();
+        let selectors = wanted(settings)?.into_iter().map(|(key, naming)| selector(key, naming)).collect();
         Ok(Wants { selectors, sources: Vec::new() })
     }
 
@@ -129,15 +129,17 @@ impl Pipe for DockerManifest {
 }
 
 /// What the table names, each with its key.
-fn wanted(settings: &Settings) -> Result<Vec<(String, &str)>, Vec<Problem>> {
-    let help = "name a `docker` table, as in `image = \"image\"`";
+fn wanted(settings: &Settings) -> Result<Vec<(String, Naming<'_>)>, Vec<Problem>> {
     match (&settings.image, &settings.images) {
-        (Some(image), None) => Ok(vec![("image".to_owned(), image)]),
-        (None, Some(images)) if images.is_empty() => Err(vec![Problem::at_key("images", "no images").help(help)]),
-        (None, Some(images)) => {
-            Ok(images.iter().enumerate().map(|(at, text)| (format!("images[{at}]"), text.as_str())).collect())
+        (None, None) => Ok(vec![(String::new(), Naming::All)]),
+        (Some(image), None) => Ok(vec![("image".to_owned(), Naming::of(image))]),
+        (None, Some(images)) if images.is_empty() => {
+            let help = "name a `docker` table, as in `images = [\"image\"]`, or leave the key out for all of them";
+            Err(vec![Problem::at_key("images", "no images").help(help)])
         }
-        (None, None) => Err(vec![Problem::at_key("", "no images are named").help(help)]),
+        (None, Some(images)) => {
+            Ok(images.iter().enumerate().map(|(at, text)| (format!("images[{at}]"), Naming::of(text))).collect())
+        }
         (Some(_), Some(_)) => {
             Err(vec![Problem::at_key("images", "`images` stands beside `image`").help("name all images in `images`")])
         }
@@ -146,39 +148,43 @@ fn wanted(settings: &Settings) -> Result<Vec<(String, &str)>, Vec<Problem>> {
 
 /// How an entry names images. Ids have neither `/` nor `:`, and artifacts are files.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Naming {
-    Table,
-    Artifact,
-    Reference,
+enum Naming<'a> {
+    All,
+    Table(&'a str),
+    Artifact(&'a str),
+    Reference(&'a str),
 }
 
-fn naming(text: &str) -> Naming {
-    match text {
-        _ if text.contains(['/', ':']) => Naming::Reference,
-        _ if text.ends_with(".json") => Naming::Artifact,
-        _ => Naming::Table,
+impl Naming<'_> {
+    fn of(text: &str) -> Naming<'_> {
+        match text {
+            _ if text.contains(['/', ':']) => Naming::Reference(text),
+            _ if text.ends_with(".json") => Naming::Artifact(text),
+            _ => Naming::Table(text),
+        }
     }
 }
 
-fn selector(key: String, text: &str) -> Selector {
+fn selector(key: String, naming: Naming<'_>) -> Selector {
     let images = Selector { key, ..Selector::of_kind(Image::NAME) };
-    match naming(text) {
-        Naming::Table => Selector { tables: vec![text.to_owned()], ..images },
-        Naming::Artifact => Selector { names: vec![text.to_owned()], ..images },
-        Naming::Reference => images,
+    match naming {
+        Naming::Table(id) => Selector { tables: vec![id.to_owned()], ..images },
+        Naming::Artifact(name) => Selector { names: vec![name.to_owned()], ..images },
+        Naming::All | Naming::Reference(_) => images,
     }
 }
 
 /// The images that are named, in order, each once, with the key that names it.
-fn members<'a>(wanted: &[(String, &str)], given: &Given<'a>) -> Result<Vec<(&'a Offer, String)>, Vec<Problem>> {
+fn members<'a>(wanted: &[(String, Naming<'_>)], given: &Given<'a>) -> Result<Vec<(&'a Offer, String)>, Vec<Problem>> {
     let images: Vec<&Offer> = given.offers.iter().filter(|offer| offer.kind == Image::NAME).collect();
     let mut members: Vec<(&Offer, String)> = Vec::new();
     let mut problems = Vec::new();
-    for (key, text) in wanted {
-        let found = named(text, &images);
-        // A table, or an artifact of one, that is not found is off: all else the engine tells.
-        if found.is_empty() && naming(text) == Naming::Reference {
-            problems.push(nothing_has(key, text, &images));
+    for (key, naming) in wanted {
+        let found = named(*naming, &images);
+        match naming {
+            Naming::Reference(reference) if found.is_empty() => problems.push(nothing_has(key, reference, &images)),
+            // A table, or an artifact of one, that is not found is off: all else the engine tells.
+            _ => {}
         }
         for offer in found {
             if members.iter().any(|(it, _)| it.name == offer.name) {
@@ -193,14 +199,16 @@ fn members<'a>(wanted: &[(String, &str)], given: &Given<'a>) -> Result<Vec<(&'a 
     if problems.is_empty() { Ok(members) } else { Err(problems) }
 }
 
-fn named<'a>(text: &str, images: &[&'a Offer]) -> Vec<&'a Offer> {
-    let reference = text.parse::<Reference>().map(|it| it.to_string()).ok();
-    let is_named = |offer: &&&Offer| match naming(text) {
-        Naming::Table => offer.table.id == text,
-        Naming::Artifact => offer.name == text,
-        Naming::Reference => reference.as_ref().is_some_and(|it| references_of(offer).contains(it)),
+fn named<'a>(naming: Naming<'_>, images: &[&'a Offer]) -> Vec<&'a Offer> {
+    let is_named = |offer: &Offer| match naming {
+        Naming::All => true,
+        Naming::Table(id) => offer.table.id == id,
+        Naming::Artifact(name) => offer.name == name,
+        Naming::Reference(text) => {
+            text.parse::<Reference>().is_ok_and(|it| references_of(offer).contains(&it.to_string()))
+        }
     };
-    images.iter().filter(is_named).copied().collect()
+    images.iter().filter(|offer| is_named(offer)).copied().collect()
 }
 
 fn nothing_has(key: &str, reference: &str, images: &[&Offer]) -> Problem {
@@ -504,17 +512,20 @@ mod tests {
             json!({}),
             plain(),
             expect![[r#"
-            Key(""): no images are named
-                name a `docker` table, as in `image = "image"`
-        "#]],
+                docker_manifest.index.json ["ghcr.io/acme/hello:1.2.3"] ["ghcr.io/acme/base"]
+                "application/vnd.oci.image.index.v1+json" null
+                  "application/vnd.oci.image.manifest.v1+json" {"architecture":"amd64","os":"linux"}
+                  "application/vnd.oci.image.manifest.v1+json" {"architecture":"arm","os":"linux","variant":"v6"}
+                4 blobs
+            "#]],
         );
         check(
             json!({ "images": [] }),
             plain(),
             expect![[r#"
-            Key("images"): no images
-                name a `docker` table, as in `image = "image"`
-        "#]],
+                Key("images"): no images
+                    name a `docker` table, as in `images = ["image"]`, or leave the key out for all of them
+            "#]],
         );
         check(
             json!({ "image": "test", "images": ["test"] }),
