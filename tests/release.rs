@@ -10,6 +10,7 @@ mod engines;
 mod hello;
 mod lists;
 mod locked_bases;
+mod manifests;
 mod partial;
 mod strangers;
 mod twice;

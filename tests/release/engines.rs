@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
+use crate::support::containers::Containers;
 use crate::support::docker::{self, Docker};
 use crate::support::program::started;
 use crate::support::project::Project;
@@ -65,28 +66,14 @@ fn project(engine: &str, registry: &str) -> Project {
 
 /// The engines' own settings: what they build goes away with the project.
 fn with_engines(project: Project, registry: &str) -> Project {
-    let place = project.place().join("containers");
-    fs::create_dir(&place).expect("a directory");
-    let file = |name: &str, text: &str| {
-        fs::write(place.join(name), text).expect("a file of settings");
-        place.join(name).display().to_string()
-    };
-    let dir = |name: &str| place.join(name).display().to_string();
-    let engine = "[engine]\nruntime = 'runc'\ncgroup_manager = 'cgroupfs'\nevents_logger = 'file'\n";
-    let storage = format!("[storage]\ndriver = 'vfs'\ngraphroot = '{}'\nrunroot = '{}'\n", dir("root"), dir("run"));
-    let registries = format!("[[registry]]\nlocation = '{registry}'\ninsecure = true\n");
-    let (engine, storage) = (file("containers.conf", engine), file("storage.conf", &storage));
-    let registries = file("registries.conf", &registries);
+    let containers = Containers::at(&project.place().join("containers"), registry);
     let docker = project.home().join(".docker/cli-plugins");
     fs::create_dir_all(&docker).expect("a directory");
     // Where the variable DOCKER_CONFIG is set, buildah wants the file to be there.
     fs::write(project.home().join(".docker/config.json"), "{}").expect("a file of settings");
     symlink(started("FORGE_TEST_BUILDX"), docker.join("docker-buildx")).expect("a link");
-    project
-        .env("DOCKER_HOST", &started("FORGE_TEST_DOCKER_HOST"))
-        .env("CONTAINERS_CONF", &engine)
-        .env("CONTAINERS_STORAGE_CONF", &storage)
-        .env("CONTAINERS_REGISTRIES_CONF", &registries)
+    let project = project.env("DOCKER_HOST", &started("FORGE_TEST_DOCKER_HOST"));
+    containers.variables().iter().fold(project, |project, (name, value)| project.env(name, value))
 }
 
 /// Puts a base of this content into the registry, and answers the digest of its layer.

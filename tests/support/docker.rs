@@ -26,8 +26,7 @@ impl Docker {
     pub fn pull_and_run(&self, reference: &str, platform: &str, program: &str, arguments: &[&str]) -> String {
         output(&mut self.command(&["pull", "--quiet", "--platform", platform, reference]));
         let mut command = self.command(&["run", "--rm", "--network=none", "--platform", platform]);
-        let emulator = Emulator::for_platform(platform).filter(|it| !it.is_registered());
-        match &emulator {
+        match Emulator::that_must_be_named(platform) {
             None => command.arg(reference),
             Some(it) => command.args([&it.volume(), "--entrypoint=/emulator", reference, program]),
         };
@@ -66,13 +65,23 @@ impl Docker {
 
 /// Whether a container can start programs for this platform by themselves.
 pub fn starts(platform: &str) -> bool {
-    Emulator::for_platform(platform).is_none_or(|it| it.is_registered())
+    Emulator::that_must_be_named(platform).is_none()
 }
 
 /// What runs programs of another architecture.
-struct Emulator(&'static str);
+pub struct Emulator(&'static str);
 
 impl Emulator {
+    /// The one for a platform, where a container can't start programs for it by themselves.
+    pub fn that_must_be_named(platform: &str) -> Option<Emulator> {
+        Emulator::for_platform(platform).filter(|it| !it.is_registered())
+    }
+
+    /// Has it in a container, at `/emulator`.
+    pub fn volume(&self) -> String {
+        format!("--volume=/usr/bin/qemu-{}-static:/emulator:ro", self.0)
+    }
+
     fn for_platform(platform: &str) -> Option<Emulator> {
         let (_, arch) = platform.split_once('/')?;
         let arch = match arch {
@@ -90,9 +99,5 @@ impl Emulator {
         std::fs::read_to_string(entry).is_ok_and(|it| {
             it.starts_with("enabled") && it.lines().any(|line| line.starts_with("flags:") && line.contains('F'))
         })
-    }
-
-    fn volume(&self) -> String {
-        format!("--volume=/usr/bin/qemu-{}-static:/emulator:ro", self.0)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod alpine;
 pub mod certificates;
+pub mod containers;
 pub mod disk;
 pub mod docker;
 pub mod files;
