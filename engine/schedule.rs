@@ -219,6 +219,11 @@ impl<'plan> Schedule<'plan> {
         self.due.values().any(|heap| !heap.is_empty())
     }
 
+    /// Whether all tasks that wait for nothing but room are so.
+    pub fn all_due(&self, is_so: impl Fn(&Task) -> bool) -> bool {
+        self.due.values().flatten().all(|(_, id)| is_so(self.plan.task(id.0)))
+    }
+
     /// The tasks that have not ended and do not run, in the order of the file.
     pub fn waiting(&self) -> impl Iterator<Item = TaskId> + '_ {
         let waits = |id: &TaskId| {

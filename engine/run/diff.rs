@@ -7,6 +7,7 @@ use forge_plugin::Renderer;
 use forge_schemas::{Artifact, Change, Effect, Failure, FailureClass, Finding};
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::cancel::Stop;
 use super::mask::Mask;
 use super::probe::{Answer, Question, Reach, ask_all};
@@ -122,6 +123,7 @@ fn ask(plan: &Plan, past: &Past<'_>, outside: &Outside<'_>, whys: &Whys) -> Resu
         root: past.root.clone(),
         notes: past.folder.notes(),
         http: client(&past.root, outside.registries, outside.secrets.clone()).masked_by(mask.clone()),
+        asked: Asked::default(),
         runtime: runtime.handle().clone(),
         templates: outside.templates.clone(),
         stop: stopped,

@@ -2,6 +2,7 @@
 //! Decides nothing: the schedule does. Prints nothing: sinks do.
 
 mod action;
+mod asked;
 mod cancel;
 pub mod credentials;
 mod diary;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use forge_schemas::{Digest, Failure, FailureClass};
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::cancel::Stop;
 use super::diff::Outside;
 use super::mask::Mask;
@@ -41,6 +42,7 @@ pub fn names(
         root: root.to_path_buf(),
         notes: root.join(".forge/notes"),
         http: client(root, outside.registries, outside.secrets.clone()).masked_by(mask.clone()),
+        asked: Asked::default(),
         runtime: runtime.handle().clone(),
         templates: outside.templates.clone(),
         stop: stopped,

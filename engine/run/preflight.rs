@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::missing::Missing;
 use super::probe::{Answer, Question, ask_all};
 use super::{Message, Run};
-use crate::plan::TaskId;
+use crate::plan::{Task, TaskId};
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,10 @@ impl<'a> Run<'a> {
         let is_time = self.schedule.is_anything_due() || !self.early.is_empty();
         if self.preflight != Preflight::Ahead || !is_time {
             return self.preflight == Preflight::Over;
+        }
+        // Whether anything has to be made may hang on what names mean by now: that is asked as everything else is here.
+        if self.early.is_empty() && self.schedule.all_due(only_asks) {
+            return true;
         }
         let questions: Vec<Question<'a>> = self.schedule.waiting().filter_map(|id| self.early_question(id)).collect();
         if questions.is_empty() {
@@ -92,6 +96,11 @@ impl<'a> Run<'a> {
         let task = self.plan.task(id);
         (task.step.effect != Effect::Local).then_some(Question { id, task, inputs: Vec::new() })
     }
+}
+
+/// Whether a task only finds out what names of the world outside mean.
+fn only_asks(task: &Task) -> bool {
+    !task.step.names.is_empty() && task.step.effect == Effect::Local
 }
 
 /// Tells what is missing at the first task that would fail for it and has nothing else to tell: of one task, one failure is

@@ -14,6 +14,7 @@ use forge_schemas::{
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::cancel::Stop;
 use super::http::Http;
 use crate::pipes::Pipes;
@@ -28,6 +29,8 @@ pub struct Reach {
     pub notes: PathBuf,
     /// The one HTTP client.
     pub http: Http,
+    /// What it was asked so far.
+    pub asked: Asked,
     /// Where what waits is waited for.
     pub runtime: tokio::runtime::Handle,
     /// Renders templates of steps, which know no facts.
@@ -93,7 +96,7 @@ impl Reach {
         let cancelled = async move {
             let _ = stop.wait_for(|stop| *stop >= Stop::Ask).await;
         };
-        self.runtime.block_on(self.http.send(request, cancelled))
+        self.asked.once(request, || self.runtime.block_on(self.http.send(request, cancelled)))
     }
 
     /// The text of a template with these names.

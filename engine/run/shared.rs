@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::World;
+use super::asked::Asked;
 use super::cancel::Stop;
 use super::effects::Effects;
 use super::environment::Environment;
@@ -58,7 +59,15 @@ impl Shared {
         let http = client(&world.root, &world.registries, secrets).masked_by(mask.clone());
         let (root, notes) = (world.root.clone(), world.folder.notes());
         Shared {
-            reach: Reach { root, notes, http, runtime: runtime.clone(), templates: world.templates.clone(), stop },
+            reach: Reach {
+                root,
+                notes,
+                http,
+                asked: Asked::default(),
+                runtime: runtime.clone(),
+                templates: world.templates.clone(),
+                stop,
+            },
             env: world.env.clone(),
             tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
             environment,

@@ -7,6 +7,7 @@ mod archived;
 mod archives;
 mod assemble;
 pub(crate) mod base;
+mod bases;
 mod beyond;
 mod building;
 mod built;
@@ -20,6 +21,7 @@ mod corpus;
 mod dockerfile;
 mod downloads;
 mod engines;
+pub(crate) mod fetching;
 mod foreign;
 mod healthcheck;
 mod hooks;
@@ -29,6 +31,7 @@ mod keys;
 mod layers;
 mod laying;
 mod making;
+pub(crate) mod meaning;
 pub(crate) mod nearest;
 mod packages;
 mod recipe;
@@ -71,8 +74,10 @@ pub struct Docker;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Params {
-    /// Asks which base a name means.
-    Resolve(Fetch),
+    /// Asks what the name of a base means, for all platforms.
+    Name(String),
+    /// Finds which image that is for one.
+    Find(Fetch),
     /// Fetches a base.
     Base(Fetch),
     /// Fetches a file.
@@ -83,8 +88,6 @@ pub enum Params {
     Packages(packages::Fetch),
     /// Makes an image.
     Image(Box<Recipe>),
-    /// Asks what the name of a base means for all platforms.
-    Pin(String),
     /// Finds an engine, for this reason.
     Choose(String),
     /// Has an engine build an image.
@@ -124,13 +127,16 @@ impl Pipe for Docker {
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let platforms = platforms(settings)?;
         let mut problems = conflicts(settings);
-        let mut steps = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         for (at, platform) in platforms.iter().enumerate() {
             match plan_image(settings, given, platform, &format!("platforms[{at}]")) {
                 Ok(more) => steps.extend(more),
                 Err(more) => problems.extend(more),
             }
         }
+        // What is the same for all platforms is planned for each, and done once.
+        let mut names = HashSet::new();
+        steps.retain(|step| names.insert(step.name.clone()));
         let mut seen = HashSet::new();
         problems.retain(|it| seen.insert((it.place.clone(), it.message.clone())));
         if problems.is_empty() { Ok(steps) } else { Err(problems) }
@@ -139,13 +145,13 @@ impl Pipe for Docker {
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
         match params {
-            Params::Resolve(fetch) => base::resolve(fetch, &output.name, host),
-            Params::Base(fetch) => base::fetch(fetch, &output.name, host),
+            Params::Name(base) => meaning::ask(base, &output.name, host),
+            Params::Find(fetch) => fetching::find(fetch, &output.name, host),
+            Params::Base(fetch) => fetching::fetch(fetch, &output.name, host),
             Params::Download(download) => downloads::fetch(download, &output.name, host),
             Params::Ask(platform) => packages::ask(platform, &output.name, host),
             Params::Packages(fetch) => packages::fetch(fetch, &output.name, host),
             Params::Image(recipe) => assemble::assemble(recipe, output, host).map(drop),
-            Params::Pin(base) => base::pin(base, &output.name, host),
             Params::Choose(why) => built::choose(why, &output.name, host),
             Params::Build(building) => built::build(building, &output.name, host).map(drop),
             Params::Hooked(hooked) => hooked.run(output, host),
@@ -154,8 +160,7 @@ impl Pipe for Docker {
 
     fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
         match params {
-            Params::Resolve(fetch) => base::probe(&fetch.base, host),
-            Params::Pin(base) => base::probe(base, host),
+            Params::Name(base) => meaning::probe(base, host),
             _ => Ok(Vec::new()),
         }
     }

@@ -15,7 +15,8 @@ use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::docker::base::{self, BaseImage, BaseManifest};
+use crate::docker::base::{BaseImage, BaseManifest};
+use crate::docker::meaning;
 use crate::docker::nearest;
 use crate::oci::config::Config;
 use crate::oci::manifest::{Descriptor, Document, Family, Index, PlatformFields};
@@ -114,7 +115,7 @@ impl Pipe for DockerManifest {
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
         match params {
-            Params::Resolve(reference) => base::pin(reference, &output.name, host),
+            Params::Resolve(reference) => meaning::ask(reference, &output.name, host),
             Params::Fetch(reference) => existing::fetch(reference, &output.name, host),
             Params::List(list) => compose(list, &output.name, host),
         }
@@ -122,7 +123,7 @@ impl Pipe for DockerManifest {
 
     fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
         match params {
-            Params::Resolve(reference) => base::probe(reference, host),
+            Params::Resolve(reference) => meaning::probe(reference, host),
             Params::Fetch(_) | Params::List(_) => Ok(Vec::new()),
         }
     }

@@ -62,7 +62,7 @@ pub enum AnsweredBy {
     /// The host of the URL.
     #[default]
     ItsHost,
-    /// A mirror too, where the user has named one.
+    /// A mirror too, where the user has named one. A HEAD of this kind is asked once a run: who asks the same hears the same.
     Mirror,
 }
 

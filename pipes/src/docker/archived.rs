@@ -7,7 +7,7 @@ use std::path::Path;
 use forge_plugin::Host;
 use forge_plugin::schemas::{Command, Digest, Failure, Tool};
 
-use crate::docker::base::{Found, file_of};
+use crate::docker::fetching::{Found, file_of};
 use crate::docker::laying::interrupted;
 use crate::oci::archive::{Archive, Image};
 use crate::oci::config::Config;
@@ -100,7 +100,7 @@ fn taken(archive: &Archive, image: &Image, host: &dyn Host) -> Result<Result<Fou
     fs::write(&path, &config).map_err(|error| Failure::file("write", &path, &error))?;
     let manifest = Manifest::new(Family::Oci, descriptor, layers);
     let bytes = manifest.to_bytes();
-    Ok(Ok((manifest, bytes, Vec::new())))
+    Ok(Ok((manifest, bytes)))
 }
 
 fn layer(archive: &Archive, name: &str, diff_id: Digest, host: &dyn Host) -> Result<Descriptor, String> {
@@ -132,7 +132,7 @@ mod tests {
         let path = host.root().join("image.tar");
         write(&path, tags, wrong);
         let shown = match of_archive(&path, name, &host).unwrap() {
-            Ok((manifest, ..)) => {
+            Ok((manifest, _)) => {
                 let layer = fs::read(file_of(&host, manifest.layers[0].digest)).unwrap();
                 let mut tar = String::new();
                 flate2::bufread::MultiGzDecoder::new(layer.as_slice()).read_to_string(&mut tar).unwrap();

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use forge_plugin::schemas::kind::Kind;
-use forge_plugin::schemas::{Memory, Place, Platform, Problem, Read, Resource, Step};
+use forge_plugin::schemas::{Memory, Place, Platform, Problem, Read, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::Params;
-use crate::docker::base::{self, Base, BaseManifest};
+use crate::docker::base::Base;
 use crate::docker::beyond::{Agent, Beyond};
 use crate::docker::engines::Engine;
 use crate::docker::hooks::Maker;
-use crate::docker::making::{Named, Planned, default_labels, json, number};
+use crate::docker::making::{Named, Planned, default_labels, json};
 use crate::docker::recipe::{Change, Made, Source};
 use crate::oci::compression::Compression;
 
@@ -125,7 +125,7 @@ impl Planned<'_> {
         let mut steps: Vec<Step> = asked.engine.is_none().then(|| self.choice(asked)).into_iter().collect();
         let root = self.making.stages.last().and_then(|image| self.making.root(image.on));
         steps.extend(root.into_iter().flat_map(|at| self.base_steps(at, &self.making.bases[at])));
-        steps.extend(self.making.bases.iter().enumerate().filter_map(|(at, named)| self.pin_step(at, named)));
+        steps.extend(self.making.bases.iter().filter_map(|named| self.name_step(named)));
         steps.extend(self.making.downloads.iter().enumerate().map(|(at, it)| self.download_step(at, it)));
         steps.push(self.building_step(asked, root));
         Ok(steps)
@@ -148,25 +148,6 @@ impl Planned<'_> {
 
     fn choice_name(&self) -> String {
         format!("{}.engine", self.given.table.id)
-    }
-
-    /// Asks what a name in a registry means, for all platforms.
-    fn pin_step(&self, at: usize, named: &Named) -> Option<Step> {
-        let Base::Registry(reference) = &named.base else { return None };
-        if reference.digest().is_some() {
-            return None;
-        }
-        Some(Step {
-            name: format!("pin{}/{}", number(at), self.platform),
-            platform: Some(self.platform.clone()),
-            makes: vec![self.output(self.names().pin(at), &BaseManifest { name: named.text.clone() })],
-            memory: Memory::Never,
-            names: base::names(&named.base),
-            resource: Resource::Network,
-            params: json(&Params::Pin(named.text.clone())),
-            place: named.place.clone(),
-            ..Step::default()
-        })
     }
 
     fn building_step(&self, asked: &Asked<'_>, root: Option<usize>) -> Step {
@@ -222,8 +203,9 @@ impl Planned<'_> {
 
     fn pins(&self, asked: &Asked<'_>) -> Vec<Pin> {
         let pin = |(bytes, at): &(std::ops::Range<usize>, usize)| {
-            let Base::Registry(reference) = &self.making.bases[*at].base else { return None };
-            let artifact = reference.digest().is_none().then(|| self.names().pin(*at))?;
+            let named = &self.making.bases[*at];
+            let Base::Registry(reference) = &named.base else { return None };
+            let artifact = reference.digest().is_none().then(|| self.names().meaning(&named.in_full()))?;
             Some(Pin { start: bytes.start, end: bytes.end, repository: reference.name(), artifact })
         };
         asked.named.iter().filter_map(pin).collect()
@@ -360,33 +342,35 @@ mod tests {
             "auto",
             "FROM alpine:3\nRUN apk add git\n",
             expect![[r#"
-            engine takes [] reads [] []
-            base/linux/amd64/manifest takes [] reads [] []
-            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
-            pin/linux/amd64 takes [] reads [] []
-            linux/amd64 takes ["image.engine", "image_linux_amd64.base.json", "image_linux_amd64.pin.json"] reads [] []
-              pins [{"artifact":"image_linux_amd64.pin.json","end":13,"repository":"docker.io/library/alpine","start":5}]
-        "#]],
+                engine takes [] reads [] []
+                name/docker.io/library/alpine:3 takes [] reads [] []
+                base/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
+                base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+                linux/amd64 takes ["image.engine", "image_linux_amd64.base.json", "image.bases/docker.io/library/alpine_3.json"] reads [] []
+                  pins [{"artifact":"image.bases/docker.io/library/alpine_3.json","end":13,"repository":"docker.io/library/alpine","start":5}]
+            "#]],
         );
         check(
             "native",
             "FROM alpine:3\nRUN apk add git\n",
             expect![[r#"
-            base/linux/amd64/manifest takes [] reads [] []
-            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
-            base/linux/amd64/packages takes ["image_linux_amd64.base.json"] reads [] []
-            stage/0/linux/amd64/packages takes ["image_linux_amd64.base_packages.json", "image_linux_amd64.base.json"] reads [] []
-            linux/amd64 takes ["image_linux_amd64.base.json", "image_linux_amd64.base_packages.json", "image_linux_amd64.stage_0_packages.json"] reads [] []
-        "#]],
+                name/docker.io/library/alpine:3 takes [] reads [] []
+                base/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
+                base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+                base/linux/amd64/packages takes ["image_linux_amd64.base.json"] reads [] []
+                stage/0/linux/amd64/packages takes ["image_linux_amd64.base_packages.json", "image_linux_amd64.base.json"] reads [] []
+                linux/amd64 takes ["image_linux_amd64.base.json", "image_linux_amd64.base_packages.json", "image_linux_amd64.stage_0_packages.json"] reads [] []
+            "#]],
         );
         check(
             "auto",
             "FROM alpine:3\nRUN apk del git\n",
             expect![[r#"
-            base/linux/amd64/manifest takes [] reads [] []
-            base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
-            linux/amd64 takes ["image_linux_amd64.base.json"] reads [] []
-        "#]],
+                name/docker.io/library/alpine:3 takes [] reads [] []
+                base/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
+                base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
+                linux/amd64 takes ["image_linux_amd64.base.json"] reads [] []
+            "#]],
         );
     }
 
@@ -397,12 +381,12 @@ mod tests {
             "ARG V=3\nFROM golang:1 AS build\nCOPY go.mod .\nRUN make\nFROM alpine:$V\nCOPY --from=build /x /\nCOPY hello /\n",
             expect![[r#"
                 engine takes [] reads [] []
-                base2/linux/amd64/manifest takes [] reads [] []
+                name/docker.io/library/alpine:3 takes [] reads [] []
+                base2/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
                 base2/linux/amd64 takes ["image_linux_amd64.base2_manifest.json"] reads [] []
-                pin/linux/amd64 takes [] reads [] []
-                pin2/linux/amd64 takes [] reads [] []
-                linux/amd64 takes ["image.engine", "image_linux_amd64.base2.json", "image_linux_amd64.pin.json", "image_linux_amd64.pin2.json", "one/hello"] reads ["go.mod"] []
-                  pins [{"artifact":"image_linux_amd64.pin.json","end":21,"repository":"docker.io/library/golang","start":13},{"artifact":"image_linux_amd64.pin2.json","end":68,"repository":"docker.io/library/alpine","start":59}]
+                name/docker.io/library/golang:1 takes [] reads [] []
+                linux/amd64 takes ["image.engine", "image_linux_amd64.base2.json", "image.bases/docker.io/library/golang_1.json", "image.bases/docker.io/library/alpine_3.json", "one/hello"] reads ["go.mod"] []
+                  pins [{"artifact":"image.bases/docker.io/library/golang_1.json","end":21,"repository":"docker.io/library/golang","start":13},{"artifact":"image.bases/docker.io/library/alpine_3.json","end":68,"repository":"docker.io/library/alpine","start":59}]
             "#]],
         );
         check(

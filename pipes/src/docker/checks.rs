@@ -652,8 +652,10 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http.clone()),
         expect![[r#"
-            base/linux/amd64/manifest takes [] Never
-              base_manifest image_linux_amd64.base_manifest.json {"name":"ghcr.io/acme/base:1"}
+            name/ghcr.io/acme/base:1 takes [] Never
+              base_manifest image.bases/ghcr.io/acme/base_1.json {"name":"ghcr.io/acme/base:1"}
+            base/linux/amd64/manifest takes ["image.bases/ghcr.io/acme/base_1.json"] Content
+              base_image image_linux_amd64.base_manifest.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1"}
             base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] Content
               base_image image_linux_amd64.base.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1"}
             linux/amd64 takes ["image_linux_amd64.base.json", "hello_linux_amd64/hello"] Content
@@ -685,7 +687,7 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http.clone()),
         expect![[r#"
-            base/linux/amd64/manifest takes [] Never
+            name/ghcr.io/acme/base:2 takes [] Never
               failed: the registry does not give `ghcr.io/acme/base:2`: status 404 [] Some("is the name of the base right, and its tag?")
         "#]],
     );
@@ -694,7 +696,9 @@ fn on_an_image_of_a_registry() {
         None,
         host().on_http(on_http),
         expect![[r#"
-            base/linux/arm64/manifest takes [] Never
+            name/ghcr.io/acme/base:1 takes [] Never
+              base_manifest image.bases/ghcr.io/acme/base_1.json {"name":"ghcr.io/acme/base:1"}
+            base/linux/arm64/manifest takes ["image.bases/ghcr.io/acme/base_1.json"] Content
               failed: `ghcr.io/acme/base:1` can't be the base ["it has no image for `linux/arm64`, only for `linux/amd64`"] None
         "#]],
     );

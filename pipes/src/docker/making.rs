@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use crate::docker::Params;
 use crate::docker::annotations::Annotations;
-use crate::docker::archived;
-use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::base::{Base, BaseImage};
 use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::hooks::{Commands, Maker};
 use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
@@ -55,6 +54,24 @@ pub struct Named {
     pub place: Place,
 }
 
+impl Named {
+    /// Its name, the same however it is written.
+    pub fn in_full(&self) -> String {
+        match &self.base {
+            Base::Registry(reference) => reference.to_string(),
+            _ => self.text.clone(),
+        }
+    }
+
+    /// The repository that has it, where it is in a registry.
+    pub fn repository(&self) -> Option<String> {
+        match &self.base {
+            Base::Registry(reference) => Some(reference.name()),
+            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Daemon { .. } => None,
+        }
+    }
+}
+
 /// A stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
@@ -84,13 +101,14 @@ pub enum On {
 /// What the artifacts of an image are called, that stand between what it is made from and itself.
 #[derive(Debug, Clone)]
 pub struct Names {
+    table: String,
     prefix: String,
 }
 
 impl Names {
     /// Of the image of a table for a platform.
     pub fn new(table: &str, platform: &Platform) -> Names {
-        Names { prefix: format!("{table}_{}", platform.slug()) }
+        Names { table: table.to_owned(), prefix: format!("{table}_{}", platform.slug()) }
     }
 
     /// The image itself.
@@ -103,7 +121,7 @@ impl Names {
         format!("{}.base{}.json", self.prefix, number(at))
     }
 
-    /// What a base's name means.
+    /// A base without its layers.
     pub fn manifest(&self, at: usize) -> String {
         format!("{}.base{}_manifest.json", self.prefix, number(at))
     }
@@ -119,8 +137,8 @@ impl Names {
     }
 
     /// What the name of a base means, for all platforms.
-    pub fn pin(&self, at: usize) -> String {
-        format!("{}.pin{}.json", self.prefix, number(at))
+    pub fn meaning(&self, base: &str) -> String {
+        format!("{}.bases/{}.json", self.table, base.replace([':', '@'], "_"))
     }
 
     /// A file that lies elsewhere, by its place among them.
@@ -183,7 +201,7 @@ impl Planned<'_> {
         let names = self.names();
         let detail = BaseImage {
             name: format!("the stage `{}`", stage.name),
-            mounts: self.root(stage.on).and_then(repository).into_iter().collect(),
+            mounts: self.root(stage.on).and_then(Named::repository).into_iter().collect(),
         };
         let recipe = self.recipe(stage, stage.instructions.clone(), Made::Stage(detail.clone()));
         Step {
@@ -275,47 +293,6 @@ impl Planned<'_> {
         self.making.root(on).map(|at| &self.making.bases[at])
     }
 
-    /// What a name in a registry means is asked in every run, unless it is a digest.
-    pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
-        let Named { base, text, platform, place } = named;
-        let names = self.names();
-        let fetch = Fetch { base: text.clone(), platform: platform.clone() };
-        let step = Step { platform: Some(self.platform.clone()), place: place.clone(), ..Step::default() };
-        let name = format!("base{}/{}", number(at), self.platform);
-        let detail = BaseImage { name: text.clone(), mounts: repository(named).into_iter().collect() };
-        let makes = vec![self.output(names.base(at), &detail)];
-        match base {
-            Base::Scratch => Vec::new(),
-            Base::Layout { dir: path, .. } | Base::Archive { file: path, .. } => vec![Step {
-                name,
-                makes,
-                reads: vec![Read::all(path, place.clone())],
-                params: json(&Params::Base(fetch)),
-                ..step
-            }],
-            Base::Registry(_) | Base::Daemon { .. } => {
-                let manifest = self.output(names.manifest(at), &BaseManifest { name: text.clone() });
-                let (takes, params) = (vec![manifest.name.clone()], json(&Params::Base(fetch.clone())));
-                let (resource, tools) = match base {
-                    Base::Daemon { .. } => (Resource::Cpu, vec![archived::client()]),
-                    _ => (Resource::Network, Vec::new()),
-                };
-                let is_digest = matches!(base, Base::Registry(reference) if reference.digest().is_some());
-                let resolve = Step {
-                    name: format!("{name}/manifest"),
-                    makes: vec![manifest],
-                    memory: if is_digest { Memory::Content } else { Memory::Never },
-                    resource: resource.clone(),
-                    tools,
-                    names: base::names(base),
-                    params: json(&Params::Resolve(fetch)),
-                    ..step.clone()
-                };
-                vec![resolve, Step { name, takes, makes, resource, params, ..step }]
-            }
-        }
-    }
-
     /// What lies at an address is asked in every run, unless it is known what it must be.
     pub(crate) fn download_step(&self, at: usize, (download, place): &(Download, Place)) -> Step {
         Step {
@@ -332,13 +309,6 @@ impl Planned<'_> {
 
     pub(crate) fn output<K: Kind>(&self, name: String, detail: &K) -> Output {
         Output { name, kind: K::NAME.to_owned(), platform: Some(self.platform.clone()), detail: json(detail) }
-    }
-}
-
-fn repository(named: &Named) -> Option<String> {
-    match &named.base {
-        Base::Registry(reference) => Some(reference.name()),
-        Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Daemon { .. } => None,
     }
 }
 

@@ -9,6 +9,7 @@ use forge_plugin::{Given, Host};
 
 use super::{Described, Found, Params, describe, json, read};
 use crate::docker::base::{self, BaseImage, BaseManifest};
+use crate::docker::fetching;
 use crate::oci::manifest::{Descriptor, Document, Manifest};
 use crate::oci::reference::Reference;
 
@@ -71,25 +72,25 @@ pub(super) fn fetch(text: &str, name: &str, host: &dyn Host) -> Result<(), Failu
         Document::Index(index) => {
             for descriptor in index.manifests.iter().filter(|it| is_image(it)) {
                 let target = descriptor.digest.to_string();
-                let bytes = base::manifest_bytes(&reference, &target, Some(descriptor.digest), host)?;
+                let bytes = fetching::manifest_bytes(&reference, &target, Some(descriptor.digest), host)?;
                 let Document::Manifest(manifest) = parsed(&bytes, &target)? else {
                     return Err(Failure::input(format!("`{text}` is a list of lists")));
                 };
-                let path = base::file_of(host, descriptor.digest);
+                let path = fetching::file_of(host, descriptor.digest);
                 std::fs::write(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))?;
                 content.extend(parts(&manifest, &reference, host)?);
                 content.insert(descriptor.digest);
             }
         }
     }
-    let blobs = content.into_iter().map(|digest| EmitBlob::File(base::file_of(host, digest))).collect();
-    base::emit(host, name, &document, blobs, &BaseImage { name: text.to_owned(), mounts: vec![reference.name()] })
+    let blobs = content.into_iter().map(|digest| EmitBlob::File(fetching::file_of(host, digest))).collect();
+    fetching::emit(host, name, &document, blobs, &BaseImage { name: text.to_owned(), mounts: vec![reference.name()] })
 }
 
 /// Fetches what an image consists of.
 fn parts(manifest: &Manifest, reference: &Reference, host: &dyn Host) -> Result<Vec<Digest>, Failure> {
-    let fetch = |part: &Descriptor| base::fetch_blob(reference, part, host).map(|()| part.digest);
-    base::parts(manifest).map(fetch).collect()
+    let fetch = |part: &Descriptor| fetching::fetch_blob(reference, part, host).map(|()| part.digest);
+    fetching::parts(manifest).map(fetch).collect()
 }
 
 /// The images that were fetched, described.

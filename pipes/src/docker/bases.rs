@@ -1,0 +1,92 @@
+//! The steps that find and fetch what an image stands on and copies from.
+//! Does not know what the image is made of on top of that.
+
+use forge_plugin::schemas::{Memory, Output, Read, Resource, Step};
+
+use crate::docker::Params;
+use crate::docker::archived;
+use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
+use crate::docker::making::{Named, Planned, json, number};
+
+impl Planned<'_> {
+    /// Those of one of the bases.
+    pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
+        let fetched = self.fetch_step(at, named);
+        match &named.base {
+            Base::Scratch => Vec::new(),
+            Base::Layout { dir: path, .. } | Base::Archive { file: path, .. } => {
+                vec![Step { reads: vec![Read::all(path, named.place.clone())], ..fetched }]
+            }
+            Base::Registry(_) => {
+                let found = self.find_step(at, named);
+                let takes = found.makes.iter().map(|it| it.name.clone()).collect();
+                let fetched = Step { takes, resource: Resource::Network, ..fetched };
+                self.name_step(named).into_iter().chain([found, fetched]).collect()
+            }
+            Base::Daemon { .. } => {
+                let fetched = Step {
+                    takes: vec![self.names().meaning(&named.in_full())],
+                    tools: vec![archived::client()],
+                    ..fetched
+                };
+                self.name_step(named).into_iter().chain([fetched]).collect()
+            }
+        }
+    }
+
+    /// What a name means is asked in every run, unless it is a digest; once for all platforms.
+    pub(crate) fn name_step(&self, named: &Named) -> Option<Step> {
+        let (resource, tools) = match &named.base {
+            Base::Registry(_) => (Resource::Network, Vec::new()),
+            Base::Daemon { .. } => (Resource::Cpu, vec![archived::client()]),
+            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } => return None,
+        };
+        let asked = named.in_full();
+        let is_digest = matches!(&named.base, Base::Registry(reference) if reference.digest().is_some());
+        let output = self.output(self.names().meaning(&asked), &BaseManifest { name: asked.clone() });
+        Some(Step {
+            name: format!("name/{asked}"),
+            makes: vec![Output { platform: None, ..output }],
+            memory: if is_digest { Memory::Content } else { Memory::Never },
+            resource,
+            tools,
+            names: base::names(&named.base),
+            params: json(&Params::Name(asked)),
+            place: named.place.clone(),
+            ..Step::default()
+        })
+    }
+
+    /// Finds which image it is for the platform.
+    fn find_step(&self, at: usize, named: &Named) -> Step {
+        Step {
+            name: format!("base{}/{}/manifest", number(at), self.platform),
+            platform: Some(self.platform.clone()),
+            takes: vec![self.names().meaning(&named.in_full())],
+            makes: vec![self.output(self.names().manifest(at), &detail(named))],
+            resource: Resource::Network,
+            params: json(&Params::Find(fetch(named))),
+            place: named.place.clone(),
+            ..Step::default()
+        }
+    }
+
+    fn fetch_step(&self, at: usize, named: &Named) -> Step {
+        Step {
+            name: format!("base{}/{}", number(at), self.platform),
+            platform: Some(self.platform.clone()),
+            makes: vec![self.output(self.names().base(at), &detail(named))],
+            params: json(&Params::Base(fetch(named))),
+            place: named.place.clone(),
+            ..Step::default()
+        }
+    }
+}
+
+fn fetch(named: &Named) -> Fetch {
+    Fetch { base: named.text.clone(), platform: named.platform.clone() }
+}
+
+fn detail(named: &Named) -> BaseImage {
+    BaseImage { name: named.text.clone(), mounts: named.repository().into_iter().collect() }
+}
