@@ -5,6 +5,7 @@ mod apk;
 mod base_requests;
 mod bases;
 mod buildkit;
+mod contexts;
 mod corpus;
 mod endings;
 mod engines;

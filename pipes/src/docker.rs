@@ -15,6 +15,7 @@ mod built;
 mod checks;
 mod conflicts;
 mod context;
+mod contexts;
 mod copying;
 #[cfg(test)]
 mod corpus;
@@ -195,8 +196,9 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
         key,
         ..Selector::of_kind(Binary::NAME)
     };
+    let images = contexts::selectors(settings, platforms);
     let ids = match &settings.ids {
-        Some(ids) if ids.is_empty() => return Vec::new(),
+        Some(ids) if ids.is_empty() => return images,
         Some(ids) => ids.as_slice(),
         None => &[],
     };
@@ -206,7 +208,7 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
         .iter()
         .enumerate()
         .map(|(at, platform)| binaries(ids, std::slice::from_ref(platform), format!("platforms[{at}]")));
-    by_id.chain(by_platform).collect()
+    by_id.chain(by_platform).chain(images).collect()
 }
 
 fn plan_image(
@@ -223,6 +225,7 @@ fn plan_image(
         None => keys::making(settings, given, platform, &context).map(How::Native),
     };
     let how = or_problems(how, &mut problems);
+    problems.extend(how.iter().flat_map(|how| contexts::missing(how.making(), given, platform)));
     let references = or_problems(references::references(settings, given, &names), &mut problems);
     let annotations = render_map("annotations", &settings.annotations, given, &names);
     let annotations = annotations.and_then(|all| Annotations::read(all, platform));
@@ -249,6 +252,14 @@ enum How<'a> {
     Native(Making),
     /// An engine.
     Engine(Making, Box<Asked<'a>>),
+}
+
+impl How<'_> {
+    fn making(&self) -> &Making {
+        match self {
+            How::Native(making) | How::Engine(making, _) => making,
+        }
+    }
 }
 
 fn ambiguous(context: &Context) -> Vec<Problem> {
@@ -278,14 +289,20 @@ fn by_dockerfile<'a>(
     };
     let ignore = ignore::read(given, path)?;
     let target = settings.target.as_deref();
-    let names = Names::new(&given.table.id, platform);
-    let request = Request { path, text, platform, build_args: &build_args, context, ignore: &ignore, names, target };
+    let mistakes = contexts::mistakes(settings);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let (names, contexts) = (Names::new(&given.table.id, platform), &settings.contexts);
+    let request =
+        Request { path, text, platform, build_args: &build_args, context, ignore: &ignore, contexts, names, target };
     let reading = stages::read(&request)?;
     let is_unused = |name: &&String| !reading.args.contains(*name) && !dockerfile::is_predefined(name);
     let unused: Vec<Problem> =
         build_args.keys().filter(is_unused).map(|it| dockerfile::unused_build_arg(it, path, &reading.args)).collect();
     let mut problems = reading.problems;
     problems.extend(unused);
+    problems.extend(contexts::unused(settings, &reading.contexts, path));
     if settings.engine == Engine::Native {
         problems.extend(reading.beyond.problems.iter().cloned());
     }

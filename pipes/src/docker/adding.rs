@@ -28,7 +28,7 @@ impl Planned<'_> {
             if asked.insert(at) {
                 steps.push(Step {
                     name: format!("base{}/{}/packages", number(at), self.platform),
-                    takes: vec![names.base(at)],
+                    takes: vec![self.base_of(at)],
                     makes: vec![self.output(names.index(at), &PackageIndex { arch })],
                     memory: Memory::Never,
                     params: json(&Params::Ask(platform.clone())),
@@ -45,7 +45,7 @@ impl Planned<'_> {
             };
             steps.push(Step {
                 name: format!("{name}{}/packages", self.platform),
-                takes: vec![names.index(at), names.base(at)],
+                takes: vec![names.index(at), self.base_of(at)],
                 makes: vec![self.output(names.packages(&stage.name), &PackageSet { stage: stage.name.clone() })],
                 params: json(&Params::Packages(fetch)),
                 ..step

@@ -36,6 +36,8 @@ pub enum Base {
         /// Its name there.
         name: String,
     },
+    /// The image of another `docker` table, by its id.
+    Table(String),
 }
 
 /// `base_image`: an image that others stand on. The content is its manifest; `blobs` are config and layers. It is no
@@ -84,7 +86,7 @@ pub struct BadBase {
 }
 
 impl Base {
-    /// From `scratch`, `oci:DIR`, `oci:DIR:NAME`, the same of `docker-archive`, `docker-daemon:NAME`, or an image reference.
+    /// From `scratch`, `oci:DIR`, `oci:DIR:NAME`, the same of `docker-archive`, `docker-daemon:NAME`, `table:ID`, or an image reference.
     pub fn parse(text: &str) -> Result<Base, BadBase> {
         match text.split_once(':') {
             None if text == "scratch" => Ok(Base::Scratch),
@@ -100,6 +102,7 @@ impl Base {
                 Ok(_) => Ok(Base::Daemon { name: name.to_owned() }),
                 Err(bad) => Err(bad),
             },
+            Some(("table", id)) => Ok(Base::Table(id.to_owned())),
             _ => reference(text).map(Base::Registry),
         }
     }

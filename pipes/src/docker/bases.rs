@@ -13,7 +13,7 @@ impl Planned<'_> {
     pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
         let fetched = self.fetch_step(at, named);
         match &named.base {
-            Base::Scratch => Vec::new(),
+            Base::Scratch | Base::Table(_) => Vec::new(),
             Base::Layout { dir: path, .. } | Base::Archive { file: path, .. } => {
                 vec![Step { reads: vec![Read::all(path, named.place.clone())], ..fetched }]
             }
@@ -39,7 +39,7 @@ impl Planned<'_> {
         let (resource, tools) = match &named.base {
             Base::Registry(_) => (Resource::Network, Vec::new()),
             Base::Daemon { .. } => (Resource::Cpu, vec![archived::client()]),
-            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } => return None,
+            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Table(_) => return None,
         };
         let asked = named.in_full();
         let is_digest = matches!(&named.base, Base::Registry(reference) if reference.digest().is_some());

@@ -187,7 +187,7 @@ impl Planned<'_> {
             compression: self.compression,
             text: asked.text.to_owned(),
             pins: self.pins(asked),
-            base: root.map(|at| self.names().base(at)),
+            base: root.map(|at| self.base_of(at)),
             target: asked.target.map(str::to_owned),
             build_args: asked.build_args.clone(),
             secrets: asked.beyond.secrets.clone(),
@@ -260,6 +260,7 @@ fn not_for_engines(named: &Named) -> Option<Problem> {
         Base::Layout { .. } => "an OCI layout",
         Base::Archive { .. } => "a docker archive",
         Base::Daemon { .. } => "`docker-daemon:`",
+        Base::Table(_) => "an image of this project",
         Base::Scratch | Base::Registry(_) => return None,
     };
     let message = format!("{what} can be the base of an image that forge makes itself, and of no other");

@@ -54,6 +54,7 @@ fn for_engines(settings: &Settings) -> Vec<&'static str> {
 fn of_dockerfile(settings: &Settings) -> Vec<Problem> {
     let said = [
         ("build_args", !settings.build_args.is_empty(), "only a Dockerfile has `ARG`s"),
+        ("contexts", !settings.contexts.is_empty(), "only a Dockerfile has `FROM`; without one, `base` says it"),
         ("target", settings.target.is_some(), "only a Dockerfile has stages"),
         (
             "engine",

@@ -40,7 +40,7 @@ pub fn find(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
 pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let base = Base::parse(&fetch.base).map_err(|bad| Failure::bug(bad.message))?;
     let (manifest, bytes) = match &base {
-        Base::Scratch => return Err(Failure::bug("nothing is to be fetched for `scratch`")),
+        Base::Scratch | Base::Table(_) => return Err(Failure::bug("there is nothing to fetch")),
         Base::Registry(reference) => return layers(reference, fetch, name, host),
         Base::Layout { dir, name } => from_layout(dir, name.as_deref(), fetch, host)?,
         Base::Archive { file, name } => archived::of_archive(&host.root().join(file), name.as_deref(), host)?

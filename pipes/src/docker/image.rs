@@ -37,7 +37,8 @@ impl Image {
     /// One with the layers of its base, and the config `config`.
     pub fn on(base: &Held<'_>, config: Config) -> Image {
         let mut image = Image::new(base.manifest.family(), config);
-        image.mounts = base.detail::<BaseImage>().map(|it| it.mounts).unwrap_or_default();
+        let of_table = || base.detail::<kind::Image>().map(|it| it.mounts);
+        image.mounts = base.detail::<BaseImage>().map(|it| it.mounts).or_else(of_table).unwrap_or_default();
         base.manifest.layers.iter().for_each(|layer| image.add(layer.clone(), EmitBlob::Held(layer.digest)));
         image
     }

@@ -67,7 +67,15 @@ impl Named {
     pub fn repository(&self) -> Option<String> {
         match &self.base {
             Base::Registry(reference) => Some(reference.name()),
-            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Daemon { .. } => None,
+            Base::Scratch | Base::Layout { .. } | Base::Archive { .. } | Base::Daemon { .. } | Base::Table(_) => None,
+        }
+    }
+
+    /// The artifact that it is, as one of the bases of what has these names.
+    pub fn artifact(&self, names: &Names, at: usize) -> String {
+        match &self.base {
+            Base::Table(id) => Names::new(id, &self.platform).image(),
+            _ => names.base(at),
         }
     }
 }
@@ -197,6 +205,11 @@ impl Planned<'_> {
         Names::new(&self.given.table.id, self.platform)
     }
 
+    /// The artifact that one of the bases is.
+    pub(crate) fn base_of(&self, at: usize) -> String {
+        self.making.bases[at].artifact(&self.names(), at)
+    }
+
     fn stage_step(&self, stage: &Stage) -> Step {
         let names = self.names();
         let detail = BaseImage {
@@ -261,7 +274,7 @@ impl Planned<'_> {
     fn step(&self, stage: &Stage, recipe: &Recipe) -> Step {
         let on = match stage.on {
             On::Scratch => None,
-            On::Base(at) => Some(self.names().base(at)),
+            On::Base(at) => Some(self.base_of(at)),
             On::Stage(at) => Some(self.names().stage(&self.making.stages[at].name)),
         };
         let mut takes: Vec<String> = on.into_iter().collect();

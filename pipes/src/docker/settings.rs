@@ -67,6 +67,11 @@ pub struct Settings {
     #[serde(default)]
     pub build_args: BTreeMap<String, Template>,
 
+    /// What names in `FROM` and `--from` of the Dockerfile mean, where that is not what a registry has under them: the images of another
+    /// `docker` table, as `table:ID`, or whatever `base` can be.
+    #[serde(default)]
+    pub contexts: BTreeMap<String, String>,
+
     /// The stage of the Dockerfile that is the image, by its name or its number. Default: the last.
     pub target: Option<String>,
 
@@ -84,7 +89,7 @@ pub struct Settings {
 
     /// What it stands on, when there is no Dockerfile: `scratch` (nothing), an image in a registry, `oci:DIR` or `oci:DIR:NAME`
     /// for one in an OCI layout in the project, `docker-archive:FILE` or `docker-archive:FILE:NAME` for one that `docker save`
-    /// wrote, `docker-daemon:NAME` for one that the Docker daemon has. Default: `scratch`.
+    /// wrote, `docker-daemon:NAME` for one that the Docker daemon has, `table:ID` for that of another `docker` table. Default: `scratch`.
     pub base: Option<Template>,
     /// Files and directories of the project that go into it, when there is no Dockerfile.
     #[serde(default)]

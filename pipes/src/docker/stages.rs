@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub context: &'a Context,
     /// What of the project it can't.
     pub ignore: &'a Ignore,
+    /// What names of images mean, where that is said.
+    pub contexts: &'a BTreeMap<String, String>,
     /// What its stages and bases are called as artifacts.
     pub names: Names,
     /// The stage that is the image; the last where none is given.
@@ -47,6 +49,8 @@ pub struct Reading {
     pub args: BTreeSet<String>,
     /// Where it names images that are not made here, in bytes of its text, and which of the bases each is.
     pub named: Vec<(Range<usize>, usize)>,
+    /// Which of the contexts it makes use of.
+    pub contexts: BTreeSet<String>,
     /// What forge does not do itself. Where there is any, the stages lack it.
     pub beyond: Beyond,
     /// What is wrong, whoever makes the image. Where there is any, the stages lack that too.
@@ -64,8 +68,8 @@ pub fn read(request: &Request<'_>) -> Result<Reading, Vec<Problem>> {
     let map = Map::of(&stages, &reader);
     let Some(target) = map.target(request)? else { return Err(reader.problems) };
     let needed = map.needed(target);
-    let (bases, named, left) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut read = Read { reader, map, bases, named, target, stages: Vec::new(), left };
+    let (bases, named, left, contexts) = (Vec::new(), Vec::new(), BTreeMap::new(), BTreeSet::new());
+    let mut read = Read { reader, map, bases, named, contexts, target, stages: Vec::new(), left };
     for at in needed {
         let end = stages.get(at + 1).map_or(request.text.len(), |next| next.from.from.span.start);
         let triggers: Vec<_> = read.map.on[at].map(|on| triggers(&stages[on]).collect()).unwrap_or_default();
@@ -156,6 +160,7 @@ struct Read<'a> {
     map: Map,
     bases: Vec<Named>,
     named: Vec<(Range<usize>, usize)>,
+    contexts: BTreeSet<String>,
     /// The stage that is the image.
     target: usize,
     /// Each with its number in the file.
@@ -230,8 +235,16 @@ impl Read<'_> {
     /// An image that is not made here; each is one of the bases once.
     fn base(&mut self, text: &str, at: &UnescapedString<'_>, platform: &Platform) -> Option<(Base, On)> {
         let bytes = self.reader.bytes(&at.span);
+        let said = self.reader.request.contexts.get_key_value(text);
+        self.contexts.extend(said.map(|(name, _)| name.clone()));
+        let text = said.map_or(text, |(_, text)| text);
         let base = match Base::parse(text) {
             Ok(Base::Scratch) => return Some((Base::Scratch, On::Scratch)),
+            Ok(Base::Table(_)) if said.is_none() => {
+                let message = "a Dockerfile does not know the tables of the project";
+                let help = format!("give it a name: `contexts = {{ other = \"{text}\" }}`, and `other` here");
+                return self.reader.refuse(at.span.clone(), message, &help);
+            }
             Ok(base) => base,
             Err(bad) => {
                 self.reader.push(Problem::at_file(self.reader.request.path, bytes, bad.message), bad.help);
@@ -259,7 +272,7 @@ impl Read<'_> {
                 self.reader.refuse(name.span.clone(), message, "a stage copies from those that stand above it")
             }
             None => match self.base(&name.value, name, self.reader.request.platform) {
-                Some((_, On::Base(base))) => Some(self.reader.request.names.base(base)),
+                Some((_, On::Base(at))) => Some(self.bases[at].artifact(&self.reader.request.names, at)),
                 Some(_) => {
                     self.reader.refuse(name.span.clone(), "nothing lies in `scratch`", "name a stage or an image")
                 }
@@ -293,10 +306,10 @@ impl Read<'_> {
     }
 
     fn finish(self) -> Reading {
-        let Read { reader, bases, named, stages, .. } = self;
+        let Read { reader, bases, named, contexts, stages, .. } = self;
         let stages = stages.into_iter().map(|(_, stage)| stage).collect();
         let except = reader.request.ignore.patterns.clone();
         let making = Making { bases, downloads: reader.downloads, stages, except };
-        Reading { making, args: reader.args, named, beyond: reader.beyond, problems: reader.problems }
+        Reading { making, args: reader.args, named, contexts, beyond: reader.beyond, problems: reader.problems }
     }
 }

@@ -28,14 +28,15 @@ fn instruction(trigger: &str, platform: &Platform) -> Result<Instruction, Failur
     };
     let text = format!("{BEFORE}{trigger}\n");
     let dockerfile = parse_dockerfile::parse(&text).map_err(|error| refused(&error.to_string()))?;
-    let (context, build_args, ignore) = (Context::new(platform, []), BTreeMap::new(), Ignore::default());
+    let (context, said, ignore) = (Context::new(platform, []), BTreeMap::new(), Ignore::default());
     let request = Request {
         path: "ONBUILD",
         text: &text,
         platform,
-        build_args: &build_args,
+        build_args: &said,
         context: &context,
         ignore: &ignore,
+        contexts: &said,
         names: Names::new("", platform),
         target: None,
     };
