@@ -19,6 +19,7 @@ mod copying;
 mod corpus;
 mod dockerfile;
 mod downloads;
+pub(crate) mod elsewhere;
 mod engines;
 pub(crate) mod fetching;
 mod foreign;
@@ -208,12 +209,14 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
 
 /// Keys that say what a Dockerfile says, and keys that only a Dockerfile can use.
 fn conflicts(settings: &Settings) -> Vec<Problem> {
-    let Settings { base, files, bin_dir, entrypoint, cmd, env, user, workdir, ports, volumes, stop_signal, .. } =
-        settings;
+    let Settings {
+        base, files, bin_dir, link, entrypoint, cmd, env, user, workdir, ports, volumes, stop_signal, ..
+    } = settings;
     let said = [
         ("base", base.is_some(), "FROM"),
         ("files", !files.is_empty(), "COPY"),
         ("bin_dir", bin_dir.is_some(), "COPY"),
+        ("link", link.is_some(), "COPY --link"),
         ("entrypoint", entrypoint.is_some(), "ENTRYPOINT"),
         ("cmd", cmd.is_some(), "CMD"),
         ("env", !env.is_empty(), "ENV"),

@@ -261,7 +261,7 @@ impl Planned<'_> {
     fn step(&self, stage: &Stage, recipe: &Recipe) -> Step {
         let on = match stage.on {
             On::Scratch => None,
-            On::Base(at) => Some(self.names().base(at)),
+            On::Base(at) => Some(self.base_of(at)),
             On::Stage(at) => Some(self.names().stage(&self.making.stages[at].name)),
         };
         let mut takes: Vec<String> = on.into_iter().collect();
