@@ -2,6 +2,7 @@
 //! Does not know how: it reads what others would read.
 
 mod apk;
+mod base_layers;
 mod base_requests;
 mod bases;
 mod buildkit;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Effect, Emit, Facts, Failure, KindInfo, Memory, Offer, Output, PipeInfo, Place, Plan as PlanRequest, PlanReply,
-    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply,
+    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply, Wanted,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -35,6 +35,7 @@ struct Settings {
     name: Option<String>,
     effect: Effect,
     memory: Memory,
+    wanted: Wanted,
     exclusive: Option<String>,
     reads: Vec<String>,
     text: Option<String>,
@@ -194,6 +195,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         makes: vec![output],
         effect: settings.effect,
         memory: settings.memory,
+        wanted: settings.wanted,
         reads: settings.reads.iter().map(read).collect(),
         resource: settings.exclusive.clone().map_or(Resource::Cpu, Resource::Exclusive),
         params: json!({ "content": settings.content, "sin": settings.sin }),

@@ -1,7 +1,7 @@
 //! A step as it stands in a plan: compact, fast to read back, and with the digest of all that it says.
 //! Does not know what its params mean; they are kept as the text that the pipe sent.
 
-use forge_schemas::{Digest, Effect, Memory, Output, Place, Platform, Read, Resource, Step, Tool};
+use forge_schemas::{Digest, Effect, Memory, Output, Place, Platform, Read, Resource, Step, Tool, Wanted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ pub struct Placed {
     pub env: Vec<String>,
     pub tools: Vec<Tool>,
     pub names: Vec<String>,
+    pub wanted: Wanted,
     pub resource: Resource,
     pub params: Json,
     pub place: Place,
@@ -56,6 +57,7 @@ impl Placed {
             env: self.env.clone(),
             tools: self.tools.clone(),
             names: self.names.clone(),
+            wanted: self.wanted,
             resource: self.resource.clone(),
             params: self.params.value(),
             place: self.place.clone(),
@@ -82,6 +84,7 @@ impl From<Step> for Placed {
             env: step.env,
             tools: step.tools,
             names: step.names,
+            wanted: step.wanted,
             resource: step.resource,
             params: Json::of(&step.params),
             place: step.place,

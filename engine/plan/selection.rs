@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use forge_schemas::{Effect, Platform, TableName};
+use forge_schemas::{Effect, Platform, TableName, Wanted};
 
 use super::target::{Targets, UnknownTarget};
 use super::{Off, Plan, Task, TaskId};
@@ -86,13 +86,14 @@ impl Selection {
         let whole = targets.plan();
         let is_off = (names.is_empty() && !self.names.is_empty()) || (from.is_empty() && !self.from.is_empty());
         let wanted = self.wanted(whole, names, from);
-        let chosen = whole.with_needs(wanted.iter().copied());
+        let here = if self.upstream == Upstream::Runs { whole.brought(&wanted) } else { Vec::new() };
+        let chosen = whole.with_needs(wanted.iter().copied().chain(here));
         let wanted: HashSet<&str> = wanted.into_iter().map(|id| whole.task(id).id.as_str()).collect();
         let skip: HashSet<&str> = skip.into_iter().map(|id| whole.task(id).id.as_str()).collect();
         let mut left_out = Vec::new();
         let chosen = leave_out_skipped(chosen, &skip, &wanted, &mut left_out);
         let chosen = if self.reach == Reach::ThisMachine { chosen.local() } else { chosen };
-        let chosen = leave_out_platforms(chosen, &self.platforms, &mut left_out);
+        let chosen = leave_out_platforms(chosen, &self.platforms, &mut left_out).needed();
         let off = self.off(&targets, &chosen);
         let chosen = self.require(chosen, left_out, &wanted);
         Ok(Chosen { is_off, plan: chosen.plan.with_off(off), ..chosen })
@@ -202,6 +203,26 @@ impl Plan {
         self.without(|task| task.step.effect != Effect::Local)
     }
 
+    /// What brings here what tasks that are wanted, or needed for that, leave elsewhere.
+    fn brought(&self, wanted: &[TaskId]) -> Vec<TaskId> {
+        let is_here = |id: &TaskId| self.task(*id).step.wanted == Wanted::Here;
+        let here: Vec<TaskId> = self.ids().filter(is_here).collect();
+        if here.is_empty() {
+            return here;
+        }
+        let needed = self.all_needs(wanted.iter().copied());
+        here.into_iter().filter(|id| self.needs(*id).all(|need| needed[need.index()])).collect()
+    }
+
+    /// Where something leaves this machine, the plan without what would only be brought here for nobody.
+    fn needed(self) -> Plan {
+        let is_local = || self.tasks().all(|task| task.step.effect == Effect::Local);
+        match self.tasks().all(|task| task.step.wanted == Wanted::Always) || is_local() {
+            true => self,
+            false => self.with_needs(self.ids().filter(|id| self.task(*id).step.wanted == Wanted::Always)),
+        }
+    }
+
     /// The plan for these platforms: tasks of another platform, and all that need them, are left out.
     fn for_platforms(&self, platforms: &[Platform]) -> Plan {
         self.without(|task| task.step.platform.as_ref().is_some_and(|it| !platforms.contains(it)))
@@ -301,6 +322,65 @@ effect = "publish"
             }
         };
         expect.assert_eq(&said);
+    }
+
+    #[test]
+    fn what_is_only_wanted_here_is_left_out_where_something_goes_elsewhere() {
+        let tables = r#"
+            [[x]]
+            id = "base"
+            [[x]]
+            id = "layers"
+            takes = [{ kinds = ["x"], tables = ["base"] }]
+            wanted = "here"
+            [[x]]
+            id = "read"
+            wanted = "here"
+            [[y]]
+            id = "image"
+            takes = [{ kinds = ["x"], tables = ["base", "read"] }]
+            [[z]]
+            id = "push"
+            takes = [{ kinds = ["y"] }]
+            effect = "publish"
+        "#;
+        let check = |words: &str, expect: Expect| check_of(tables, words, expect);
+        check(
+            "",
+            expect![[r#"
+            x:base x:read y:image z:push
+        "#]],
+        );
+        check(
+            "--snapshot",
+            expect![[r#"
+            x:base x:layers x:read y:image
+        "#]],
+        );
+        check(
+            "x y",
+            expect![[r#"
+            x:base x:layers x:read y:image
+        "#]],
+        );
+        check(
+            "y",
+            expect![[r#"
+            x:base x:layers x:read y:image
+        "#]],
+        );
+        check(
+            "y --only",
+            expect![[r#"
+            [x:base] [x:read] y:image
+        "#]],
+        );
+        check(
+            "x z",
+            expect![[r#"
+            x:base x:read y:image z:push
+        "#]],
+        );
     }
 
     #[test]

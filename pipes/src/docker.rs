@@ -21,6 +21,7 @@ mod copying;
 mod corpus;
 mod dockerfile;
 mod downloads;
+pub(crate) mod elsewhere;
 mod engines;
 pub(crate) mod fetching;
 mod foreign;

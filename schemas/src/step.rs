@@ -36,6 +36,9 @@ pub struct Step {
     /// place of this name. Where `forge.lock` says what all of them mean, `found` tells that, and the step is remembered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// Whether it is done where nothing needs it.
+    #[serde(skip_serializing_if = "Wanted::is_always")]
+    pub wanted: Wanted,
     /// What bounds how many such steps run side by side.
     pub resource: Resource,
     /// The pipe's own: all that `run` wants to know, templates resolved.
@@ -81,6 +84,24 @@ pub enum Memory {
     Content,
     /// It asks the world, and runs every time.
     Never,
+}
+
+/// Whether a step is done that was asked for, and that no other needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// It is.
+    #[default]
+    Always,
+    /// Not in a run that has effects outside of this machine: it only brings here what is needed where nothing else is.
+    Here,
+}
+
+impl Wanted {
+    /// Whether it is always done.
+    pub fn is_always(&self) -> bool {
+        *self == Wanted::Always
+    }
 }
 
 /// Source files that a step reads: a file, a directory with all that is in it, or a glob.
@@ -147,6 +168,7 @@ impl Default for Step {
             env: Vec::new(),
             tools: Vec::new(),
             names: Vec::new(),
+            wanted: Wanted::Always,
             resource: Resource::Cpu,
             params: Value::Null,
             place: Place::Key(String::new()),

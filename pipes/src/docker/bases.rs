@@ -1,12 +1,15 @@
 //! The steps that find and fetch what an image stands on and copies from.
 //! Does not know what the image is made of on top of that.
 
-use forge_plugin::schemas::{Memory, Output, Read, Resource, Step};
+use std::collections::BTreeSet;
+
+use forge_plugin::schemas::{Memory, Output, Read, Resource, Step, Wanted};
 
 use crate::docker::Params;
 use crate::docker::archived;
 use crate::docker::base::{self, Base, BaseImage, BaseManifest, Fetch};
-use crate::docker::making::{Named, Planned, json, number};
+use crate::docker::making::{Named, Planned, Stage, json, number};
+use crate::docker::recipe::{Change, Source};
 
 impl Planned<'_> {
     /// Those of one of the bases.
@@ -20,7 +23,7 @@ impl Planned<'_> {
             Base::Registry(_) => {
                 let found = self.find_step(at, named);
                 let takes = found.makes.iter().map(|it| it.name.clone()).collect();
-                let fetched = Step { takes, resource: Resource::Network, ..fetched };
+                let fetched = Step { takes, resource: Resource::Network, wanted: Wanted::Here, ..fetched };
                 self.name_step(named).into_iter().chain([found, fetched]).collect()
             }
             Base::Daemon { .. } => {
@@ -57,6 +60,23 @@ impl Planned<'_> {
         })
     }
 
+    /// The artifact of a base that stages stand on: without its layers, where they are in a registry and nobody reads them.
+    pub(crate) fn base_of(&self, at: usize) -> String {
+        match self.making.bases[at].base {
+            Base::Registry(_) if !self.is_read(at) => self.names().manifest(at),
+            _ => self.making.bases[at].artifact(&self.names(), at),
+        }
+    }
+
+    /// Whether it depends on what lies in a base what is made on top of it, or of it.
+    fn is_read(&self, at: usize) -> bool {
+        let stages = &self.making.stages;
+        let is_on = |stage: &&Stage| self.making.root(stage.on) == Some(at);
+        let names: BTreeSet<String> = stages.iter().filter(is_on).map(|it| self.names().stage(&it.name)).collect();
+        stages.iter().filter(is_on).flat_map(changes).any(Change::needs_files)
+            || stages.iter().flat_map(changes).any(|it| copies_of(it, &names))
+    }
+
     /// Finds which image it is for the platform.
     fn find_step(&self, at: usize, named: &Named) -> Step {
         Step {
@@ -81,6 +101,17 @@ impl Planned<'_> {
             ..Step::default()
         }
     }
+}
+
+fn changes(stage: &Stage) -> impl Iterator<Item = &Change> {
+    stage.instructions.iter().map(|it| &it.change)
+}
+
+/// Whether a change copies from one of these artifacts.
+fn copies_of(change: &Change, artifacts: &BTreeSet<String>) -> bool {
+    let Change::Copy(copies) = change else { return false };
+    let mut sources = copies.iter().flat_map(|copy| &copy.sources);
+    sources.any(|it| matches!(it, Source::Image { artifact, .. } if artifacts.contains(artifact)))
 }
 
 fn fetch(named: &Named) -> Fetch {

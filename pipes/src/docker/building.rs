@@ -187,7 +187,7 @@ impl Planned<'_> {
             compression: self.compression,
             text: asked.text.to_owned(),
             pins: self.pins(asked),
-            base: root.map(|at| self.base_of(at)),
+            base: root.map(|at| self.names().manifest(at)),
             target: asked.target.map(str::to_owned),
             build_args: asked.build_args.clone(),
             secrets: asked.beyond.secrets.clone(),
@@ -347,7 +347,7 @@ mod tests {
                 name/docker.io/library/alpine:3 takes [] reads [] []
                 base/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
                 base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] reads [] []
-                linux/amd64 takes ["image.engine", "image_linux_amd64.base.json", "image.bases/docker.io/library/alpine_3.json"] reads [] []
+                linux/amd64 takes ["image.engine", "image_linux_amd64.base_manifest.json", "image.bases/docker.io/library/alpine_3.json"] reads [] []
                   pins [{"artifact":"image.bases/docker.io/library/alpine_3.json","end":13,"repository":"docker.io/library/alpine","start":5}]
             "#]],
         );
@@ -386,7 +386,7 @@ mod tests {
                 base2/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
                 base2/linux/amd64 takes ["image_linux_amd64.base2_manifest.json"] reads [] []
                 name/docker.io/library/golang:1 takes [] reads [] []
-                linux/amd64 takes ["image.engine", "image_linux_amd64.base2.json", "image.bases/docker.io/library/golang_1.json", "image.bases/docker.io/library/alpine_3.json", "one/hello"] reads ["go.mod"] []
+                linux/amd64 takes ["image.engine", "image_linux_amd64.base2_manifest.json", "image.bases/docker.io/library/golang_1.json", "image.bases/docker.io/library/alpine_3.json", "one/hello"] reads ["go.mod"] []
                   pins [{"artifact":"image.bases/docker.io/library/golang_1.json","end":21,"repository":"docker.io/library/golang","start":13},{"artifact":"image.bases/docker.io/library/alpine_3.json","end":68,"repository":"docker.io/library/alpine","start":59}]
             "#]],
         );

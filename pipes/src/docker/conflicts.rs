@@ -7,12 +7,14 @@ use crate::docker::settings::{Engine, Settings};
 
 /// Keys that say what a Dockerfile says, and keys that only a Dockerfile can use.
 pub fn conflicts(settings: &Settings) -> Vec<Problem> {
-    let Settings { base, files, bin_dir, entrypoint, cmd, env, user, workdir, ports, volumes, stop_signal, .. } =
-        settings;
+    let Settings {
+        base, files, bin_dir, link, entrypoint, cmd, env, user, workdir, ports, volumes, stop_signal, ..
+    } = settings;
     let said = [
         ("base", base.is_some(), "FROM"),
         ("files", !files.is_empty(), "COPY"),
         ("bin_dir", bin_dir.is_some(), "COPY"),
+        ("link", link.is_some(), "COPY --link"),
         ("entrypoint", entrypoint.is_some(), "ENTRYPOINT"),
         ("cmd", cmd.is_some(), "CMD"),
         ("env", !env.is_empty(), "ENV"),

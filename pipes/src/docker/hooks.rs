@@ -8,16 +8,18 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::kind;
-use forge_plugin::schemas::{Artifact, Command, Failure, Output, Platform, Problem};
+use forge_plugin::schemas::{Artifact, Command, Digest, Failure, Output, Platform, Problem};
 use forge_plugin::{Given, Host, Names, PlatformNames};
 use serde::{Deserialize, Serialize};
 
 use crate::docker::assemble::assemble;
 use crate::docker::building::Building;
 use crate::docker::built::build;
+use crate::docker::elsewhere;
 use crate::docker::recipe::Recipe;
 use crate::docker::settings::Hooks;
 use crate::docker::{Params, or_problems};
+use crate::oci::held::Held;
 use crate::oci::manifest::{Descriptor, Family, Index};
 
 /// Stand in a plan for what is known when the image is made. Written so that a shell that a user starts would put in the same.
@@ -148,15 +150,19 @@ fn lay_out(image: &Artifact, host: &dyn Host) -> Result<PathBuf, Failure> {
     let mut manifest = Descriptor::new(media_type, image.digest, image.size);
     manifest.platform = image.platform.as_ref().map(Into::into);
     let index = Index::new(Family::Oci, vec![manifest]).to_bytes();
-    write(image, &layout, &index).map_err(|error| Failure::file("lay out", &layout, &error))?;
+    let layers = Held::open(image)?.manifest.layers;
+    let brought = layers.iter().map(|layer| Ok((layer.digest, elsewhere::bring(image, layer, host)?)));
+    let brought = brought.collect::<Result<BTreeMap<_, _>, Failure>>()?;
+    write(image, &brought, &layout, &index).map_err(|error| Failure::file("lay out", &layout, &error))?;
     Ok(layout)
 }
 
-fn write(image: &Artifact, layout: &Path, index: &[u8]) -> io::Result<()> {
+fn write(image: &Artifact, layers: &BTreeMap<Digest, PathBuf>, layout: &Path, index: &[u8]) -> io::Result<()> {
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
     let held = image.blobs.iter().map(|it| (it.digest, &it.path));
-    for (digest, path) in held.chain([(image.digest, &image.path)]) {
+    let all: BTreeMap<Digest, &PathBuf> = layers.iter().map(|(digest, path)| (*digest, path)).chain(held).collect();
+    for (digest, path) in all.into_iter().chain([(image.digest, &image.path)]) {
         symlink(path, blobs.join(digest.hex()))?;
     }
     fs::write(layout.join("index.json"), index)?;

@@ -34,12 +34,17 @@ impl Image {
         Image { family, config, mounts: Vec::new(), layers: Vec::new(), blobs: Vec::new() }
     }
 
-    /// One with the layers of its base, and the config `config`.
+    /// One with the layers of its base, and the config `config`. Of layers that the base does not hold it says no more than which they are.
     pub fn on(base: &Held<'_>, config: Config) -> Image {
         let mut image = Image::new(base.manifest.family(), config);
         let of_table = || base.detail::<kind::Image>().map(|it| it.mounts);
         image.mounts = base.detail::<BaseImage>().map(|it| it.mounts).or_else(of_table).unwrap_or_default();
-        base.manifest.layers.iter().for_each(|layer| image.add(layer.clone(), EmitBlob::Held(layer.digest)));
+        for layer in &base.manifest.layers {
+            match base.holds(layer.digest) {
+                true => image.add(layer.clone(), EmitBlob::Held(layer.digest)),
+                false => image.layers.push(layer.clone()),
+            }
+        }
         image
     }
 

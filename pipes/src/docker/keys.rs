@@ -7,12 +7,14 @@ use forge_plugin::{Given, PlatformNames, Template};
 use crate::docker::base::Base;
 use crate::docker::context::Context;
 use crate::docker::making::{Making, Named, On, Stage};
-use crate::docker::recipe::{Argv, Change, Copy, Instruction, Permissions, Source};
+use crate::docker::recipe::{Argv, Change, Copy, Instruction, Layer, Permissions, Source};
 use crate::docker::render_map;
 use crate::docker::settings::{File, Settings};
 use crate::docker::values::{mode, port, stop_signal};
 
 const BIN_DIR: &str = "/usr/local/bin";
+/// Directories that are the same in every base, so that nobody need look.
+const PLAIN: [&str; 2] = ["", BIN_DIR];
 
 /// How the keys want the image made.
 pub fn making(
@@ -103,7 +105,8 @@ impl Keys<'_> {
                     sources.iter().filter_map(|it| if let Source::Project(path) = it { Some(path) } else { None });
                 let place = Place::Key(src_key);
                 self.reads.extend(paths.map(|path| Read::all(path, place.clone())));
-                Some(Copy { permissions, ..Copy::plain(sources, to) })
+                let layer = if self.settings.link == Some(true) { Layer::OfItsOwn } else { Layer::OnTop };
+                Some(Copy { permissions, layer, ..Copy::plain(sources, to) })
             }
             Err(message) => {
                 let problem = Problem::at_key(src_key, message);
@@ -132,7 +135,10 @@ impl Keys<'_> {
         });
         let file_names: Vec<String> = file_names.collect();
         if !sources.is_empty() {
-            let copy = Copy { permissions: Permissions::OfFiles(0o755), ..Copy::plain(sources, format!("{dir}/")) };
+            let is_apart = settings.link.unwrap_or_else(|| PLAIN.contains(&dir.as_str()));
+            let layer = if is_apart { Layer::OfItsOwn } else { Layer::OnTop };
+            let permissions = Permissions::OfFiles(0o755);
+            let copy = Copy { permissions, layer, ..Copy::plain(sources, format!("{dir}/")) };
             self.add(format!("COPY {} {dir}/", file_names.join(" ")), Change::Copy(vec![copy]));
         }
         file_names.into_iter().map(|file_name| format!("{dir}/{file_name}")).collect()

@@ -2,15 +2,17 @@
 //! Does not know what becomes of that.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, BufWriter, Read, Write as _};
 use std::path::PathBuf;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::Failure;
 
+use crate::docker::elsewhere;
 use crate::docker::laying::interrupted;
 use crate::oci::held::{Held, damaged};
 use crate::oci::layer::Content;
+use crate::oci::manifest::Descriptor;
 use crate::oci::rootfs::Rootfs;
 
 const CHUNK: u64 = 1 << 20;
@@ -31,7 +33,7 @@ impl<'a> Layers<'a> {
     pub fn rootfs(&self) -> Result<Rootfs, Failure> {
         let mut rootfs = Rootfs::default();
         for (at, layer) in self.held.manifest.layers.iter().enumerate() {
-            rootfs.apply(at, self.held.tar(layer)?).map_err(|error| damaged(layer, &error))?;
+            rootfs.apply(at, self.open(layer)?).map_err(|error| damaged(layer, &error))?;
         }
         Ok(rootfs)
     }
@@ -41,6 +43,12 @@ impl<'a> Layers<'a> {
         Ok(Content::Part { file: self.tar(layer)?, offset, size })
     }
 
+    /// One that is not here is fetched.
+    fn open(&self, layer: &Descriptor) -> Result<Box<dyn Read>, Failure> {
+        let path = elsewhere::bring(self.held.artifact(), layer, self.host)?;
+        self.held.tar(layer, &path)
+    }
+
     /// The tar of a layer as a file, which stays until the step ends.
     fn tar(&self, layer: usize) -> Result<PathBuf, Failure> {
         let layer = &self.held.manifest.layers[layer];
@@ -48,7 +56,7 @@ impl<'a> Layers<'a> {
         if path.exists() {
             return Ok(path);
         }
-        let mut tar = self.held.tar(layer)?;
+        let mut tar = self.open(layer)?;
         let failed = |error: io::Error| Failure::file("write", &path, &error);
         let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
         while io::copy(&mut tar.by_ref().take(CHUNK), &mut file).map_err(|error| damaged(layer, &error))? > 0 {

@@ -14,7 +14,7 @@ use crate::docker::archives::{self, Archive};
 use crate::docker::copying::is_directory;
 use crate::docker::foreign::Foreign;
 use crate::docker::layers::Layers;
-use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
+use crate::docker::recipe::{Archives, Copy, Permissions, Source};
 use crate::docker::run::{Mode, Of};
 use crate::docker::sources::{Found, Thing, find};
 use crate::oci::accounts;
@@ -89,8 +89,7 @@ impl<'a> Laying<'a> {
 
     /// What is copied.
     pub fn copy(&mut self, copy: &Copy) -> Result<Vec<Entry>, Failure> {
-        // So does BuildKit: where permissions are given, it is a layer as any.
-        if copy.layer == Layer::OnTop || copy.permissions != Permissions::Kept {
+        if copy.is_laid() {
             return self.lay(copy);
         }
         let below = std::mem::take(&mut self.rootfs);

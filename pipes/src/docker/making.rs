@@ -205,11 +205,6 @@ impl Planned<'_> {
         Names::new(&self.given.table.id, self.platform)
     }
 
-    /// The artifact that one of the bases is.
-    pub(crate) fn base_of(&self, at: usize) -> String {
-        self.making.bases[at].artifact(&self.names(), at)
-    }
-
     fn stage_step(&self, stage: &Stage) -> Step {
         let names = self.names();
         let detail = BaseImage {

@@ -128,7 +128,13 @@ pub enum Change {
 impl Change {
     /// Whether it must know what lies in the image.
     pub fn needs_files(&self) -> bool {
-        matches!(self, Change::Copy(_) | Change::Workdir(_) | Change::Run(_))
+        match self {
+            Change::Copy(copies) => copies.iter().any(Copy::is_laid),
+            // The root is always there.
+            Change::Workdir(dir) => dir != "/",
+            Change::Run(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -156,6 +162,11 @@ impl Copy {
     pub fn plain(sources: Vec<Source>, to: String) -> Copy {
         let (owner, archives, layer) = (String::new(), Archives::Keep, Layer::OnTop);
         Copy { sources, to, permissions: Permissions::Kept, layer, except: Vec::new(), owner, archives }
+    }
+
+    /// Whether it is laid over what is there. So BuildKit has it: where `--chmod` is given, it is a layer as any.
+    pub fn is_laid(&self) -> bool {
+        self.layer == Layer::OnTop || matches!(self.permissions, Permissions::OfAll(_))
     }
 }
 

@@ -96,6 +96,10 @@ pub struct Settings {
     pub files: Vec<File>,
     /// The directory that the binaries go to, when there is no Dockerfile. Default: `/usr/local/bin`, which is in `PATH`.
     pub bin_dir: Option<Template>,
+    /// Whether layers are the same whatever lies below them, when there is no Dockerfile, as those of `COPY --link`: directories are made
+    /// anew, and links of the base are not followed. Then a base in a registry is not fetched to make the image. Default: so it is of
+    /// binaries that go to `/` or `/usr/local/bin`, and of nothing else.
+    pub link: Option<bool>,
     /// What is started, when there is no Dockerfile. Default: the binary, where there is just one.
     pub entrypoint: Option<Vec<Template>>,
     /// What is passed to the entrypoint, when there is no Dockerfile.

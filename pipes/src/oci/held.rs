@@ -1,4 +1,4 @@
-//! An image as an artifact holds it: manifest, config and layers, to be read.
+//! An image as an artifact holds it: manifest, config and layers, to be read. Of layers, it may only say which they are.
 //! Does not know what it is an image of.
 
 use std::fs::{self, File};
@@ -36,6 +36,16 @@ impl<'a> Held<'a> {
         Ok(Held { artifact, manifest, config })
     }
 
+    /// The artifact.
+    pub fn artifact(&self) -> &'a Artifact {
+        self.artifact
+    }
+
+    /// Whether it holds content, rather than to refer to it alone.
+    pub fn holds(&self, digest: Digest) -> bool {
+        self.artifact.blobs.iter().any(|blob| blob.digest == digest)
+    }
+
     /// What is known of it, where it is of this kind.
     pub fn detail<K: Kind + DeserializeOwned>(&self) -> Option<K> {
         self.artifact.detail()
@@ -46,9 +56,8 @@ impl<'a> Held<'a> {
         &self.artifact.name
     }
 
-    /// The tar of a layer, in clear. The failure is one of this layer.
-    pub fn tar(&self, layer: &Descriptor) -> Result<Box<dyn Read>, Failure> {
-        let path = file(self.artifact, layer.digest)?;
+    /// The tar of a layer that lies in a file, in clear. The failure is one of this layer.
+    pub fn tar(&self, layer: &Descriptor, path: &Path) -> Result<Box<dyn Read>, Failure> {
         let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
         let file = io::BufReader::with_capacity(1 << 16, file);
         match layer.media_type.as_str() {

@@ -153,7 +153,7 @@ impl Plan {
             if names.is_empty() {
                 descriptors.push(descriptor);
             }
-            blobs.extend(content.files().map(|blob| (blob.digest, blob.clone())));
+            blobs.extend(content.files(host)?.into_iter().map(|blob| (blob.digest, blob)));
         }
         Ok(Plan { index: Index::new(Family::Oci, descriptors).to_bytes(), blobs })
     }

@@ -10,13 +10,14 @@ use forge_plugin::Host;
 use forge_plugin::schemas::{Artifact, Blob, Digest, Failure, FailureClass};
 
 use super::remote::{Manifest, Put, Remote};
-use super::upload::{Ask, upload};
+use super::upload::{Ask, Part, upload};
+use crate::docker::elsewhere;
 use crate::oci::manifest::{Descriptor, Document, Manifest as Parsed, PlatformFields};
 
 /// As many as hide the latency of a registry; more, and some registries count them as abuse.
 const SIDE_BY_SIDE: usize = 4;
 
-/// An image or a list, with all that it refers to.
+/// An image or a list, with all that it refers to. Layers of a base may be elsewhere.
 pub struct Content<'a> {
     artifact: &'a Artifact,
     blobs: BTreeMap<Digest, Blob>,
@@ -62,9 +63,17 @@ impl<'a> Content<'a> {
         })
     }
 
-    /// Every file.
-    pub fn files(&self) -> impl Iterator<Item = &Blob> {
-        self.blobs.values()
+    /// Every file. Layers that are elsewhere are brought here.
+    pub fn files(&self, host: &dyn Host) -> Result<Vec<Blob>, Failure> {
+        let mut files: Vec<Blob> = self.blobs.values().cloned().collect();
+        for (_, document) in self.documents()? {
+            let Document::Manifest(manifest) = document else { continue };
+            for layer in layers(&manifest).filter(|it| !self.blobs.contains_key(&it.digest)) {
+                let path = elsewhere::bring(self.artifact, layer, host)?;
+                files.push(Blob { digest: layer.digest, size: layer.size, path });
+            }
+        }
+        Ok(files)
     }
 
     fn blob(&self, digest: Digest) -> Result<&Blob, Failure> {
@@ -112,52 +121,58 @@ pub fn push_missing(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String
 
 /// Puts everything there by digest, the blobs that are missing and all manifests.
 pub fn push_all(content: &Content<'_>, remote: &Remote<'_>, mounts: &[String]) -> Result<(), Failure> {
+    // Now that it is made, more is known than when it was planned.
+    let mounts = [mounts, &elsewhere::repositories(content.artifact)].concat();
     for (manifest, document) in content.documents()? {
-        let blobs = match &document {
-            Document::Manifest(manifest) => blobs_of(content, manifest)?,
+        let parts = match &document {
+            Document::Manifest(manifest) => parts_of(content, manifest)?,
             Document::Index(_) => Vec::new(),
         };
-        upload_all(&blobs, remote, mounts, Ask::First)?;
+        upload_all(&parts, remote, &mounts, Ask::First)?;
         let target = manifest.blob.digest.to_string();
         if let Put::Missing(_) = remote.put(&target, &manifest)? {
             // It said that it has a blob which it does not have.
-            upload_all(&blobs, remote, mounts, Ask::Nothing)?;
+            upload_all(&parts, remote, &mounts, Ask::Nothing)?;
             remote.put(&target, &manifest)?.or_fail(remote, &target)?;
         }
     }
     Ok(())
 }
 
-/// The files of an image, each once. What says that it lies elsewhere is left there.
-fn blobs_of<'c>(content: &'c Content<'_>, manifest: &Parsed) -> Result<Vec<&'c Blob>, Failure> {
-    let mut seen = BTreeSet::new();
-    let layers = manifest.layers.iter().filter(|layer| layer.urls.is_empty());
-    [&manifest.config]
-        .into_iter()
-        .chain(layers)
-        .filter(|descriptor| seen.insert(descriptor.digest))
-        .map(|descriptor| content.blob(descriptor.digest))
-        .collect()
+/// What an image consists of, each once: config and layers.
+fn parts_of<'c>(content: &'c Content<'_>, manifest: &'c Parsed) -> Result<Vec<Part<'c>>, Failure> {
+    let mut seen = BTreeSet::from([manifest.config.digest]);
+    let config = Part::Held(content.blob(manifest.config.digest)?);
+    let layers = layers(manifest).filter(|layer| seen.insert(layer.digest)).map(|layer| {
+        let held = content.blobs.get(&layer.digest);
+        held.map_or(Part::Elsewhere(content.artifact, layer), Part::Held)
+    });
+    Ok(std::iter::once(config).chain(layers).collect())
 }
 
-fn upload_all(blobs: &[&Blob], remote: &Remote<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
-    let queue = Mutex::new(blobs.iter());
+/// What says that it lies at other addresses is left there.
+fn layers(manifest: &Parsed) -> impl Iterator<Item = &Descriptor> {
+    manifest.layers.iter().filter(|layer| layer.urls.is_empty())
+}
+
+fn upload_all(parts: &[Part<'_>], remote: &Remote<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
+    let queue = Mutex::new(parts.iter());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let total = blobs.iter().map(|blob| blob.size).sum();
+    let total = parts.iter().map(Part::size).sum();
     let done = AtomicU64::new(0);
     let work = || -> Result<(), Failure> {
-        while let Some(blob) = next() {
+        while let Some(part) = next() {
             if remote.host.cancelled() {
                 return Err(Failure::new(FailureClass::Cancelled, "the run was interrupted"));
             }
-            upload(remote, blob, mounts, ask)?;
-            let done = done.fetch_add(blob.size, Ordering::Relaxed) + blob.size;
+            upload(remote, part, mounts, ask)?;
+            let done = done.fetch_add(part.size(), Ordering::Relaxed) + part.size();
             remote.host.progress(done, total, "pushing");
         }
         Ok(())
     };
     let outcomes: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..SIDE_BY_SIDE.min(blobs.len())).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..SIDE_BY_SIDE.min(parts.len())).map(|_| scope.spawn(work)).collect();
         let panicked = |_| Err(Failure::bug("an upload panicked"));
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
     });

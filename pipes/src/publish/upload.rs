@@ -1,12 +1,20 @@
 //! Brings one blob to a repository (distribution-spec 1.1, "Pushing blobs"): asks, mounts, uploads it whole.
 //! Does not know what is in it; `chunks` sends what is too large for that.
 
-use forge_plugin::schemas::{Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
-use url::{Host, Url};
+use std::fs;
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{
+    Artifact, Blob, Body, Digest, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat,
+};
+use url::Url;
 
 use super::chunks::{begun, in_chunks};
 use super::patience::Patience;
 use super::remote::Remote;
+use crate::docker::elsewhere;
+use crate::docker::fetching::file_of;
+use crate::oci::manifest::Descriptor;
 use crate::oci::reference::Reference;
 
 /// How often a blob is begun anew, when a connection broke, or a registry has forgotten the upload or lost its place.
@@ -38,8 +46,57 @@ pub(super) struct Session {
     pub offset: u64,
 }
 
-/// Makes sure that `blob` is in the repository. `mounts` are repositories that may hold it.
-pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> Result<(), Failure> {
+/// A part of an image.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// A file.
+    Held(&'a Blob),
+    /// A layer of this artifact, which is brought here only if it has to be sent.
+    Elsewhere(&'a Artifact, &'a Descriptor),
+}
+
+impl Part<'_> {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Part::Held(blob) => blob.size,
+            Part::Elsewhere(_, layer) => layer.size,
+        }
+    }
+
+    /// As a file that may not be there yet.
+    fn blob(&self, host: &dyn Host) -> Blob {
+        match self {
+            Part::Held(blob) => (*blob).clone(),
+            Part::Elsewhere(_, layer) => {
+                Blob { digest: layer.digest, size: layer.size, path: file_of(host, layer.digest) }
+            }
+        }
+    }
+
+    /// The same, which is there.
+    fn brought(&self, host: &dyn Host) -> Result<Blob, Failure> {
+        match self {
+            Part::Held(blob) => Ok((*blob).clone()),
+            Part::Elsewhere(artifact, layer) => {
+                Ok(Blob { path: elsewhere::bring(artifact, layer, host)?, ..self.blob(host) })
+            }
+        }
+    }
+}
+
+/// Makes sure that a part is in the repository. `mounts` are repositories that may hold it.
+pub fn upload(remote: &Remote<'_>, part: &Part<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
+    let blob = part.blob(remote.host);
+    let sent = send(remote, part, &blob, mounts, ask);
+    // What was fetched to be sent on is in no store, and might be large.
+    if let Part::Elsewhere(..) = part {
+        drop(fs::remove_file(&blob.path));
+    }
+    sent
+}
+
+fn send(remote: &Remote<'_>, part: &Part<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> Result<(), Failure> {
     let mut last = None;
     let mut patience = Patience::default();
     for failed in 0..ATTEMPTS {
@@ -54,9 +111,10 @@ pub fn upload(remote: &Remote<'_>, blob: &Blob, mounts: &[String], ask: Ask) -> 
         let Some(session) = session.map_or_else(|| start(remote, blob.digest, mounts), |it| Ok(Some(it)))? else {
             return Ok(());
         };
+        let blob = part.brought(remote.host)?;
         let sent = match blob.size <= session.chunk {
-            true => whole(remote, blob, &session),
-            false => in_chunks(remote, blob, session),
+            true => whole(remote, &blob, &session),
+            false => in_chunks(remote, &blob, session),
         };
         match sent {
             Ok(Sent::Done) => return Ok(()),
@@ -174,11 +232,11 @@ fn is_inward(from: &Url, to: &Url) -> bool {
 
 fn is_private(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
+        Some(url::Host::Ipv4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
+        Some(url::Host::Ipv6(ip)) => {
             ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
         }
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
 }

@@ -10,6 +10,7 @@ use forge_plugin::schemas::{
     FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method,
     Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem,
     Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
+    Wanted,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -95,6 +96,7 @@ fn step() -> Step {
         env: vec!["LANG".to_owned()],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
         names: Vec::new(),
+        wanted: Wanted::Always,
         resource: Resource::Exclusive("printer".to_owned()),
         params: json!({ "url": "https://files.example.org/1.2.3/hello" }),
         place,
