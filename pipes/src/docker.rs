@@ -12,6 +12,7 @@ mod building;
 mod built;
 #[cfg(test)]
 mod checks;
+mod compressed;
 mod context;
 mod copying;
 #[cfg(test)]
