@@ -13,6 +13,7 @@ mod building;
 mod built;
 #[cfg(test)]
 mod checks;
+mod compressed;
 mod conflicts;
 mod context;
 mod contexts;

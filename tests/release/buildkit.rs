@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use forge_plugin::schemas::Digest;
 use serde_json::{Value, json};
 
+use super::accounts::with_shadow;
 use crate::support::program::output;
 use crate::support::project::Project;
 
@@ -46,6 +47,7 @@ const CASES: &[&str] = &[
      COPY --link=false a.txt /lib/\nCOPY --link b.txt /bin/\n",
     "FROM ${BASE}\nADD conf.tar /t/\nADD conf.tgz a.txt /z/\nADD --chown=5:6 --chmod=700 conf.tar b.txt /m/\n\
      ADD --unpack=false conf.tgz /u/\n",
+    "FROM ${BASE}\nADD conf.tar.bz2 /b/\nADD conf.tar.xz conf.tar.zst /x/\nADD text.bz2 /t/\n",
     "FROM ${BASE}\nCOPY *.txt do* /w/\nCOPY c*/*.conf /v/\nCOPY {x}.* [ab].txt /x/\nCOPY a.tx? /y\nCOPY docs/**/*.md /s/\n",
     "FROM ${BASE}\nARG V=v1.2.3-rc.1\nENV A=${V#v} B=${V%%-*} C=${V/-/+} D=${V//[.]/_} E=${V//./_} F=${V%.*} G=${V##*.} H=${N:-x$V} I=${V:+y} \\\n J=${V%rc?1}\n",
     "FROM ${BASE}\nCOPY --chmod=700 forge.toml /n/x\nCOPY --chmod=600 --chown=5:6 forge.toml /m/x/y/\n",
@@ -61,6 +63,8 @@ const CASES: &[&str] = &[
     "FROM ${BASE} AS w\nWORKDIR /w\nFROM ${BASE} AS a\nARG Y=1\nONBUILD ARG X=x\nONBUILD COPY --from=w /w /o/w$X$Y\nONBUILD RUN mkdir /o/r && touch /o/f$X\n\
      FROM a AS b\nENV Z=$X\nWORKDIR /$Z\nFROM b\nRUN mkdir /v$X\n",
     "FROM ${BASE}\nSHELL [\"/bin/sh\", \"-ec\"]\nCMD a && \\\n  # no\n  b 'c'\nHEALTHCHECK --interval=5s CMD c \\\n -d\n",
+    "FROM ${BASE}\nRUN groupadd -r app && useradd -r -g app -u 1234 -d /app -s /bin/false app && mkdir /app && chown app: /app\n\
+     RUN useradd -m me && groupadd us\n",
     "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
 ];
 
@@ -76,6 +80,7 @@ const FILES: &[(&str, &str)] = &[
     ("docs/a.md", "a"),
     ("docs/deep/b.md", "b"),
     ("docs/deep/c.txt", "c"),
+    ("text.bz2", "BZh is how some text begins"),
 ];
 
 /// How `tar` packs some of them, and the archive's name.
@@ -367,6 +372,7 @@ pub(super) fn fill(rootfs: &Path) {
         libraries.split_whitespace().filter(|it| it.starts_with('/')).for_each(|it| copied(it, rootfs));
     }
     copied("/var/lib/dpkg/info/coreutils.list", rootfs);
+    with_shadow(rootfs);
     let files = [
         ("etc/passwd", "root:x:0:0::/root:/bin/sh\ndaemon:x:1:2::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"),
         ("etc/group", "root:x:0:\ndaemon:x:2:\nusers:x:100:\n"),
@@ -375,7 +381,7 @@ pub(super) fn fill(rootfs: &Path) {
     files.iter().for_each(|(path, text)| fs::write(rootfs.join(path), text).expect("a file"));
 }
 
-fn copied(path: &str, rootfs: &Path) {
+pub(super) fn copied(path: &str, rootfs: &Path) {
     let to = rootfs.join(path.trim_start_matches('/'));
     fs::create_dir_all(to.parent().expect("a directory")).expect("a directory");
     output(Command::new("cp").args(["--dereference", path]).arg(to));

@@ -6,23 +6,15 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use forge_plugin::schemas::Failure;
 use tar::{Entry, EntryType};
 
+use crate::docker::compressed::{self, Format};
 use crate::docker::context::leaves_root;
 use crate::docker::sources::Found;
 use crate::oci::layer::Content;
 use crate::oci::rootfs::normal;
 
-/// How much of a file says what it is.
-const MAGIC: usize = 10;
-const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
-const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-const BZIP2: &[u8] = b"BZh";
-/// What follows on `BZh` and a digit: a block, or the end of a file without any.
-const BZIP2_NEXT: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
 const CHUNK: u64 = 1 << 20;
 
 /// An archive.
@@ -38,14 +30,13 @@ pub struct Archive {
 /// stay there until the layer is written. When `stop` says so, it ends with any failure.
 pub fn open(name: &str, path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) -> Result<Option<Archive>, Failure> {
     let failed = |error: io::Error| Failure::file("read", path, &error);
-    let tar = match compression(path).map_err(failed)? {
-        Compression::None => path,
-        Compression::Gzip if is_tar(gunzip(path).map_err(failed)?) => {
-            inflate(path, scratch, stop).map_err(|error| damaged(name, &error))?;
+    let tar = match compressed::format(path).map_err(failed)? {
+        None => path,
+        Some(format) if is_tar(compressed::open(path, format).map_err(failed)?) => {
+            inflate(path, format, scratch, stop).map_err(|error| damaged(name, &error))?;
             scratch
         }
-        Compression::Gzip => return Ok(None),
-        Compression::Other(what) => return Err(unreadable(name, what)),
+        Some(_) => return Ok(None),
     };
     match is_tar(File::open(tar).map_err(failed)?) {
         true => Ok(Some(Archive { name: name.to_owned(), packed: list(name, tar)? })),
@@ -53,37 +44,13 @@ pub fn open(name: &str, path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) ->
     }
 }
 
-enum Compression {
-    None,
-    Gzip,
-    /// One that Docker reads.
-    Other(&'static str),
-}
-
-fn compression(path: &Path) -> io::Result<Compression> {
-    let mut start = Vec::new();
-    File::open(path)?.take(MAGIC as u64).read_to_end(&mut start)?;
-    let is_bzip2 = || start.starts_with(BZIP2) && start.get(4..).is_some_and(|next| BZIP2_NEXT.contains(&next));
-    Ok(match () {
-        () if start.starts_with(GZIP) => Compression::Gzip,
-        () if start.starts_with(XZ) => Compression::Other("xz"),
-        () if start.starts_with(ZSTD) => Compression::Other("zstd"),
-        () if is_bzip2() => Compression::Other("bzip2"),
-        () => Compression::None,
-    })
-}
-
-fn gunzip(path: &Path) -> io::Result<impl Read + use<>> {
-    Ok(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, File::open(path)?)))
-}
-
 /// Whether a first entry can be read. A tar of nothing is none, as for Docker.
 fn is_tar(content: impl Read) -> bool {
     tar::Archive::new(content).entries().is_ok_and(|mut entries| matches!(entries.next(), Some(Ok(_))))
 }
 
-fn inflate(path: &Path, scratch: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
-    let (mut from, mut to) = (gunzip(path)?, BufWriter::new(File::create(scratch)?));
+fn inflate(path: &Path, format: Format, scratch: &Path, stop: &dyn Fn() -> bool) -> io::Result<()> {
+    let (mut from, mut to) = (compressed::open(path, format)?, BufWriter::new(File::create(scratch)?));
     while io::copy(&mut from.by_ref().take(CHUNK), &mut to)? > 0 {
         if stop() {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -215,14 +182,10 @@ fn damaged(name: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::input(format!("the archive `{name}` is damaged")).cause(error.to_string())
 }
 
-fn unreadable(name: &str, what: &str) -> Failure {
-    Failure::input(format!("`ADD` would unpack `{name}`, and forge can't read {what}"))
-        .help("compress the archive by gzip, or write `COPY` to have it in the image as it is")
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::{Command, Stdio};
 
     use expect_test::{Expect, expect};
     use tar::{Builder, Header};
@@ -259,6 +222,19 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(content).unwrap();
         gzip.finish().unwrap()
+    }
+
+    /// The same by a program of this machine.
+    fn compress(program: &str, content: &[u8]) -> Vec<u8> {
+        let child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("`{program}`: {error}"));
+        let mut stdin = child.stdin.take().unwrap();
+        let content = content.to_vec();
+        let writing = std::thread::spawn(move || stdin.write_all(&content).unwrap());
+        let output = child.wait_with_output().unwrap();
+        writing.join().unwrap();
+        assert!(output.status.success(), "{program}");
+        output.stdout
     }
 
     fn whose(owner: &Option<(u64, u64)>) -> String {
@@ -319,6 +295,36 @@ mod tests {
         );
     }
 
+    /// Whole, in two parts, without its end, and with a byte of another value.
+    #[test]
+    fn however_it_is_compressed() {
+        let entries: Vec<String> = (0..200).map(|at| format!("{at}")).collect();
+        let entries: Vec<_> = entries.iter().map(|it| (EntryType::Regular, it.as_str(), "content")).collect();
+        let all = tar(&entries);
+        for program in ["gzip", "bzip2", "xz", "zstd"] {
+            let listed = |content: &[u8]| {
+                let dir = tempfile::tempdir().unwrap();
+                let path = dir.path().join("a");
+                fs::write(&path, content).unwrap();
+                match open("a", &path, &dir.path().join("scratch"), &|| false) {
+                    Ok(archive) => format!("{:?}", archive.map(|it| it.packed.len())),
+                    Err(failure) => failure.to_string(),
+                }
+            };
+            let whole = compress(program, &all);
+            assert_eq!(listed(&whole), "Some(200)", "{program}");
+            let (one, two) = all.split_at(2048);
+            let parts = [compress(program, one), compress(program, two)].concat();
+            assert_eq!(listed(&parts), "Some(200)", "{program}");
+            let ends = &parts[..parts.len() - 6];
+            assert_eq!(listed(ends), "the archive `a` is damaged", "{program}");
+            let mut flipped = parts.clone();
+            let at = flipped.len() - 40;
+            flipped[at] ^= 0x55;
+            assert_eq!(listed(&flipped), "the archive `a` is damaged", "{program}");
+        }
+    }
+
     #[test]
     fn what_is_no_archive() {
         check(b"", expect!["no archive"]);
@@ -326,14 +332,18 @@ mod tests {
         check(&gzip(b"a file"), expect!["no archive"]);
         check(&[0; 1024], expect!["no archive"]);
         check(b"BZh is how some text begins", expect!["no archive"]);
+        check(b"BZh91AY&SY and so on", expect!["no archive"]);
+        check(b"\xfd7zXZ\0 and so on", expect!["no archive"]);
+        check(b"\x28\xb5\x2f\xfd and so on", expect!["no archive"]);
+        check(b"\x50\x2a\x4d\x18\0\0\0\0 and so on", expect!["no archive"]);
+        for content in ["gzip", "bzip2", "xz", "zstd"].map(|program| compress(program, b"a file")) {
+            check(&content, expect!["no archive"]);
+        }
     }
 
     #[test]
     fn what_forge_does_not_unpack() {
         use EntryType::{Block, Fifo, Link, Regular};
-        check(b"BZh91AY&SY and so on", expect!["`ADD` would unpack `a`, and forge can't read bzip2"]);
-        check(b"\xfd7zXZ\0 and so on", expect!["`ADD` would unpack `a`, and forge can't read xz"]);
-        check(b"\x28\xb5\x2f\xfd and so on", expect!["`ADD` would unpack `a`, and forge can't read zstd"]);
         check(
             &tar(&[(Regular, "a/../../x", "")]),
             expect!["`a` can't be unpacked: `a/../../x` leads out of the directory that it is unpacked to"],

@@ -12,6 +12,7 @@ mod mode;
 mod mounts;
 mod options;
 mod printing;
+mod shadow;
 mod tools;
 mod tree;
 mod wildcards;
@@ -34,7 +35,7 @@ use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
 const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`, `touch`, `true`, `echo` and `printf` \
-     to a file, busybox's `adduser` and `addgroup`, and Alpine's `apk add`, `apk del` and `apk update`, one after the other; for all else \
+     to a file, busybox's `adduser` and `addgroup`, Debian's `useradd` and `groupadd`, and Alpine's `apk add`, `apk del` and `apk update`, one after the other; for all else \
      set `engine = \"auto\"`, and a program of this machine builds it (`buildx`, `docker`, `podman` or `buildah`)";
 
 /// What a `RUN` does.

@@ -203,7 +203,9 @@ impl Running<'_, '_, '_> {
     fn check_busybox(&self) -> Result<(), Wrong> {
         match self.maker {
             Maker::Busybox => Ok(()),
-            Maker::Debian | Maker::Shell | Maker::Alpine => Err(Wrong::Untold("it is not busybox's".to_owned())),
+            Maker::Debian | Maker::Shadow | Maker::Shell | Maker::Alpine => {
+                Err(Wrong::Untold("it is not busybox's".to_owned()))
+            }
         }
     }
 

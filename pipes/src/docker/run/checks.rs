@@ -22,7 +22,7 @@ const FILES: &[(&str, &str)] = &[
 const PROGRAMS: &[&str] =
     &["sh", "mkdir", "chmod", "chown", "ln", "cp", "mv", "rm", "touch", "true", "adduser", "addgroup"];
 
-fn node(mode: u32, what: What) -> Node {
+pub(super) fn node(mode: u32, what: What) -> Node {
     Node { mode, owner: (0, 0), what, peculiar: None }
 }
 
@@ -54,7 +54,7 @@ fn commands_of(line: &str) -> Run {
     Run { form: Form::Shell, mounted: vec!["srv/cache".to_owned()], commands }
 }
 
-fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> String {
+pub(super) fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> String {
     let host = FakeHost::default();
     let mut laying = Laying::new(&host, Except::default());
     image(&mut laying);

@@ -11,6 +11,7 @@ use crate::docker::run::busybox::{Addgroup, Adduser};
 use crate::docker::run::line::{Simple, Word, Written};
 use crate::docker::run::mode::Mode;
 use crate::docker::run::options::{Given, Known};
+use crate::docker::run::shadow::{Groupadd, Useradd};
 use crate::docker::run::tree::Tree;
 use crate::docker::run::{Wrong, printing, wildcards};
 use crate::docker::words::Mistake;
@@ -63,6 +64,10 @@ pub enum Does {
     Adduser(Adduser),
     /// `addgroup` of busybox.
     Addgroup(Addgroup),
+    /// `useradd` of shadow.
+    Useradd(Box<Useradd>),
+    /// `groupadd` of shadow.
+    Groupadd(Groupadd),
     /// `apk`, of Alpine.
     Apk(Apk),
 }
@@ -233,6 +238,8 @@ fn reader(program: &str) -> Option<Read> {
         "touch" => touch,
         "adduser" => |words| Adduser::read(words).map(Does::Adduser),
         "addgroup" => |words| Addgroup::read(words).map(Does::Addgroup),
+        "useradd" => |words| Useradd::read(words).map(Box::new).map(Does::Useradd),
+        "groupadd" => |words| Groupadd::read(words).map(Does::Groupadd),
         "apk" => |words| Apk::read(words).map(Does::Apk),
         _ => return None,
     })
@@ -424,6 +431,10 @@ mod tests {
         check("echo a b > c", r#"Print { text: "a b\n", to: "c", written: Anew }"#);
         check("echo a", "Nothing");
         check("set -eux", "Nothing");
+        check(
+            "groupadd --system -g 5 us",
+            r#"Groupadd(Groupadd { name: "us", gid: Some(5), twice: Fails, sort: System, password: None, settings: [] })"#,
+        );
     }
 
     #[test]
@@ -446,5 +457,12 @@ mod tests {
         check("set -o pipefail", "`set`: what `-o` changes is not known here");
         check("mkdir a > b", "`mkdir`: what it prints to a file is not known here");
         check("touch -d 1 a", "`touch`: what `-d` does is not known here");
+        check("useradd -U -g us me", "`useradd`: `-U` and `-g` exclude each other");
+        check("useradd -e 1 me", "`useradd`: what `-e` does is not known here");
+        check("useradd -u 010 me", "`useradd`: `010` is no number of an account");
+        check("useradd -d home me", "`useradd`: `home` does not begin with a `/`");
+        check("useradd -K MAIL_DIR=/x me", "`useradd`: what `-K MAIL_DIR=/x` changes is not known here");
+        check("groupadd -o us", "`groupadd`: `-o` is about a number, which `-g` gives");
+        check("groupadd", "`groupadd`: it is given more or less than one name");
     }
 }

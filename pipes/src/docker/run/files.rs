@@ -49,6 +49,8 @@ impl Running<'_, '_, '_> {
             Does::Touch { paths } => paths.iter().try_for_each(|path| self.touch(path)),
             Does::Adduser(adduser) => self.adduser(adduser),
             Does::Addgroup(addgroup) => self.addgroup(addgroup),
+            Does::Useradd(useradd) => self.useradd_of_shadow(useradd),
+            Does::Groupadd(groupadd) => self.groupadd_of_shadow(groupadd),
             Does::Apk(apk) => apk::run(apk, self.tree, self.accounts, self.place),
         }
     }

@@ -27,6 +27,11 @@ impl Given {
     pub fn value(&self, option: char) -> Option<&str> {
         self.options.iter().rev().find(|(it, _)| *it == option).map(|(_, value)| value.as_str())
     }
+
+    /// All values of an option.
+    pub fn values(&self, option: char) -> impl Iterator<Item = &str> {
+        self.options.iter().filter(move |(it, _)| *it == option).map(|(_, value)| value.as_str())
+    }
 }
 
 impl Known {

@@ -13,6 +13,11 @@ const SHELL_OPTIONS: &[&str] = &["-c", "-e", "-ec", "-eo", "-o", "pipefail", "-e
 const OF_SHELL: &[&str] = &["true", ":", "set", "echo", "printf"];
 /// Where Debian's package manager says which files coreutils has.
 const COREUTILS: &str = "var/lib/dpkg/info/coreutils.list";
+/// And which versions of packages it has.
+const STATUS: &str = "var/lib/dpkg/status";
+/// What the package of shadow has, and the versions of it whose source forge follows.
+const OF_SHADOW: &[&str] = &["useradd", "groupadd"];
+const SHADOW: &[&str] = &["1:4.13+", "1:4.17.4-"];
 
 /// Where programs are looked for.
 pub(super) struct Tools<'a> {
@@ -31,6 +36,8 @@ pub(super) enum Maker {
     Busybox,
     /// GNU coreutils, as Debian packs them.
     Debian,
+    /// shadow, as Debian packs it: <https://github.com/shadow-maint/shadow>.
+    Shadow,
     /// The shell itself.
     Shell,
     /// Alpine.
@@ -74,9 +81,26 @@ impl Tools<'_> {
         let Some((at, node)) = found else {
             return Err(Wrong::Fails(format!("the image has no `{program}`")));
         };
+        if OF_SHADOW.contains(&program) {
+            return check_shadow(tree, program, &at).map(|()| Maker::Shadow);
+        }
         maker(tree, program, &at, node).ok_or_else(|| {
             Wrong::Untold(format!("its `{program}` is neither that of busybox nor that of Debian's coreutils"))
         })
+    }
+}
+
+fn check_shadow(tree: &Tree<'_, '_>, program: &str, at: &str) -> Result<(), Wrong> {
+    let untold = |why: String| Err(Wrong::Untold(format!("its `{program}` is {why}")));
+    if at != format!("usr/sbin/{program}") || tree.node(STATUS).is_none() {
+        return untold("not that of Debian's `passwd`".to_owned());
+    }
+    let status = tree.read(STATUS)?;
+    let package = status.split("\n\n").find(|it| it.lines().any(|line| line == "Package: passwd"));
+    match package.and_then(|it| it.lines().find_map(|line| line.strip_prefix("Version: "))) {
+        Some(version) if SHADOW.iter().any(|it| version.starts_with(it)) => Ok(()),
+        Some(version) => untold(format!("that of `passwd` {version}, and known are 4.13 and 4.17.4")),
+        None => untold("not that of Debian's `passwd`".to_owned()),
     }
 }
 
