@@ -19,7 +19,7 @@ use crate::run::locked::Locked;
 use crate::run::secrets::Secrets;
 use crate::run::{Required, Results, World, run as run_plan};
 use crate::schedule::{AfterFailure, Limits};
-use crate::store::{Blobs, Dist, Earlier, Folder, stream_beside};
+use crate::store::{Dist, Earlier, Folder, Lists, stream_beside};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
@@ -202,12 +202,11 @@ fn ended(results: &Results) -> Event {
 }
 
 fn write_lists(session: &Session, plan: &Plan, folder: &Folder, results: &Results) -> Result<(), Failure> {
-    let artifacts: Vec<_> = results.artifacts.values().map(|it| &**it).collect();
-    Blobs::open(folder.store())?.write_index(&artifacts)?;
     // Only a whole run that went well knows what nobody makes any more.
     let is_whole = plan.len() == session.plan.len() && results.is_good();
     let earlier = if is_whole { Earlier::Forget } else { Earlier::Keep };
-    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, earlier, &folder.file("lists"))
+    let lists = Lists { artifacts: results.said(), facts: &session.facts, earlier };
+    Dist::of_project(&session.root).write_lists(&lists, folder, |blobs| results.artifacts(blobs))
 }
 
 fn write_report(
