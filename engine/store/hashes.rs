@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use forge_schemas::{Digest, Failure};
+use forge_schemas::{Digest, DigestMap, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::sealed::{read_sealed, write_sealed};
@@ -22,8 +22,10 @@ pub struct Hashes {
     bytes: Vec<u8>,
     written: i64,
     opened: Duration,
-    /// Where the tasks stand in the bytes. They are looked up there: hardly any is ever changed.
+    /// Where the tasks stand in the bytes. They are read there, when they are asked for.
     tasks: Range<usize>,
+    /// Which of them it is, by what names the task.
+    places: DigestMap<usize>,
     /// The files, each in the bunch of its path: where nothing has changed, hardly any is asked for.
     bunches: Vec<Bunch>,
     learned: Mutex<Learned>,
@@ -64,7 +66,7 @@ struct Learned {
     files: Files,
 }
 
-/// The form of the file. Behind it stand the tasks, sorted by what names them, and the bunches, each as long as it says.
+/// The form of the file. Behind it stand the tasks, and the bunches, each as long as it says.
 #[derive(Serialize, Deserialize, Default)]
 struct Written {
     tasks: u32,
@@ -88,8 +90,11 @@ impl Hashes {
         let start = bytes.len() - rest.len();
         let tasks = start..start + size_of::<Row>() * written.tasks as usize;
         let bunches = bunches(tasks.end, &written.bunches);
+        let names = rows(&bytes, &tasks).iter().map(|[name, ..]| Digest::from(*name));
+        let mut places = DigestMap::with_capacity_and_hasher(names.len(), Default::default());
+        places.extend(names.zip(0..));
         let written = std::fs::metadata(&path).map_or(0, |it| Stat::of(&it).modified());
-        Hashes { path, bytes, written, opened: now(), tasks, bunches, learned: Mutex::default() }
+        Hashes { path, bytes, written, opened: now(), tasks, places, bunches, learned: Mutex::default() }
     }
 
     /// What a file hashes to. Any number of threads may ask.
@@ -151,14 +156,11 @@ impl Hashes {
     }
 
     fn tasks(&self) -> &[Row] {
-        let bytes = self.bytes.get(self.tasks.clone()).unwrap_or_default();
-        bytes.as_chunks().0.as_chunks().0
+        rows(&self.bytes, &self.tasks)
     }
 
     fn seen(&self, task: &Digest) -> Option<Seen> {
-        let tasks = self.tasks();
-        let at = tasks.binary_search_by(|[name, ..]| name.cmp(task.bytes())).ok()?;
-        Some(from_row(&tasks[at]).1)
+        self.tasks().get(*self.places.get(task)?).map(|row| from_row(row).1)
     }
 
     fn known(&self, name: &str) -> Option<&Known> {
@@ -189,6 +191,10 @@ fn written(tasks: &BTreeMap<Digest, Seen>, bunches: &[Files]) -> postcard::Resul
     bytes.extend(tasks.iter().flat_map(to_row).flatten());
     bytes.extend(bunches.concat());
     Ok(bytes)
+}
+
+fn rows<'b>(bytes: &'b [u8], place: &Range<usize>) -> &'b [Row] {
+    bytes.get(place.clone()).unwrap_or_default().as_chunks().0.as_chunks().0
 }
 
 fn to_row((task, seen): (&Digest, &Seen)) -> Row {
