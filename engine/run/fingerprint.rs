@@ -97,8 +97,8 @@ struct Words<'a> {
     files: &'a [(&'a str, Stat)],
 }
 
-/// As many bytes as most have.
-const ROOM: usize = 512;
+/// As many bytes as most have: for these no memory is asked for.
+const ROOM: usize = 1024;
 
 impl Sight<'_> {
     /// The same with the source files, for one who is to run, or is to be explained.
@@ -127,7 +127,10 @@ impl Outline<'_> {
                 .collect(),
             files,
         };
-        postcard::to_extend(&words, Vec::with_capacity(ROOM)).ok().map(|bytes| Digest::of(&bytes))
+        if let Ok(bytes) = postcard::to_slice(&words, &mut [0; ROOM]) {
+            return Some(Digest::of(bytes));
+        }
+        postcard::to_stdvec(&words).ok().map(|bytes| Digest::of(&bytes))
     }
 
     fn fingerprint(&self, tree: &Tree) -> Fingerprint {
