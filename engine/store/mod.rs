@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use forge_schemas::Failure;
 
-pub use atomic::{stream_beside, write_beside};
+pub use atomic::{write_beside, write_history};
 pub use blobs::{Blobs, hash};
 pub use clean::{Removed, clean, clean_all};
 pub use dist::is_executable;
