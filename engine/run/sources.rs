@@ -87,7 +87,7 @@ impl Sources {
         let Some(found) = different.par_iter().map(look).collect::<Option<Vec<Found>>>() else { return false };
         let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
         for ((pattern, except), found) in different.into_iter().zip(found) {
-            remember(&mut known, pattern, except, found);
+            known.entry(except.to_vec()).or_default().insert(pattern.to_owned(), found);
         }
         true
     }
@@ -175,7 +175,7 @@ impl Sources {
         drop(known);
         let found = self.find(&read.path, &read.except)?;
         let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        remember(&mut known, &read.path, &read.except, found.clone());
+        known.entry(read.except.clone()).or_default().insert(read.path.clone(), found.clone());
         Ok(found)
     }
 
@@ -192,10 +192,6 @@ impl Sources {
         let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(root, top, &except)).collect();
         Ok(Found::Files(files?.concat().into()))
     }
-}
-
-fn remember(known: &mut HashMap<Vec<String>, Patterns>, pattern: &str, except: &[String], found: Found) {
-    known.entry(except.to_vec()).or_default().insert(pattern.to_owned(), found);
 }
 
 fn named(read: &Read) -> Named {
