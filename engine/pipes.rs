@@ -1,6 +1,8 @@
 //! The pipes that a run can ask, behind one door: plan and run know no plugin, only the name of a pipe.
 //! Does not know where a pipe's code lies, or in which process.
 
+use std::borrow::Cow;
+
 use forge_plugin::{BUILD_ID, Host, Plugin, Plugins, Renderer};
 use forge_schemas::{Failure, PipeInfo, Plan, PlanReply, Probe, ProbeReply, Run, Takes, TakesReply};
 
@@ -14,7 +16,7 @@ pub trait Pipes: Sync {
     /// One of them.
     fn info(&self, pipe: &str) -> Option<&PipeInfo>;
     /// Which build of its code would run: part of a task's fingerprint.
-    fn identity(&self, pipe: &str) -> String;
+    fn identity(&self, pipe: &str) -> Cow<'_, str>;
     /// Which artifacts a table takes.
     fn takes(&self, request: &Takes) -> Result<TakesReply, Failure>;
     /// The steps of a table.
@@ -40,12 +42,12 @@ impl Pipes for Plugins {
         self.pipe(pipe).map(|(_, info)| info)
     }
 
-    fn identity(&self, pipe: &str) -> String {
+    fn identity(&self, pipe: &str) -> Cow<'_, str> {
         match self.pipe(pipe) {
             // The same sources make the same artifacts, linked in or loaded.
-            Some((plugin, _)) if plugin.build() == Some(BUILD_ID) => BUILD_ID.to_owned(),
-            Some((plugin, _)) => plugin.digest().map(|it| it.to_string()).unwrap_or_default(),
-            None => String::new(),
+            Some((plugin, _)) if plugin.build() == Some(BUILD_ID) => BUILD_ID.into(),
+            Some((plugin, _)) => plugin.digest().map(|it| it.to_string()).unwrap_or_default().into(),
+            None => "".into(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The plan of the last run, kept in `.forge/plan`: used again while all that it was compiled from is the same.
 //! Does not know how a plan is compiled.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::store::{read_sealed_as, write_sealed};
 
 /// What decides a plan, of all that is known before anything is read but the project file.
 pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugins) -> Digest {
-    let pipes: Vec<(&str, String)> =
+    let pipes: Vec<(&str, Cow<'_, str>)> =
         plugins.all().iter().map(|pipe| (pipe.name.as_str(), plugins.identity(&pipe.name))).collect();
     let version = env!("CARGO_PKG_VERSION");
     let mut digester = Digester::default();

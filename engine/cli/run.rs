@@ -19,7 +19,7 @@ use crate::run::locked::Locked;
 use crate::run::secrets::Secrets;
 use crate::run::{Required, Results, World, run as run_plan};
 use crate::schedule::{AfterFailure, Limits};
-use crate::store::{Blobs, Dist, Earlier, Folder, stream_beside};
+use crate::store::{Dist, Earlier, Folder, Lists, write_history};
 
 /// Runs what was asked for.
 pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result<u8, u8> {
@@ -202,12 +202,11 @@ fn ended(results: &Results) -> Event {
 }
 
 fn write_lists(session: &Session, plan: &Plan, folder: &Folder, results: &Results) -> Result<(), Failure> {
-    let artifacts: Vec<_> = results.artifacts.values().map(|it| &**it).collect();
-    Blobs::open(folder.store())?.write_index(&artifacts)?;
     // Only a whole run that went well knows what nobody makes any more.
     let is_whole = plan.len() == session.plan.len() && results.is_good();
     let earlier = if is_whole { Earlier::Forget } else { Earlier::Keep };
-    Dist::of_project(&session.root).write_lists(&artifacts, &session.facts, earlier, &folder.file("lists"))
+    let lists = Lists { artifacts: results.said(), facts: &session.facts, earlier };
+    Dist::of_project(&session.root).write_lists(&lists, folder, |blobs| results.artifacts(blobs))
 }
 
 fn write_report(
@@ -231,8 +230,8 @@ fn write_report(
         tasks: results.as_ref().map_or_else(|_| Vec::new(), |it| plan.ids().map(|id| entry(it, id)).collect()),
     };
     let path: PathBuf = diary.join("report.json");
-    stream_beside(&path, |out| Ok(serde_json::to_writer(out, &report)?))
-        .map_err(|error| Failure::file("write", &path, &error))
+    let bytes = serde_json::to_vec(&report).map_err(|error| Failure::bug(error.to_string()))?;
+    write_history(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
 }
 
 fn exit_code(results: &Results) -> u8 {

@@ -59,6 +59,8 @@ struct Given {
     files: Files,
     opened: Opened,
     mode: Mode,
+    /// A digest of all that decides the plan, but for what the plan says itself.
+    key: Digest,
 }
 
 /// The plugins, and what of the project file had to be read to have them.
@@ -172,15 +174,12 @@ impl Given {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let repository = asked.answer();
-        Ok(Given { source, repository, environment, files: Files::of(&root), opened, mode })
-    }
-
-    fn key(&self) -> Digest {
-        memory::key(&self.source, self.mode, &self.repository, &self.opened.plugins)
+        let key = memory::key(&source, mode, &repository, &opened.plugins);
+        Ok(Given { source, repository, environment, files: Files::of(&root), opened, mode, key })
     }
 
     fn recall(&self, compiled: Compiled) -> Option<(Compiled, Head)> {
-        let is_valid = memory::is_valid(&compiled, &self.key(), &self.environment, &self.files);
+        let is_valid = memory::is_valid(&compiled, &self.key, &self.environment, &self.files);
         let head = serde_json::from_str(&compiled.head).ok().filter(|_| is_valid)?;
         Some((compiled, head))
     }
@@ -204,7 +203,7 @@ impl Given {
         output::diagnostics(arguments, &diagnostics);
         let names = project.environment.union(&renderer.environment()).cloned().collect();
         let compiled = Compiled {
-            key: self.key(),
+            key: self.key,
             environment: memory::asked(names, &self.environment),
             texts: self.files.digests(),
             head: serde_json::to_string(&project.head).unwrap_or_default(),

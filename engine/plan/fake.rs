@@ -1,6 +1,7 @@
 //! Pipes in memory for the tests of plan, schedule and run: a table says itself what it takes and makes.
 //! Asks no plugin.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,8 +122,8 @@ impl Pipes for FakePipes {
         self.pipes.iter().find(|it| it.name == pipe)
     }
 
-    fn identity(&self, _: &str) -> String {
-        "fake".to_owned()
+    fn identity(&self, _: &str) -> Cow<'_, str> {
+        "fake".into()
     }
 
     fn takes(&self, request: &Takes) -> Result<TakesReply, Failure> {

@@ -9,6 +9,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 /// Every node after all that lead to it; none when the graph is not acyclic. Not recursive: a chain may be long.
 pub fn stable_order<N, E>(graph: &DiGraph<N, E>) -> Option<Vec<NodeIndex>> {
+    // Most files name what is taken before what takes it: there the order of the file is the one that is wanted.
+    if graph.raw_edges().iter().all(|edge| edge.source() < edge.target()) {
+        return Some(graph.node_indices().collect());
+    }
     let mut open: Vec<usize> =
         graph.node_indices().map(|id| graph.edges_directed(id, Direction::Incoming).count()).collect();
     let mut ready: BinaryHeap<Reverse<NodeIndex>> =

@@ -1,6 +1,7 @@
 //! What was asked for, and the part of the plan that is: which tasks run, which must be fresh, which are left out and why.
 //! Does not know the command line, nor whether a task is fresh.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashSet};
 
 use forge_schemas::{Effect, Platform, TableName, Wanted};
@@ -88,18 +89,23 @@ impl Selection {
         let wanted = self.wanted(whole, names, from);
         let here = if self.upstream == Upstream::Runs { whole.brought(&wanted) } else { Vec::new() };
         let chosen = whole.with_needs(wanted.iter().copied().chain(here));
-        let wanted: HashSet<&str> = wanted.into_iter().map(|id| whole.task(id).id.as_str()).collect();
-        let skip: HashSet<&str> = skip.into_iter().map(|id| whole.task(id).id.as_str()).collect();
+        let names = |ids: &[TaskId]| ids.iter().map(|id| whole.task(*id).id.as_str()).collect::<HashSet<&str>>();
+        // Most runs ask for nothing that has to be looked up in it.
+        let wanted = LazyCell::new(|| names(&wanted));
+        let is_wanted = |task: &Task| wanted.contains(task.id.as_str());
         let mut left_out = Vec::new();
-        let chosen = leave_out_skipped(chosen, &skip, &wanted, &mut left_out);
+        let chosen = leave_out_skipped(chosen, &names(&skip), is_wanted, &mut left_out);
         let chosen = if self.reach == Reach::ThisMachine { chosen.local() } else { chosen };
         let chosen = leave_out_platforms(chosen, &self.platforms, &mut left_out).needed();
         let off = self.off(&targets, &chosen);
-        let chosen = self.require(chosen, left_out, &wanted);
+        let chosen = self.require(chosen, left_out, is_wanted);
         Ok(Chosen { is_off, plan: chosen.plan.with_off(off), ..chosen })
     }
 
     fn off(&self, targets: &Targets<'_>, plan: &Plan) -> Vec<Off> {
+        if targets.plan().off().is_empty() {
+            return Vec::new();
+        }
         let is_all = self.names.is_empty() && self.from.is_empty();
         let mut wanted: HashSet<&TableName> = plan.tasks().map(|task| &task.table).collect();
         let mut found = Vec::new();
@@ -125,8 +131,8 @@ impl Selection {
         plan.ids().filter(|id| within[id.index()] && after[id.index()]).collect()
     }
 
-    fn require(&self, plan: Plan, left_out: Vec<LeftOut>, wanted: &HashSet<&str>) -> Chosen {
-        let is_upstream = |id: &TaskId| !wanted.contains(plan.task(*id).id.as_str());
+    fn require(&self, plan: Plan, left_out: Vec<LeftOut>, is_wanted: impl Fn(&Task) -> bool) -> Chosen {
+        let is_upstream = |id: &TaskId| !is_wanted(plan.task(*id));
         let required: BTreeSet<TaskId> = match self.upstream {
             Upstream::Runs => BTreeSet::new(),
             Upstream::MustBeFresh => plan.ids().filter(is_upstream).collect(),
@@ -155,16 +161,21 @@ fn all<const N: usize>(
     if unknown.is_empty() { Ok(found) } else { Err(unknown) }
 }
 
-fn leave_out_skipped(plan: Plan, skip: &HashSet<&str>, wanted: &HashSet<&str>, left_out: &mut Vec<LeftOut>) -> Plan {
+fn leave_out_skipped(
+    plan: Plan,
+    skip: &HashSet<&str>,
+    is_wanted: impl Fn(&Task) -> bool,
+    left_out: &mut Vec<LeftOut>,
+) -> Plan {
     if skip.is_empty() {
         return plan;
     }
     let without = plan.without(|task| skip.contains(task.id.as_str()));
     // What was needed only by what is left out goes as well, without a word: nobody asked for it.
-    let rest = without.with_needs(without.ids().filter(|id| wanted.contains(without.task(*id).id.as_str())));
-    left_out.extend(missing(&plan, &rest, |task| match task.id.as_str() {
-        id if skip.contains(id) => Some(LeftOutBecause::Skipped),
-        id => wanted.contains(id).then_some(LeftOutBecause::NeedsSkipped),
+    let rest = without.with_needs(without.ids().filter(|id| is_wanted(without.task(*id))));
+    left_out.extend(missing(&plan, &rest, |task| match skip.contains(task.id.as_str()) {
+        true => Some(LeftOutBecause::Skipped),
+        false => is_wanted(task).then_some(LeftOutBecause::NeedsSkipped),
     }));
     rest
 }

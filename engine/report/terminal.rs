@@ -148,7 +148,7 @@ impl<W: Write> Sink for Terminal<W> {
     fn tell(&mut self, event: &Event) {
         let task = event.task.as_deref().unwrap_or_default();
         // What is said of the run as a whole has no task.
-        let whose = event.task.as_ref().map_or_else(String::new, |task| format!("{task}: "));
+        let whose = || event.task.as_ref().map_or_else(String::new, |task| format!("{task}: "));
         match &event.event {
             EventKind::RunStarted { tasks, project, version, .. } if self.verbosity >= Verbosity::Normal => {
                 let line = format!("{project} {version}: {}", count(*tasks, "task"));
@@ -160,11 +160,11 @@ impl<W: Write> Sink for Terminal<W> {
             }
             EventKind::Output { line } => self.says(task, line),
             EventKind::Log { level, message } if *level >= Level::Warn => {
-                let line = format!("{} {whose}{message}", self.paint(YELLOW, "   note"));
+                let line = format!("{} {}{message}", self.paint(YELLOW, "   note"), whose());
                 self.line(&line);
             }
             EventKind::Log { level: Level::Info, message } if self.verbosity >= Verbosity::Normal => {
-                self.line(&format!("        {whose}{message}"));
+                self.line(&format!("        {}{message}", whose()));
             }
             EventKind::Log { message, .. } => self.says(task, message),
             EventKind::Progress { message, .. } if !message.is_empty() => self.says(task, message),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use forge_plugin::Renderer;
-use forge_schemas::{Artifact, Change, Effect, Failure, FailureClass, Finding};
+use forge_schemas::{Change, Effect, Failure, FailureClass, Finding};
 use tokio::sync::watch;
 
 use super::asked::Asked;
@@ -14,7 +14,7 @@ use super::probe::{Answer, Question, Reach, ask_all};
 use super::secrets::Secrets;
 use super::shared::client;
 use super::why::{Next, Past, Whys, why};
-use crate::plan::{Plan, Task, TaskId};
+use crate::plan::{Plan, TaskId};
 use crate::registries::Registries;
 
 /// Something that a run would do, or leave.
@@ -110,7 +110,7 @@ fn ask(plan: &Plan, past: &Past<'_>, outside: &Outside<'_>, whys: &Whys) -> Resu
     let tasks = plan.order().iter().map(|id| (*id, plan.task(*id)));
     let outward = tasks.filter(|(_, task)| task.step.effect != Effect::Local);
     let questions: Vec<Question<'_>> =
-        outward.map(|(id, task)| Question { id, task, inputs: inputs(task, whys) }).collect();
+        outward.map(|(id, task)| Question { id, task, inputs: whys.inputs(plan, id) }).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -131,9 +131,4 @@ fn ask(plan: &Plan, past: &Past<'_>, outside: &Outside<'_>, whys: &Whys) -> Resu
     let answers = ask_all(&questions, &reach, past.pipes);
     runtime.shutdown_background();
     Ok(answers.into_iter().map(|(id, answer)| (id, answer.map_err(|it| mask.failure(&it)))).collect())
-}
-
-// What comes behind something that is not made is of no use without it.
-fn inputs(task: &Task, whys: &Whys) -> Vec<Artifact> {
-    task.step.takes.iter().map_while(|name| whys.made.get(name)).map(|it| Artifact::clone(it)).collect()
 }

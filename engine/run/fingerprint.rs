@@ -48,24 +48,22 @@ struct Outline<'a> {
     task: &'a Task,
     inputs: Vec<&'a Artifact>,
     environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    plugin: String,
-    platform: Option<String>,
+    plugin: Cow<'a, str>,
     tools: Vec<Arc<Property>>,
 }
 
 /// What a task with these inputs would run with. `plugin` says which build of the pipe would run it.
 pub fn look<'a>(
     task: &'a Task,
-    plugin: String,
+    plugin: Cow<'a, str>,
     inputs: Vec<&'a Artifact>,
     scene: &'a Scene<'_>,
 ) -> Result<Sight<'a>, Failure> {
     let step = &task.step;
-    let platform = step.platform.as_ref().map(Platform::to_string);
     let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes));
     let names = scene.tools.names(step).into_iter().map(|found| Ok(Arc::new(found.into())));
     let tools = tools.chain(names).collect::<Result<_, _>>()?;
-    let outline = Outline { task, inputs, environment: environment(step, scene), plugin, platform, tools };
+    let outline = Outline { task, inputs, environment: environment(step, scene), plugin, tools };
     let stats = scene.sources.stats(&step.reads)?;
     let sight = stats.as_ref().and_then(|stats| outline.sight(stats));
     let files = || stats.iter().flatten().map(|(_, stat)| *stat);
@@ -99,8 +97,8 @@ struct Words<'a> {
     files: &'a [(&'a str, Stat)],
 }
 
-/// As many bytes as most have.
-const ROOM: usize = 512;
+/// As many bytes as most have: for these no memory is asked for.
+const ROOM: usize = 1024;
 
 impl Sight<'_> {
     /// The same with the source files, for one who is to run, or is to be explained.
@@ -129,11 +127,15 @@ impl Outline<'_> {
                 .collect(),
             files,
         };
-        postcard::to_extend(&words, Vec::with_capacity(ROOM)).ok().map(|bytes| Digest::of(&bytes))
+        if let Ok(bytes) = postcard::to_slice(&words, &mut [0; ROOM]) {
+            return Some(Digest::of(bytes));
+        }
+        postcard::to_stdvec(&words).ok().map(|bytes| Digest::of(&bytes))
     }
 
     fn fingerprint(&self, tree: &Tree) -> Fingerprint {
         let step = &self.task.step;
+        let platform = step.platform.as_ref().map(Platform::to_string);
         let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
         let command = Command {
             arguments: &[&self.task.table.pipe, &step.name],
@@ -145,19 +147,19 @@ impl Outline<'_> {
             input_root: self.input_root(tree),
             do_not_cache: step.memory == Memory::Never,
             salt: EPOCH.as_bytes(),
-            platform: self.properties(),
+            platform: self.properties(platform.as_deref()),
         };
         action.content().digest
     }
 
     // None says where the action must run: that follows from the tools.
-    fn properties(&self) -> Vec<(&str, &str)> {
+    fn properties<'s>(&'s self, platform: Option<&'s str>) -> Vec<(&'s str, &'s str)> {
         let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
-        let platform = self.platform.iter().map(|platform| ("forge-platform", platform.as_str()));
+        let platform = platform.map(|platform| ("forge-platform", platform));
         // Which secrets its programs and its pipe see may matter; what they are does not, and is not written down in any form.
         let secrets = self.task.secrets.iter().map(|name| ("forge-secret", name.as_str()));
         let revealed = self.task.revealed.iter().map(|name| ("forge-secret-revealed", name.as_str()));
-        tools.chain(platform).chain(secrets).chain(revealed).chain([("forge-plugin", self.plugin.as_str())]).collect()
+        tools.chain(platform).chain(secrets).chain(revealed).chain([("forge-plugin", &*self.plugin)]).collect()
     }
 
     // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
@@ -299,8 +301,7 @@ mod tests {
             task: &changed,
             inputs: vec![&input],
             environment: vec![("A".into(), "1".into())],
-            plugin: "a build".to_owned(),
-            platform: None,
+            plugin: "a build".into(),
             tools: vec![property("one")],
         };
         rest(&mut outline);
@@ -328,7 +329,7 @@ mod tests {
             taken(|_| (), |_| (), |it| it.environment[0].0 = "B".into()),
             taken(|_| (), |_| (), |it| it.environment[0].1 = "2".into()),
             taken(|_| (), |_| (), |it| it.environment.clear()),
-            taken(|_| (), |_| (), |it| it.plugin = "another".to_owned()),
+            taken(|_| (), |_| (), |it| it.plugin = "another".into()),
             taken(|_| (), |_| (), |it| it.tools = vec![property("two")]),
             taken(|_| (), |_| (), |it| it.tools.clear()),
         ];

@@ -1,25 +1,26 @@
 //! Whether tasks are fresh: fingerprint, record, and what lies under `dist/`, for many tasks side by side.
 //! Decides nothing: the loop tells the schedule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forge_schemas::{Artifact, Failure, Memory};
+use forge_schemas::{Failure, Memory};
 use rayon::prelude::*;
 
 use super::fingerprint::{self, Scene, Sight};
+use super::made::Made;
 use super::sources::Tree;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
-use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered, Shown};
+use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
 
 /// Where one looks.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// What was made so far, by name.
-    pub made: &'a BTreeMap<String, Arc<Artifact>>,
+    /// What was made so far.
+    pub made: &'a Made,
     /// Who would run the tasks.
     pub pipes: &'a dyn Pipes,
     /// What decides fingerprints.
@@ -36,8 +37,8 @@ pub struct Look<'a> {
 
 /// What was seen of a task.
 pub enum Seen {
-    /// It need not run: these are there.
-    Fresh(Vec<Arc<Artifact>>),
+    /// It need not run: what one of this fingerprint has made is there.
+    Fresh(Fingerprint),
     /// It must run.
     Due(Box<Due>),
 }
@@ -64,27 +65,24 @@ impl Look<'_> {
             let (fingerprint, parts, tree) = (sight.fingerprint, sight.parts(), sight.tree.unwrap_or_default());
             return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree })));
         };
-        for (artifact, _) in remembered.artifacts.iter().filter(|(_, shown)| *shown == Shown::No) {
-            self.dist.show(artifact)?;
+        for artifact in remembered.unshown(self.blobs) {
+            self.dist.show(&artifact)?;
         }
-        Ok(Seen::Fresh(remembered.artifacts.into_iter().map(|(artifact, _)| Arc::new(artifact)).collect()))
+        Ok(Seen::Fresh(sight.fingerprint))
     }
 
     /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made. The source
     /// files are there for one that made nothing.
-    pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered>), Failure> {
+    pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered<'_>>), Failure> {
         let task = self.plan.task(id);
-        let inputs: Vec<&Artifact> =
-            task.step.takes.iter().filter_map(|it| self.made.get(it)).map(|it| &**it).collect();
+        let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
         let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
         let remembered = match self.scene.tools.memory(&task.step) {
             // What must be fresh may not ask again: the last answer is the one that the rest was made from.
             Memory::Never if !self.required.contains(&id) => None,
             Memory::Content | Memory::Never => self.record.recall(&sight.fingerprint, self.blobs, self.dist),
         };
-        let is_whole =
-            |it: &Remembered| task.makes_names(it.artifacts.iter().map(|(artifact, _)| artifact.name.as_str()));
-        match remembered.filter(is_whole) {
+        match remembered.filter(|it| task.makes_names(it.names())) {
             Some(remembered) => Ok((sight, Some(remembered))),
             None => Ok((sight.with_tree(&self.scene)?, None)),
         }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::preflight::Preflight;
 use super::probe::{Answer, Question, ask_all};
-use super::{Message, Run, host};
+use super::{Message, Run};
 use crate::plan::TaskId;
 
 /// Who waits, and what those found that have passed.
@@ -44,7 +44,7 @@ impl<'a> Run<'a> {
         let waiting = std::mem::take(&mut self.gate.waiting);
         let question = |id: TaskId| {
             let task = self.plan.task(id);
-            Question { id, task, inputs: host::inputs(task, &self.results.artifacts) }
+            Question { id, task, inputs: self.inputs(id) }
         };
         let questions: Vec<Question<'a>> = waiting.into_iter().map(question).collect();
         let (shared, pipes, sender) = (self.shared, self.world.pipes, sender.clone());

@@ -1,9 +1,8 @@
 //! What a pipe is given while it runs a step: its inputs, its directory, and the few things it may do to the world.
 //! Knows one task; does not know the plan, nor what comes after.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use forge_plugin::Host;
 use forge_schemas::{
@@ -231,9 +230,4 @@ impl Host for TaskHost<'_> {
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
         self.shared.reach.render(template, names)
     }
-}
-
-/// The inputs of a task, from what was made before.
-pub fn inputs(task: &Task, made: &BTreeMap<String, Arc<Artifact>>) -> Vec<Artifact> {
-    task.step.takes.iter().filter_map(|name| made.get(name)).map(|it| Artifact::clone(it)).collect()
 }

@@ -16,6 +16,7 @@ mod host;
 pub mod http;
 mod kinds;
 pub mod locked;
+mod made;
 pub mod mask;
 mod missing;
 pub mod names;
@@ -50,6 +51,7 @@ use self::effects::{Effects, Intentions};
 use self::fresh::{Due, Seen};
 use self::gate::Gate;
 use self::locked::Locked;
+use self::made::Made;
 use self::opened::Opened;
 use self::preflight::Preflight;
 use self::probe::Answer;
@@ -60,7 +62,7 @@ use crate::pipes::Pipes;
 use crate::plan::{Plan, Task, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
-use crate::store::{Dist, Folder, Hashes, PartsLog, Record};
+use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, PartsLog, Record};
 
 pub use environment::{Environment, is_withheld};
 pub use required::Required;
@@ -104,8 +106,10 @@ pub struct World<'a> {
 pub struct Results {
     /// How each task ended, in the order of the plan, and how many milliseconds it ran.
     pub outcomes: Vec<(Outcome, u64)>,
-    /// What is there now, by name.
-    pub artifacts: BTreeMap<String, Arc<Artifact>>,
+    /// What is there now.
+    made: Made,
+    /// Where that stands which earlier runs have made.
+    record: Record,
     /// Whether the user interrupted it.
     pub interrupted: bool,
     /// How long it took, in milliseconds.
@@ -116,6 +120,16 @@ impl Results {
     /// Whether every task is done or fresh.
     pub fn is_good(&self) -> bool {
         self.outcomes.iter().all(|(outcome, _)| matches!(outcome, Outcome::Done | Outcome::Fresh))
+    }
+
+    /// What is there now, by name.
+    pub fn artifacts(&self, blobs: &Blobs) -> Vec<&Artifact> {
+        self.made.all(&self.record, blobs)
+    }
+
+    /// A digest of all that can be said of what is there now.
+    pub fn said(&self) -> Digest {
+        self.made.said(&self.record)
     }
 }
 
@@ -155,7 +169,6 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         world,
         shared: &shared,
         schedule,
-        record,
         hashes,
         parts: None,
         dist,
@@ -165,7 +178,8 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
-            artifacts: BTreeMap::new(),
+            made: Made::default(),
+            record,
             interrupted: false,
             took: 0,
         },
@@ -175,7 +189,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     started.tell_damage();
     started.clear_work()?;
-    required::check(&started.scene(&BTreeMap::new()), &world.required)?;
+    required::check(&started.scene(&Made::default()), &world.required)?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
         if gone.is_err() {
@@ -194,7 +208,6 @@ struct Run<'a> {
     world: &'a World<'a>,
     shared: &'a Shared,
     schedule: Schedule<'a>,
-    record: Record,
     hashes: Hashes,
     /// Opened when the first task has run.
     parts: Option<PartsLog>,
@@ -248,7 +261,7 @@ impl<'a> Run<'a> {
     }
 
     // Where one looks whether tasks are fresh, when these artifacts are made.
-    fn scene<'s>(&'s self, made: &'s BTreeMap<String, Arc<Artifact>>) -> fresh::Look<'s> {
+    fn scene<'s>(&'s self, made: &'s Made) -> fresh::Look<'s> {
         fresh::Look {
             plan: self.plan,
             made,
@@ -260,7 +273,7 @@ impl<'a> Run<'a> {
                 hashes: &self.hashes,
                 tools: &self.shared.tools,
             },
-            record: &self.record,
+            record: &self.results.record,
             blobs: &self.shared.blobs,
             dist: &self.dist,
             required: &self.world.required.tasks,
@@ -270,13 +283,12 @@ impl<'a> Run<'a> {
     // Answers whether there was anything to look at.
     fn look(&mut self) -> bool {
         let ids = self.schedule.unchecked();
-        let seen = self.scene(&self.results.artifacts).at(ids);
+        let seen = self.scene(&self.results.made).at(ids);
         let any = !seen.is_empty();
         for (id, seen) in seen {
             match seen {
-                Ok(Seen::Fresh(artifacts)) => {
-                    let by_name = artifacts.into_iter().map(|it| (it.name.clone(), it));
-                    self.results.artifacts.extend(by_name);
+                Ok(Seen::Fresh(fingerprint)) => {
+                    self.results.made.before(id, fingerprint);
                     self.schedule.done(id);
                     self.outcome(id, Outcome::Fresh, 0, Vec::new(), None);
                 }
@@ -310,7 +322,7 @@ impl<'a> Run<'a> {
         let job = worker::Job {
             id,
             task,
-            inputs: host::inputs(task, &self.results.artifacts),
+            inputs: self.inputs(id),
             tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
             directory: self.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
@@ -320,6 +332,11 @@ impl<'a> Run<'a> {
         };
         let sender = sender.clone();
         worker::start(threads, job, sender);
+    }
+
+    fn inputs(&self, id: TaskId) -> Vec<Artifact> {
+        let inputs = self.results.made.inputs(self.plan, id, &self.results.record, &self.shared.blobs);
+        inputs.into_iter().cloned().collect()
     }
 
     // What is there where it goes, or what is locked of what it asks.
@@ -334,14 +351,11 @@ impl<'a> Run<'a> {
         let Ended { id, result, took, tail, log } = ended;
         match result {
             Ok(artifacts) => {
-                let task = self.plan.task(id);
                 if let Some(due) = self.due.remove(&id) {
+                    let fingerprint = due.fingerprint;
                     self.remember(id, *due, took, &artifacts)?;
-                    if task.step.effect != Effect::Local {
-                        self.record.sync(&self.shared.blobs)?;
-                    }
+                    self.keep(id, fingerprint, artifacts)?;
                 }
-                self.keep(id, &artifacts)?;
                 self.schedule.done(id);
                 self.outcome(id, Outcome::Done, took, Vec::new(), Some(log));
             }
@@ -353,16 +367,20 @@ impl<'a> Run<'a> {
     fn remember(&mut self, id: TaskId, due: Due, took: u64, artifacts: &[Artifact]) -> Result<(), Failure> {
         let task = self.plan.task(id);
         if self.shared.tools.memory(&task.step) == Memory::Content {
-            for message in unlike(&self.record.made(&due.fingerprint), artifacts) {
+            for message in unlike(&self.results.record.made(&due.fingerprint), artifacts) {
                 self.tell(Some(id), EventKind::Log { level: Level::Warn, message });
             }
         }
-        self.record.note(due.fingerprint, &task.id, took, artifacts)?;
+        self.results.record.note(due.fingerprint, &task.id, took, artifacts)?;
         let log = match self.parts.take() {
             Some(log) => log,
             None => PartsLog::open(self.world.folder.file("parts"))?,
         };
-        self.parts.insert(log).note(&task.id, due.parts)
+        self.parts.insert(log).note(&task.id, due.parts)?;
+        match task.step.effect {
+            Effect::Local => Ok(()),
+            Effect::Stage | Effect::Publish => self.results.record.sync(&self.shared.blobs),
+        }
     }
 
     fn failed(&mut self, id: TaskId, failure: Failure, took: u64, tail: Vec<String>, log: Option<PathBuf>) {
@@ -381,7 +399,7 @@ impl<'a> Run<'a> {
 
     // It must run, unless another has failed meanwhile that keeps it from running.
     fn is_due(&mut self, id: TaskId) {
-        let took = |task: &Task| self.record.took(&task.id).unwrap_or(UNKNOWN);
+        let took = |task: &Task| self.results.record.took(&task.id).unwrap_or(UNKNOWN);
         if let Some(because) = self.schedule.due(id, took) {
             self.due.remove(&id);
             self.skipped(id, because);
@@ -408,14 +426,14 @@ impl<'a> Run<'a> {
     }
 
     // What a task has made is there for those that take it, and for people to look at.
-    fn keep(&mut self, id: TaskId, artifacts: &[Artifact]) -> Result<(), Failure> {
-        for artifact in artifacts {
+    fn keep(&mut self, id: TaskId, fingerprint: Fingerprint, artifacts: Vec<Artifact>) -> Result<(), Failure> {
+        for artifact in &artifacts {
             self.dist.show(artifact)?;
             let size = artifact.size_in_all();
             let (name, kind) = (artifact.name.clone(), artifact.kind.clone());
             self.tell(Some(id), EventKind::Artifact { name, kind, digest: artifact.digest, size });
-            self.results.artifacts.insert(artifact.name.clone(), Arc::new(artifact.clone()));
         }
+        self.results.made.now(id, fingerprint, artifacts);
         Ok(())
     }
 
@@ -432,10 +450,10 @@ impl<'a> Run<'a> {
     }
 
     fn tell_damage(&mut self) {
-        let aside = self.record.damaged().map(|it| it.strip_prefix(&self.world.root).unwrap_or(it).display());
+        let aside = self.results.record.damaged().map(|it| it.strip_prefix(&self.world.root).unwrap_or(it).display());
         let message = match aside {
             Some(aside) => format!("the record of tasks was damaged, and set aside as `{aside}`: all is made again"),
-            None if self.record.is_torn() => {
+            None if self.results.record.is_torn() => {
                 "the last entry of the record of tasks was cut short: what it was about is made again".to_owned()
             }
             None => return,
@@ -462,7 +480,7 @@ impl<'a> Run<'a> {
         if let Some(effects) = self.shared.effects.as_ref().filter(|_| self.results.is_good()) {
             effects.end()?;
         }
-        self.record.sync(&self.shared.blobs)?;
+        self.results.record.sync(&self.shared.blobs)?;
         self.hashes.save()?;
         Ok(self.results)
     }

@@ -2,11 +2,11 @@
 //! Decides nothing else: those that may run are left to the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use forge_schemas::{Artifact, Failure};
+use forge_schemas::Failure;
 
 use super::fresh::{Look, Seen};
+use super::made::Made;
 use crate::plan::TaskId;
 
 /// Tasks that must be fresh.
@@ -51,7 +51,7 @@ struct Search<'a> {
     look: Look<'a>,
     required: &'a BTreeSet<TaskId>,
     /// What fresh tasks have made.
-    made: BTreeMap<String, Arc<Artifact>>,
+    made: Made,
     /// Tasks that are not fresh, each with why; those that must be.
     due: BTreeSet<TaskId>,
     missing: BTreeMap<TaskId, String>,
@@ -63,7 +63,7 @@ impl Search<'_> {
         let mut search = Search {
             look: *look,
             required: &required.tasks,
-            made: look.made.clone(),
+            made: Made::default(),
             due: BTreeSet::new(),
             missing: BTreeMap::new(),
         };
@@ -81,10 +81,9 @@ impl Search<'_> {
             self.miss(id, |search| search.after_others(id));
         }
         let seen = Look { made: &self.made, ..self.look }.at(ready);
-        let mut artifacts = Vec::new();
         for (id, seen) in seen {
             match seen {
-                Ok(Seen::Fresh(made)) => artifacts.extend(made),
+                Ok(Seen::Fresh(fingerprint)) => self.made.before(id, fingerprint),
                 Ok(Seen::Due(due)) => self.miss(id, |search| match search.look.record.knows(&due.fingerprint) {
                     true => "was made, but that is no longer in the store".to_owned(),
                     false => search.unmade(id),
@@ -92,7 +91,6 @@ impl Search<'_> {
                 Err(failure) => self.miss(id, |_| format!("can't be looked at: {failure}")),
             }
         }
-        self.made.extend(artifacts.into_iter().map(|it| (it.name.clone(), it)));
     }
 
     fn miss(&mut self, id: TaskId, why: impl FnOnce(&Self) -> String) {

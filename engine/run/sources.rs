@@ -18,11 +18,14 @@ use crate::store::{Directory, Hashes, Stat, hash};
 /// The source files below a directory.
 pub struct Sources {
     root: Directory,
-    /// What patterns name. A run looks once: sources do not change under it.
-    found: RwLock<HashMap<Named, Found>>,
+    /// What patterns name, by what is left out of it. A run looks once: sources do not change under it.
+    found: RwLock<HashMap<Vec<String>, Patterns>>,
     /// What steps read, where that is more than one file.
     trees: RwLock<HashMap<Vec<Named>, Arc<Tree>>>,
 }
+
+/// What each pattern names.
+type Patterns = HashMap<String, Found>;
 
 /// What decides which files are read: the pattern, and those of what is left out.
 type Named = (String, Vec<String>);
@@ -79,12 +82,13 @@ impl Sources {
     /// Whether each of these names a file. All of them are looked at, side by side.
     pub fn are_there<'r>(&self, reads: impl Iterator<Item = &'r Read>) -> bool {
         let different: HashSet<(&str, &[String])> = reads.map(|it| (it.path.as_str(), it.except.as_slice())).collect();
-        let look = |(pattern, except): (&str, &[String])| {
-            let found = self.find(pattern, except).ok().filter(Found::is_any)?;
-            Some(((pattern.to_owned(), except.to_vec()), found))
-        };
-        let Some(found) = different.into_par_iter().map(look).collect::<Option<Vec<_>>>() else { return false };
-        self.found.write().unwrap_or_else(PoisonError::into_inner).extend(found);
+        let different: Vec<(&str, &[String])> = different.into_iter().collect();
+        let look = |(pattern, except): &(&str, &[String])| self.find(pattern, except).ok().filter(Found::is_any);
+        let Some(found) = different.par_iter().map(look).collect::<Option<Vec<Found>>>() else { return false };
+        let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        for ((pattern, except), found) in different.into_iter().zip(found) {
+            known.entry(except.to_vec()).or_default().insert(pattern.to_owned(), found);
+        }
         true
     }
 
@@ -164,13 +168,14 @@ impl Sources {
     }
 
     fn look(&self, read: &Read) -> io::Result<Found> {
-        let key = named(read);
-        let known = self.found.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(found) = known {
-            return Ok(found);
+        let known = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&read.except).and_then(|it| it.get(&read.path)) {
+            return Ok(found.clone());
         }
+        drop(known);
         let found = self.find(&read.path, &read.except)?;
-        self.found.write().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+        let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(read.except.clone()).or_default().insert(read.path.clone(), found.clone());
         Ok(found)
     }
 

@@ -1,6 +1,7 @@
 //! Plans of pipes in memory, run for real: what tasks are given, what they must make, and what is remembered of them.
 //! Starts no program: those are tested in `process`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -32,7 +33,7 @@ impl Pipes for Watched {
         self.pipes.info(pipe)
     }
 
-    fn identity(&self, pipe: &str) -> String {
+    fn identity(&self, pipe: &str) -> Cow<'_, str> {
         self.pipes.identity(pipe)
     }
 

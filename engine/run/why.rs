@@ -11,12 +11,13 @@ use super::environment::Environment;
 use super::fingerprint::Scene;
 use super::fresh::Look;
 use super::locked::Locked;
+use super::made::Made;
 use super::sources::Sources;
 use super::tools::Tools;
 use crate::pipes::Pipes;
 use crate::plan::{Plan, TaskId};
 use crate::secrets::Hidden;
-use crate::store::{Blobs, Changed, Dist, Folder, Hashes, Parts, PartsLog, Record};
+use crate::store::{Blobs, Changed, Dist, Fingerprint, Folder, Hashes, Parts, PartsLog, Record};
 
 /// Where one looks.
 pub struct Past<'a> {
@@ -83,8 +84,19 @@ pub enum Last {
 pub struct Whys {
     /// Of each.
     pub of: BTreeMap<TaskId, Why>,
-    /// What those have made that are fresh, by name.
-    pub made: BTreeMap<String, Arc<Artifact>>,
+    /// What those have made that are fresh.
+    made: Made,
+    record: Record,
+    blobs: Blobs,
+}
+
+impl Whys {
+    /// What a task takes, up to the first that is not made: what comes behind it is of no use without it.
+    pub fn inputs(&self, plan: &Plan, id: TaskId) -> Vec<Artifact> {
+        let made = self.made.inputs(plan, id, &self.record, &self.blobs);
+        let takes = plan.task(id).step.takes.iter().zip(made);
+        takes.take_while(|(name, artifact)| artifact.name == **name).map(|(_, artifact)| artifact.clone()).collect()
+    }
 }
 
 /// Why each task of a plan would run or not.
@@ -96,7 +108,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
     let (blobs, dist) = (Blobs::open(past.folder.store())?, Dist::of_project(&past.root));
     let before = PartsLog::open(past.folder.file("parts"))?.last();
     let none = BTreeSet::new();
-    let mut made: BTreeMap<String, Arc<Artifact>> = BTreeMap::new();
+    let mut made = Made::default();
     let mut found: BTreeMap<TaskId, Why> = BTreeMap::new();
     for id in plan.order() {
         let scene =
@@ -113,15 +125,17 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
         };
         let ran = before.get(&plan.task(*id).id).map_or(&[][..], Vec::as_slice);
         let is_fresh = |need: &TaskId| matches!(found[need].next, Next::Fresh);
-        let (next, artifacts) = match plan.needs(*id).find(|need| !is_fresh(need)) {
-            Some(need) => (Next::After(first_of(need, &found)), Vec::new()),
+        let (next, fresh) = match plan.needs(*id).find(|need| !is_fresh(need)) {
+            Some(need) => (Next::After(first_of(need, &found)), None),
             None => next(*id, &look, ran.first()),
         };
         found.insert(*id, Why { next, last: last(tools.memory(&plan.task(*id).step), ran) });
-        made.extend(artifacts.into_iter().map(|it| (it.name.clone(), Arc::new(it))));
+        if let Some(fingerprint) = fresh {
+            made.before(*id, fingerprint);
+        }
     }
     hashes.save()?;
-    Ok(Whys { of: found, made })
+    Ok(Whys { of: found, made, record, blobs })
 }
 
 // What waits for another waits for what that waits for.
@@ -132,13 +146,14 @@ fn first_of(need: TaskId, found: &BTreeMap<TaskId, Why>) -> TaskId {
     }
 }
 
-fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Vec<Artifact>) {
+// And under which fingerprint it stands in the record what it has made, where it is fresh.
+fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Option<Fingerprint>) {
     let (sight, remembered) = match look.recall(id) {
         Ok(recalled) => recalled,
-        Err(failure) => return (Next::Unclear(failure), Vec::new()),
+        Err(failure) => return (Next::Unclear(failure), None),
     };
-    if let Some(remembered) = remembered {
-        return (Next::Fresh, remembered.artifacts.into_iter().map(|(artifact, _)| artifact).collect());
+    if remembered.is_some() {
+        return (Next::Fresh, Some(sight.fingerprint));
     }
     let changed = before.map(|before| sight.parts().changed_since(before));
     let next = match (look.scene.tools.memory(&look.plan.task(id).step), changed) {
@@ -147,7 +162,7 @@ fn next(id: TaskId, look: &Look<'_>, before: Option<&Parts>) -> (Next, Vec<Artif
         (_, Some(changed)) if changed.is_empty() => Next::Lost,
         (_, Some(changed)) => Next::Changed(changed),
     };
-    (next, Vec::new())
+    (next, None)
 }
 
 fn last(memory: Memory, ran: &[Parts]) -> Last {

@@ -2,7 +2,7 @@
 //! Does not know what is in them.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -21,14 +21,12 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The same for what is history: it is not durable, and may be empty after the power has failed.
-pub fn stream_beside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(BUFFER, beside(path.parent().unwrap_or(Path::new(".")))?);
-    write(&mut out)?;
-    out.into_inner()?.persist(path).map_err(|error| error.error)?;
+pub fn write_history(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = beside(path.parent().unwrap_or(Path::new(".")))?;
+    beside.write_all(bytes)?;
+    beside.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
-
-const BUFFER: usize = 64 * 1024;
 
 // In the same directory, so that it can be renamed, wherever the system keeps temporary files.
 fn beside(directory: &Path) -> io::Result<NamedTempFile> {

@@ -1,14 +1,13 @@
 //! Content by digest: the `blobs/sha256` of an OCI image layout (image-layout spec, "Blobs"), and its `index.json`.
 //! Does not know what the content means, but for the `mediaType` of what refers to further content.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use forge_schemas::{Artifact, Blob, Digest, Digester, Failure};
+use forge_schemas::{Artifact, Blob, Digest, DigestMap, Digester, Failure};
 use rustix::fs::DirEntry;
 use serde_json::{Value, json};
 
@@ -21,7 +20,7 @@ pub struct Blobs {
     root: PathBuf,
     folder: Directory,
     /// The inodes of what was there when the names were read.
-    names: HashMap<Digest, u64>,
+    names: DigestMap<u64>,
     /// Whether it holds files whose names may not be durable yet.
     has_taken: AtomicBool,
 }
@@ -34,7 +33,7 @@ impl Blobs {
             write_beside(&marker, MARKER).map_err(|error| Failure::file("write", &marker, &error))?;
         }
         let folder = Directory::at(root.join("blobs/sha256"));
-        let blobs = Blobs { root, folder, names: HashMap::new(), has_taken: AtomicBool::new(false) };
+        let blobs = Blobs { root, folder, names: DigestMap::default(), has_taken: AtomicBool::new(false) };
         if !blobs.root.join("index.json").exists() {
             blobs.write_index(&[])?;
         }
@@ -49,7 +48,7 @@ impl Blobs {
         }
         let named = |entry: DirEntry| Some((Digest::from_hex(entry.file_name().to_str().ok()?)?, entry.ino()));
         let mut entries = self.folder.entries().filter_map(named);
-        let mut names = HashMap::with_capacity(wanted);
+        let mut names = DigestMap::with_capacity_and_hasher(wanted, Default::default());
         names.extend(entries.by_ref().take(wanted.saturating_mul(MUCH_MORE)));
         let is_all = entries.next().is_none();
         drop(entries);

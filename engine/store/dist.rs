@@ -2,14 +2,14 @@
 //! What forge put there and no run makes any more is removed; what others put there stays.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, BlobEntry, Digest, Digester, Facts, Failure, Metadata};
+use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, BlobEntry, Digest, Facts, Failure, Metadata};
 
 use super::atomic::{clear_left_over, is_left_over, set_mode, write_beside};
-use super::{Directory, Stat};
+use super::{Blobs, Directory, Folder, Stat};
 
 /// The directory `dist/` of a project.
 #[derive(Debug)]
@@ -24,6 +24,16 @@ pub enum Earlier {
     Keep,
     /// Nobody makes them any more.
     Forget,
+}
+
+/// What the lists are to say.
+pub struct Lists<'a> {
+    /// A digest of all that can be said of the artifacts.
+    pub artifacts: Digest,
+    /// The facts.
+    pub facts: &'a Facts,
+    /// What becomes of earlier artifacts.
+    pub earlier: Earlier,
 }
 
 impl Dist {
@@ -57,18 +67,27 @@ impl Dist {
         link(artifact, file, &path).map_err(|error| Failure::file("write", &path, &error))
     }
 
-    /// Writes `artifacts.json` and `metadata.json`, unless the last run wrote the same. `memory` is where that is noted.
-    pub fn write_lists(
+    /// Writes `artifacts.json`, `metadata.json` and the index of the store, unless the last run wrote the same. The artifacts
+    /// are asked for where it did not.
+    pub fn write_lists<'a>(
         &self,
-        artifacts: &[&Artifact],
-        facts: &Facts,
-        earlier: Earlier,
-        memory: &Path,
+        lists: &Lists<'_>,
+        folder: &Folder,
+        artifacts: impl FnOnce(&Blobs) -> Vec<&'a Artifact>,
     ) -> Result<(), Failure> {
-        let said = said(artifacts, facts, earlier)?;
-        if std::fs::read_to_string(memory).is_ok_and(|it| self.note(&said).is_some_and(|note| note == it)) {
+        let (said, memory) = (lists.said()?, folder.file("lists"));
+        if std::fs::read_to_string(&memory).is_ok_and(|it| self.note(&said, folder).is_some_and(|note| note == it)) {
             return Ok(());
         }
+        let blobs = Blobs::open(folder.store())?;
+        let artifacts = artifacts(&blobs);
+        blobs.write_index(&artifacts)?;
+        self.write_own_lists(lists, &artifacts)?;
+        let note = self.note(&said, folder).unwrap_or_default();
+        write_beside(&memory, note.as_bytes()).map_err(|error| Failure::file("write", &memory, &error))
+    }
+
+    fn write_own_lists(&self, lists: &Lists<'_>, artifacts: &[&Artifact]) -> Result<(), Failure> {
         let root = self.root.path();
         std::fs::create_dir_all(root).map_err(|error| Failure::file("make", root, &error))?;
         // What a kill has left there: the lists of whoever was killed are to be written again.
@@ -76,17 +95,15 @@ impl Dist {
         let mut entries: Vec<ArtifactEntry> = artifacts.iter().map(|it| self.entry(it)).collect();
         let made: BTreeSet<String> = entries.iter().map(|it| it.name.clone()).collect();
         for old in self.list().artifacts.into_iter().filter(|old| !made.contains(&old.name)) {
-            match earlier {
+            match lists.earlier {
                 Earlier::Forget => self.hide(&old.name),
                 Earlier::Keep => entries.push(old),
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let metadata = Metadata { facts: facts.clone(), forge: env!("CARGO_PKG_VERSION").to_owned() };
+        let metadata = Metadata { facts: lists.facts.clone(), forge: env!("CARGO_PKG_VERSION").to_owned() };
         self.write(ARTIFACTS, &ArtifactList { artifacts: entries })?;
-        self.write(METADATA, &metadata)?;
-        let note = self.note(&said).unwrap_or_default();
-        write_beside(memory, note.as_bytes()).map_err(|error| Failure::file("write", memory, &error))
+        self.write(METADATA, &metadata)
     }
 
     /// What earlier runs have made; nothing where the list is missing or not ours.
@@ -105,10 +122,10 @@ impl Dist {
     }
 
     // What the lists say, and which files say it. None where these are not there.
-    fn note(&self, said: &Digest) -> Option<String> {
+    fn note(&self, said: &Digest, folder: &Folder) -> Option<String> {
         let mut note = said.to_string();
-        for name in [ARTIFACTS, METADATA] {
-            let stat = std::fs::metadata(self.root.path().join(name)).ok()?;
+        for path in [self.artifacts_json(), self.root.path().join(METADATA), folder.store().join("index.json")] {
+            let stat = std::fs::metadata(path).ok()?;
             note += &format!(" {} {} {}.{}", stat.ino(), stat.len(), stat.mtime(), stat.mtime_nsec());
         }
         Some(note)
@@ -190,17 +207,12 @@ impl Dist {
 const ARTIFACTS: &str = "artifacts.json";
 const METADATA: &str = "metadata.json";
 
-fn said(artifacts: &[&Artifact], facts: &Facts, earlier: Earlier) -> Result<Digest, Failure> {
-    let mut digester = Digester::default();
-    for artifact in artifacts {
-        // Writing to a digester can't fail.
-        let _ = digester.write_all(artifact.name.as_bytes());
-        let _ = digester.write_all(artifact.digest.bytes());
-        let _ = serde_json::to_writer(&mut digester, &artifact.detail);
+impl Lists<'_> {
+    fn said(&self) -> Result<Digest, Failure> {
+        let Lists { artifacts, facts, earlier } = self;
+        let facts = serde_json::to_string(facts).map_err(|error| Failure::bug(error.to_string()))?;
+        Ok(Digest::of(format!("{artifacts} {facts} {earlier:?} {}", env!("CARGO_PKG_VERSION")).as_bytes()))
     }
-    let facts = serde_json::to_string(facts).map_err(|error| Failure::bug(error.to_string()))?;
-    let _ = writeln!(digester, "{facts} {earlier:?} {}", env!("CARGO_PKG_VERSION"));
-    Ok(digester.finish().0)
 }
 
 /// Whether the owner may execute a file.

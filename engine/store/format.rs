@@ -8,7 +8,7 @@ use forge_schemas::{Failure, FailureClass};
 use super::write_beside;
 
 /// The format that this forge writes. Goes up when an older forge would misread the folder, or this one an older folder.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What means nothing in another format. Content keeps its meaning in every one, and so does the journal.
 const FORGOTTEN: [&str; 5] = ["record", "parts", "hashes", "plan", "lists"];
@@ -84,8 +84,8 @@ mod tests {
         match expect {
             Ok(()) => {
                 assert_eq!(settled, Ok(()));
-                assert_eq!(std::fs::read_to_string(root.join(NAME)).unwrap(), "1\n");
-                assert_eq!(is_kept, content == Some("1\n"), "{content:?}");
+                assert_eq!(std::fs::read_to_string(root.join(NAME)).unwrap(), "2\n");
+                assert_eq!(is_kept, content == Some("2\n"), "{content:?}");
             }
             Err(words) => {
                 assert!(settled.unwrap_err().contains(words));
@@ -102,7 +102,8 @@ mod tests {
         check_format(Some("0\n"), Ok(()));
         check_format(Some("1\n"), Ok(()));
         check_format(Some("garbage"), Ok(()));
-        check_format(Some("2\n"), Err("newer forge (format 2, this one knows 1)"));
+        check_format(Some("2\n"), Ok(()));
+        check_format(Some("3\n"), Err("newer forge (format 3, this one knows 2)"));
         check_format(Some("17 and more"), Err("format 17"));
         check_format(Some("99999999999999999999999"), Err("newer forge"));
     }

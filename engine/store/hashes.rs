@@ -2,14 +2,14 @@
 //! fingerprints of tasks, by all that they are made of, so that of a task that has not changed none is taken again.
 //! Knows the racy-git rule: a file changed as late as it was read, or as the memory was written, is read again (git, "racy-git").
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use forge_schemas::{Digest, Failure};
+use forge_schemas::{Digest, DigestMap, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::sealed::{read_sealed, write_sealed};
@@ -22,8 +22,10 @@ pub struct Hashes {
     bytes: Vec<u8>,
     written: i64,
     opened: Duration,
-    /// By what names the task.
-    tasks: HashMap<Digest, Seen>,
+    /// Where the tasks stand in the bytes. They are read there, when they are asked for.
+    tasks: Range<usize>,
+    /// Which of them it is, by what names the task.
+    places: DigestMap<usize>,
     /// The files, each in the bunch of its path: where nothing has changed, hardly any is asked for.
     bunches: Vec<Bunch>,
     learned: Mutex<Learned>,
@@ -48,23 +50,27 @@ struct Known {
 }
 
 /// A task as it was seen, and the fingerprint that was taken then.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Seen {
     sight: Digest,
     fingerprint: Fingerprint,
 }
 
+/// A task in the bytes: what names it, how it was seen, and its fingerprint.
+type Row = [[u8; 32]; 3];
+
 #[derive(Debug, Default)]
 struct Learned {
-    tasks: HashMap<Digest, Seen>,
+    /// By what names the task.
+    tasks: BTreeMap<Digest, Seen>,
     files: Files,
 }
 
-/// The form of the file. The bunches stand behind it, each as long as it says.
+/// The form of the file. Behind it stand the tasks, and the bunches, each as long as it says.
 #[derive(Serialize, Deserialize, Default)]
 struct Written {
-    tasks: HashMap<Digest, Seen>,
-    lengths: Vec<usize>,
+    tasks: u32,
+    bunches: Vec<usize>,
 }
 
 /// A file's content and whether it may be executed: what a task sees of it.
@@ -80,10 +86,15 @@ impl Hashes {
     /// What is remembered in this file; nothing where it is missing or unreadable.
     pub fn open(path: PathBuf) -> Hashes {
         let bytes = read_sealed(&path).unwrap_or_default();
-        let (Written { tasks, lengths }, rest) = postcard::take_from_bytes(&bytes).unwrap_or_default();
-        let bunches = bunches(bytes.len() - rest.len(), &lengths);
+        let (written, rest): (Written, &[u8]) = postcard::take_from_bytes(&bytes).unwrap_or_default();
+        let start = bytes.len() - rest.len();
+        let tasks = start..start + size_of::<Row>() * written.tasks as usize;
+        let bunches = bunches(tasks.end, &written.bunches);
+        let names = rows(&bytes, &tasks).iter().map(|[name, ..]| Digest::from(*name));
+        let mut places = DigestMap::with_capacity_and_hasher(names.len(), Default::default());
+        places.extend(names.zip(0..));
         let written = std::fs::metadata(&path).map_or(0, |it| Stat::of(&it).modified());
-        Hashes { path, bytes, written, opened: now(), tasks, bunches, learned: Mutex::default() }
+        Hashes { path, bytes, written, opened: now(), tasks, places, bunches, learned: Mutex::default() }
     }
 
     /// What a file hashes to. Any number of threads may ask.
@@ -116,7 +127,7 @@ impl Hashes {
         sight: &Digest,
         mut files: impl Iterator<Item = Stat>,
     ) -> Option<Fingerprint> {
-        let seen = self.tasks.get(task).filter(|it| it.sight == *sight)?;
+        let seen = self.seen(task).filter(|it| it.sight == *sight)?;
         files.all(|stat| self.is_settled(&stat)).then_some(seen.fingerprint)
     }
 
@@ -128,19 +139,28 @@ impl Hashes {
     }
 
     /// Writes what was learned.
-    pub fn save(mut self) -> Result<(), Failure> {
+    pub fn save(self) -> Result<(), Failure> {
         let learned = std::mem::take(&mut *self.learned());
         if learned.files.is_empty() && learned.tasks.is_empty() {
             return Ok(());
         }
-        self.tasks.extend(learned.tasks);
+        let mut tasks: BTreeMap<Digest, Seen> = self.tasks().iter().map(from_row).collect();
+        tasks.extend(learned.tasks);
         let mut bunches = vec![Files::new(); BUNCHES];
         let known = self.bunches.iter().flat_map(|bunch| self.files(bunch));
         for (name, known) in known.map(|(name, known)| (name.clone(), *known)).chain(learned.files) {
             bunches[bunch_of(&name)].insert(name, known);
         }
-        let bytes = written(self.tasks, &bunches).map_err(|error| Failure::bug(error.to_string()))?;
+        let bytes = written(&tasks, &bunches).map_err(|error| Failure::bug(error.to_string()))?;
         write_sealed(&self.path, bytes).map_err(|error| Failure::file("write", &self.path, &error))
+    }
+
+    fn tasks(&self) -> &[Row] {
+        rows(&self.bytes, &self.tasks)
+    }
+
+    fn seen(&self, task: &Digest) -> Option<Seen> {
+        self.tasks().get(*self.places.get(task)?).map(|row| from_row(row).1)
     }
 
     fn known(&self, name: &str) -> Option<&Known> {
@@ -164,12 +184,25 @@ impl Hashes {
     }
 }
 
-fn written(tasks: HashMap<Digest, Seen>, bunches: &[Files]) -> postcard::Result<Vec<u8>> {
+fn written(tasks: &BTreeMap<Digest, Seen>, bunches: &[Files]) -> postcard::Result<Vec<u8>> {
     let bunches = bunches.iter().map(postcard::to_stdvec).collect::<postcard::Result<Vec<_>>>()?;
     let lengths = bunches.iter().map(Vec::len).collect();
-    let mut bytes = postcard::to_stdvec(&Written { tasks, lengths })?;
+    let mut bytes = postcard::to_stdvec(&Written { tasks: tasks.len() as u32, bunches: lengths })?;
+    bytes.extend(tasks.iter().flat_map(to_row).flatten());
     bytes.extend(bunches.concat());
     Ok(bytes)
+}
+
+fn rows<'b>(bytes: &'b [u8], place: &Range<usize>) -> &'b [Row] {
+    bytes.get(place.clone()).unwrap_or_default().as_chunks().0.as_chunks().0
+}
+
+fn to_row((task, seen): (&Digest, &Seen)) -> Row {
+    [*task.bytes(), *seen.sight.bytes(), *seen.fingerprint.bytes()]
+}
+
+fn from_row([task, sight, fingerprint]: &Row) -> (Digest, Seen) {
+    (Digest::from(*task), Seen { sight: Digest::from(*sight), fingerprint: Digest::from(*fingerprint) })
 }
 
 /// The bunches of these lengths, one behind the other.
@@ -263,7 +296,7 @@ mod tests {
         let known = |hashes: &Hashes| ["one", "two", "three", "four"].iter().filter_map(|it| hashes.known(it)).count();
         for (number, names) in [["one", "two"], ["three", "four"]].iter().enumerate() {
             let hashes = Hashes::open(memory.clone());
-            assert_eq!((hashes.tasks.len(), known(&hashes)), (2 * number, 2 * number));
+            assert_eq!((hashes.tasks().len(), known(&hashes)), (2 * number, 2 * number));
             for name in names {
                 hashes.learn(&Digest::of(name.as_bytes()), digest, [].into_iter(), digest);
                 hashes.learned().files.insert((*name).to_owned(), Known { stat: Stat::at(0), digest });
@@ -271,7 +304,7 @@ mod tests {
             hashes.save().unwrap();
         }
         let hashes = Hashes::open(memory);
-        assert_eq!((hashes.tasks.len(), known(&hashes)), (4, 4));
+        assert_eq!((hashes.tasks().len(), known(&hashes)), (4, 4));
     }
 
     #[test]

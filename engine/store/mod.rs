@@ -20,16 +20,16 @@ use std::path::{Path, PathBuf};
 
 use forge_schemas::Failure;
 
-pub use atomic::{stream_beside, write_beside};
+pub use atomic::{write_beside, write_history};
 pub use blobs::{Blobs, hash};
 pub use clean::{Removed, clean, clean_all};
 pub use dist::is_executable;
-pub use dist::{Dist, Earlier};
+pub use dist::{Dist, Earlier, Lists};
 pub use hashes::{FileHash, Hashes};
 pub use journal::{Begun, Intent, Journal, Release};
 pub use lock::{Lock, Patience, holder};
 pub use parts::{Changed, Mark, Parts, PartsLog};
-pub use record::{Fingerprint, Record, Remembered, Shown};
+pub use record::{Fingerprint, Record, Remembered};
 pub use sealed::{read_sealed, read_sealed_as, write_sealed};
 pub use stat::{Directory, Stat};
 pub use verify::{Verdict, verify};

@@ -7,8 +7,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use forge_schemas::{Artifact, Blob, Digest, Failure, Platform, TableName};
+use forge_schemas::{Artifact, Blob, Digest, DigestMap, Failure, Platform, TableName};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::{Blobs, Dist, write_beside};
@@ -17,29 +20,33 @@ use super::{Blobs, Dist, write_beside};
 pub type Fingerprint = Digest;
 
 /// What tasks have made, by fingerprint.
+#[derive(Debug)]
 pub struct Record {
     file: File,
     path: PathBuf,
     /// All of it. Entries are read from it when they are asked for.
     log: Vec<u8>,
     /// The bytes of the log that hold the artifacts.
-    entries: HashMap<Fingerprint, Range<usize>>,
-    /// How long each task ran last, in milliseconds, by a digest of its id.
-    took: HashMap<u64, u64>,
+    entries: DigestMap<Range<usize>>,
+    /// How long each task ran last, in milliseconds, by a digest of its id. Read when somebody asks: where nothing runs,
+    /// nobody does.
+    took: OnceLock<HashMap<u64, u64>>,
+    /// Whether something was noted that may not be durable yet.
+    has_noted: AtomicBool,
     damaged: Option<PathBuf>,
     is_torn: bool,
 }
 
-/// What a task made, found again.
-#[derive(Debug, Clone)]
-pub struct Remembered {
+/// What a task made, found again: all of it is in the store.
+#[derive(Debug)]
+pub struct Remembered<'r> {
     /// The artifacts, each with whether it lies under `dist/`.
-    pub artifacts: Vec<(Artifact, Shown)>,
+    made: Vec<(Made<'r>, Shown)>,
 }
 
 /// Whether an artifact lies under its name, where people look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+enum Shown {
     /// It does.
     Yes,
     /// Nothing lies there, or something else.
@@ -51,8 +58,10 @@ pub enum Shown {
 struct Made<'a> {
     name: &'a str,
     kind: &'a str,
-    platform: Option<Platform>,
-    table: TableName,
+    #[serde(borrow)]
+    platform: Option<Cow<'a, str>>,
+    /// Pipe and id.
+    table: (&'a str, &'a str),
     digest: Digest,
     size: u64,
     executable: bool,
@@ -74,16 +83,15 @@ impl Record {
             Err(error) => return Err(failure(error)),
         };
         let number = spans(&log).count();
-        let (mut entries, mut took) = (HashMap::with_capacity(number), HashMap::with_capacity(number));
+        let mut entries = DigestMap::with_capacity_and_hasher(number, Default::default());
         let mut whole = 0;
         for header in headers(&log) {
             whole = header.artifacts.end;
-            took.insert(header.task, header.took);
             entries.insert(header.fingerprint, header.artifacts);
         }
         if has_entry_after(&log, whole) {
             damaged = Some(set_aside(&path)?);
-            (entries, took, whole) = Default::default();
+            (entries, whole) = Default::default();
             log.clear();
         }
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failure)?;
@@ -92,7 +100,8 @@ impl Record {
             file.set_len(whole as u64).map_err(failure)?;
             log.truncate(whole);
         }
-        Ok(Record { file, path, log, entries, took, damaged, is_torn })
+        let (took, has_noted) = (OnceLock::new(), AtomicBool::new(false));
+        Ok(Record { file, path, log, entries, took, has_noted, damaged, is_torn })
     }
 
     /// Where a record was set aside whose content can't be trusted.
@@ -106,13 +115,24 @@ impl Record {
     }
 
     /// What a task of this fingerprint has made, if all of it is still in the store.
-    pub fn recall(&self, fingerprint: &Fingerprint, blobs: &Blobs, dist: &Dist) -> Option<Remembered> {
-        let made = self.entry(fingerprint)?;
-        let mut artifacts = Vec::with_capacity(made.len());
-        for made in &made {
-            artifacts.push(made.found(blobs, dist)?);
+    pub fn recall(&self, fingerprint: &Fingerprint, blobs: &Blobs, dist: &Dist) -> Option<Remembered<'_>> {
+        let mut found = Vec::new();
+        for made in self.entry(fingerprint)? {
+            let shown = made.find(blobs, dist)?;
+            found.push((made, shown));
         }
-        Some(Remembered { artifacts })
+        found.iter().all(|(made, _)| made.is_sound()).then_some(Remembered { made: found })
+    }
+
+    /// The artifacts of a task of this fingerprint, for one who has found that all of them are in the store.
+    pub fn artifacts(&self, fingerprint: &Fingerprint, blobs: &Blobs) -> Vec<Artifact> {
+        let made = self.entry(fingerprint).unwrap_or_default();
+        made.iter().filter_map(|made| made.artifact(blobs)).collect()
+    }
+
+    /// The bytes that say what a task of this fingerprint has made: equal artifacts, equal bytes.
+    pub fn words(&self, fingerprint: &Fingerprint) -> &[u8] {
+        self.entries.get(fingerprint).map_or(&[], |place| &self.log[place.clone()])
     }
 
     /// The names and digests of what a task of this fingerprint has made, whether it is still in the store or not.
@@ -122,7 +142,7 @@ impl Record {
     }
 
     fn entry(&self, fingerprint: &Fingerprint) -> Option<Vec<Made<'_>>> {
-        postcard::from_bytes(&self.log[self.entries.get(fingerprint)?.clone()]).ok()
+        postcard::from_bytes(self.words(fingerprint)).ok()
     }
 
     /// Whether a task of this fingerprint has ever been done, whatever became of what it made.
@@ -132,7 +152,8 @@ impl Record {
 
     /// How long a task ran last, in milliseconds.
     pub fn took(&self, task: &str) -> Option<u64> {
-        self.took.get(&task_key(task)).copied()
+        let read = || spans(&self.log).filter_map(|span| Header::read(&self.log, span)).map(|it| (it.task, it.took));
+        self.took.get_or_init(|| read().collect()).get(&task_key(task)).copied()
     }
 
     /// Notes what a task made.
@@ -147,7 +168,9 @@ impl Record {
         let body = postcard::to_stdvec(&list).map_err(|error| Failure::bug(error.to_string()))?;
         let bytes = Header::write(fingerprint, task_key(task), took, &body);
         self.append(&bytes).map_err(|error| Failure::file("write", &self.path, &error))?;
-        self.took.insert(task_key(task), took);
+        if let Some(all) = self.took.get_mut() {
+            all.insert(task_key(task), took);
+        }
         self.entries.insert(fingerprint, self.log.len() - body.len()..self.log.len());
         Ok(())
     }
@@ -159,6 +182,7 @@ impl Record {
             return Err(error);
         }
         self.log.extend_from_slice(bytes);
+        self.has_noted.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -166,7 +190,10 @@ impl Record {
     /// earlier than that content does no harm: what is recalled is looked for.
     pub fn sync(&self, blobs: &Blobs) -> Result<(), Failure> {
         blobs.sync()?;
-        self.file.sync_data().map_err(|error| Failure::file("sync", &self.path, &error))
+        match self.has_noted.swap(false, Ordering::Relaxed) {
+            true => self.file.sync_data().map_err(|error| Failure::file("sync", &self.path, &error)),
+            false => Ok(()),
+        }
     }
 }
 
@@ -232,24 +259,25 @@ impl Header {
         bytes
     }
 
-    fn read(log: &[u8], at: usize) -> Option<Header> {
-        let rest = log.get(at..)?;
-        let (length, rest) = rest.split_first_chunk::<4>()?;
-        let (sum, rest) = rest.split_first_chunk::<8>()?;
-        let body = rest.get(..u32::from_le_bytes(*length) as usize)?;
-        if *sum != checksum(body) {
-            return None;
-        }
+    // That of an entry that is known to be one.
+    fn read(log: &[u8], span: Range<usize>) -> Option<Header> {
+        let body = log.get(span.start + PREFIX..span.end)?;
         let (fingerprint, rest) = body.split_first_chunk::<32>()?;
         let (task, rest) = rest.split_first_chunk::<8>()?;
         let (took, _) = rest.split_first_chunk::<8>()?;
-        let start = at + PREFIX;
         Some(Header {
             fingerprint: Digest::from(*fingerprint),
             task: u64::from_le_bytes(*task),
             took: u64::from_le_bytes(*took),
-            artifacts: start + FIXED..start + body.len(),
+            artifacts: span.start + PREFIX + FIXED..span.end,
         })
+    }
+
+    // None where no whole entry begins.
+    fn check(log: &[u8], at: usize) -> Option<Header> {
+        let span = span(log, at)?;
+        let (sum, body) = log.get(span.start + 4..span.end)?.split_first_chunk::<8>()?;
+        (*sum == checksum(body)).then(|| Header::read(log, span)).flatten()
     }
 }
 
@@ -257,18 +285,24 @@ impl Header {
 fn spans(log: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let (length, _) = log.get(at..)?.split_first_chunk::<4>()?;
-        let start = at;
-        at = start + PREFIX + u32::from_le_bytes(*length) as usize;
-        (at <= log.len()).then_some(start..at)
+        let span = span(log, at)?;
+        at = span.end;
+        Some(span)
     })
+}
+
+/// Where the entry lies that begins here, if it is not longer than the log.
+fn span(log: &[u8], at: usize) -> Option<Range<usize>> {
+    let (length, _) = log.get(at..)?.split_first_chunk::<4>()?;
+    let end = at + PREFIX + u32::from_le_bytes(*length) as usize;
+    (end <= log.len()).then_some(at..end)
 }
 
 /// The entries of a log up to the first that is none.
 fn headers(log: &[u8]) -> impl Iterator<Item = Header> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let header = Header::read(log, at)?;
+        let header = Header::check(log, at)?;
         at = header.artifacts.end;
         Some(header)
     })
@@ -276,7 +310,7 @@ fn headers(log: &[u8]) -> impl Iterator<Item = Header> {
 
 // A crash tears off the end of the log: no whole entry follows. Where one does, what is before it has changed since.
 fn has_entry_after(log: &[u8], whole: usize) -> bool {
-    (whole + 1..log.len()).any(|at| Header::read(log, at).is_some())
+    (whole + 1..log.len()).any(|at| Header::check(log, at).is_some())
 }
 
 fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
@@ -296,26 +330,35 @@ impl Made<'_> {
         std::iter::once((self.digest, self.size)).chain(self.blobs.iter().copied())
     }
 
-    fn found(&self, blobs: &Blobs, dist: &Dist) -> Option<(Artifact, Shown)> {
+    // Whether it lies under `dist/`, if all of it is in the store.
+    fn find(&self, blobs: &Blobs, dist: &Dist) -> Option<Shown> {
         let link = dist.shown_as(self.name);
         let file = blobs.find_linked(&self.digest, self.size, link.as_ref())?;
+        let is_whole = self.blobs.iter().all(|(digest, size)| blobs.holds(digest, *size));
         let shown = if link.is_some_and(|it| it.is_same_file(&file)) { Shown::Yes } else { Shown::No };
-        let refers = self.blobs.iter().map(|(digest, size)| {
-            blobs.holds(digest, *size).then(|| Blob { digest: *digest, size: *size, path: blobs.path(digest) })
-        });
-        let artifact = Artifact {
+        is_whole.then_some(shown)
+    }
+
+    // Whether it can be read. Few are asked for more: that is seen before, and costs less than to read it.
+    fn is_sound(&self) -> bool {
+        let is_platform = |it: &Cow<'_, str>| it.parse::<Platform>().is_ok();
+        self.platform.as_ref().is_none_or(is_platform) && serde_json::from_str::<IgnoredAny>(&self.detail).is_ok()
+    }
+
+    fn artifact(&self, blobs: &Blobs) -> Option<Artifact> {
+        let blob = |(digest, size): &(Digest, u64)| Blob { digest: *digest, size: *size, path: blobs.path(digest) };
+        Some(Artifact {
             name: self.name.to_owned(),
             kind: self.kind.to_owned(),
-            platform: self.platform.clone(),
-            table: self.table.clone(),
+            platform: self.platform.as_ref().map(|it| it.parse()).transpose().ok()?,
+            table: TableName::new(self.table.0, self.table.1),
             digest: self.digest,
             size: self.size,
             path: blobs.path(&self.digest),
             executable: self.executable,
-            blobs: refers.collect::<Option<_>>()?,
+            blobs: self.blobs.iter().map(blob).collect(),
             detail: serde_json::from_str(&self.detail).ok()?,
-        };
-        Some((artifact, shown))
+        })
     }
 }
 
@@ -324,14 +367,27 @@ impl<'a> From<&'a Artifact> for Made<'a> {
         Made {
             name: &artifact.name,
             kind: &artifact.kind,
-            platform: artifact.platform.clone(),
-            table: artifact.table.clone(),
+            platform: artifact.platform.as_ref().map(|it| it.to_string().into()),
+            table: (&artifact.table.pipe, &artifact.table.id),
             digest: artifact.digest,
             size: artifact.size,
             executable: artifact.executable,
             blobs: artifact.blobs.iter().map(|blob| (blob.digest, blob.size)).collect(),
             detail: artifact.detail.to_string().into(),
         }
+    }
+}
+
+impl Remembered<'_> {
+    /// The names of the artifacts.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.made.iter().map(|(made, _)| made.name)
+    }
+
+    /// The artifacts that do not lie under `dist/`.
+    pub fn unshown(&self, blobs: &Blobs) -> Vec<Artifact> {
+        let unshown = self.made.iter().filter(|(_, shown)| *shown == Shown::No);
+        unshown.filter_map(|(made, _)| made.artifact(blobs)).collect()
     }
 }
 
@@ -385,8 +441,11 @@ mod tests {
     fn recalled(record: &Record, blobs: &Blobs) -> Vec<&'static str> {
         let dist = Dist::of_project(Path::new("nowhere"));
         let known = TASKS.into_iter().filter(|task| {
-            let Some(found) = record.recall(&fingerprint(task), blobs, &dist) else { return false };
-            let [(artifact, _)] = found.artifacts.as_slice() else { panic!("{task}: {found:?}") };
+            if record.recall(&fingerprint(task), blobs, &dist).is_none() {
+                return false;
+            }
+            let found = record.artifacts(&fingerprint(task), blobs);
+            let [artifact] = found.as_slice() else { panic!("{task}: {found:?}") };
             assert_eq!((&*artifact.name, artifact.blobs.len()), (&*format!("{task}/file"), 1));
             assert_eq!(artifact.detail, serde_json::json!({ "says": task }));
             true

@@ -2,8 +2,9 @@
 //! Does not know where the content lies.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::io;
 use std::str::FromStr;
 
@@ -15,6 +16,23 @@ use sha2::{Digest as _, Sha256};
 /// The sha256 of some content.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
+
+/// A table by digest.
+pub type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<FirstBytes>>;
+
+/// Takes the first eight bytes for the hash: those of a sha256 are as good as any.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// For a table, any part of a sha256 is as good as all of it.
 impl Hash for Digest {

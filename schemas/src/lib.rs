@@ -24,7 +24,7 @@ pub use call::{
     Presence, Probe, ProbeReply, Render, RenderReply, Run, SourceText, Takes, TakesReply,
 };
 pub use command::{Command, Exit};
-pub use digest::{BadDigest, Digest, Digester};
+pub use digest::{BadDigest, Digest, DigestMap, Digester};
 pub use event::{Event, EventKind, Level};
 pub use facts::Facts;
 pub use finding::{Change, Finding};

@@ -301,11 +301,11 @@ fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>, i64)> {
 fn i1_a_folder_of_a_newer_forge_is_left_alone() {
     let project = small();
     project.forge(&RUN).expect(0);
-    project.write(".forge/format", "2\n");
+    project.write(".forge/format", "3\n");
     let before = tree(&project.root());
     for command in [&RUN[..], &["clean"], &["clean", "--all"], &["clean", "--older", "0s"], &["store", "verify"]] {
         let ended = project.forge(command).expect(1);
-        assert!(ended.stderr.contains("was written by a newer forge (format 2"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("was written by a newer forge (format 3"), "{}", ended.stderr);
         assert!(ended.stderr.contains("nothing was changed"), "{}", ended.stderr);
         assert_eq!(tree(&project.root()), before, "{command:?}");
     }
