@@ -177,7 +177,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
-            made: Made::default(),
+            made: Made::nothing(plan.len()),
             record,
             interrupted: false,
             took: 0,
@@ -188,7 +188,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     started.tell_damage();
     started.clear_work()?;
-    required::check(&started.scene(&Made::default()), &world.required)?;
+    required::check(&started.scene(&started.results.made), &world.required)?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
         if gone.is_err() {
