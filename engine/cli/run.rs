@@ -230,9 +230,13 @@ fn write_report(
         tasks: results.as_ref().map_or_else(|_| Vec::new(), |it| plan.ids().map(|id| entry(it, id)).collect()),
     };
     let path: PathBuf = diary.join("report.json");
-    let bytes = serde_json::to_vec(&report).map_err(|error| Failure::bug(error.to_string()))?;
+    let mut bytes = Vec::with_capacity(LINE * (1 + report.tasks.len()));
+    serde_json::to_writer(&mut bytes, &report).map_err(|error| Failure::bug(error.to_string()))?;
     write_history(&path, &bytes).map_err(|error| Failure::file("write", &path, &error))
 }
+
+/// As many bytes as a report says of a task, most often.
+const LINE: usize = 96;
 
 fn exit_code(results: &Results) -> u8 {
     match (results.interrupted, results.is_good()) {

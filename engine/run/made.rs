@@ -11,7 +11,7 @@ use crate::plan::{Plan, TaskId};
 use crate::store::{Blobs, Fingerprint, Record};
 
 /// What the tasks of a plan have made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Made {
     /// By the task; none of those that have made nothing yet.
     of: Vec<Option<Kept>>,
@@ -26,6 +26,11 @@ struct Kept {
 }
 
 impl Made {
+    /// Nothing yet, of so many tasks.
+    pub fn nothing(tasks: usize) -> Made {
+        Made { of: std::iter::repeat_with(|| None).take(tasks).collect() }
+    }
+
     /// A task is fresh: what one of this fingerprint has made is in the store.
     pub fn before(&mut self, id: TaskId, fingerprint: Fingerprint) {
         self.keep(id, Kept { fingerprint, artifacts: OnceLock::new() });
@@ -74,9 +79,6 @@ impl Made {
     }
 
     fn keep(&mut self, id: TaskId, kept: Kept) {
-        if self.of.len() <= id.index() {
-            self.of.resize_with(id.index() + 1, || None);
-        }
         self.of[id.index()] = Some(kept);
     }
 }

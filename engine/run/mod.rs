@@ -26,6 +26,7 @@ mod preflight;
 mod probe;
 mod process;
 mod required;
+mod results;
 pub mod secrets;
 mod shared;
 mod sources;
@@ -62,10 +63,11 @@ use crate::pipes::Pipes;
 use crate::plan::{Plan, Task, TaskId};
 use crate::registries::Registries;
 use crate::schedule::{AfterFailure, Because, Limits, Schedule};
-use crate::store::{Blobs, Dist, Fingerprint, Folder, Hashes, PartsLog, Record};
+use crate::store::{Dist, Fingerprint, Folder, Hashes, PartsLog};
 
 pub use environment::{Environment, is_withheld};
 pub use required::Required;
+pub use results::Results;
 pub use sources::Sources;
 pub use tools::ask_all;
 
@@ -99,38 +101,6 @@ pub struct World<'a> {
     pub intentions: Option<Intentions>,
     /// Tasks that must be fresh.
     pub required: Required,
-}
-
-/// What became of a plan.
-#[derive(Debug)]
-pub struct Results {
-    /// How each task ended, in the order of the plan, and how many milliseconds it ran.
-    pub outcomes: Vec<(Outcome, u64)>,
-    /// What is there now.
-    made: Made,
-    /// Where that stands which earlier runs have made.
-    record: Record,
-    /// Whether the user interrupted it.
-    pub interrupted: bool,
-    /// How long it took, in milliseconds.
-    pub took: u64,
-}
-
-impl Results {
-    /// Whether every task is done or fresh.
-    pub fn is_good(&self) -> bool {
-        self.outcomes.iter().all(|(outcome, _)| matches!(outcome, Outcome::Done | Outcome::Fresh))
-    }
-
-    /// What is there now, by name.
-    pub fn artifacts(&self, blobs: &Blobs) -> Vec<&Artifact> {
-        self.made.all(&self.record, blobs)
-    }
-
-    /// A digest of all that can be said of what is there now.
-    pub fn said(&self) -> Digest {
-        self.made.said(&self.record)
-    }
 }
 
 /// What tasks and workers tell the loop.
@@ -178,7 +148,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
         gate: Gate::default(),
         results: Results {
             outcomes: vec![(Outcome::Skipped { because: String::new() }, 0); plan.len()],
-            made: Made::default(),
+            made: Made::nothing(plan.len()),
             record,
             interrupted: false,
             took: 0,
@@ -189,7 +159,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
     };
     started.tell_damage();
     started.clear_work()?;
-    required::check(&started.scene(&Made::default()), &world.required)?;
+    required::check(&started.scene(&started.results.made), &world.required)?;
     std::thread::scope(|threads| {
         let gone = runtime.block_on(started.go(threads));
         if gone.is_err() {

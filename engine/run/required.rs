@@ -63,7 +63,7 @@ impl Search<'_> {
         let mut search = Search {
             look: *look,
             required: &required.tasks,
-            made: Made::default(),
+            made: Made::nothing(look.plan.len()),
             due: BTreeSet::new(),
             missing: BTreeMap::new(),
         };

@@ -86,6 +86,8 @@ impl Sources {
         let look = |(pattern, except): &(&str, &[String])| self.find(pattern, except).ok().filter(Found::is_any);
         let Some(found) = different.par_iter().map(look).collect::<Option<Vec<Found>>>() else { return false };
         let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        // Of most that is read, nothing is left out.
+        known.entry(Vec::new()).or_default().reserve(different.len());
         for ((pattern, except), found) in different.into_iter().zip(found) {
             known.entry(except.to_vec()).or_default().insert(pattern.to_owned(), found);
         }

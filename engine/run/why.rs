@@ -108,7 +108,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
     let (blobs, dist) = (Blobs::open(past.folder.store())?, Dist::of_project(&past.root));
     let before = PartsLog::open(past.folder.file("parts"))?.last();
     let none = BTreeSet::new();
-    let mut made = Made::default();
+    let mut made = Made::nothing(plan.len());
     let mut found: BTreeMap<TaskId, Why> = BTreeMap::new();
     for id in plan.order() {
         let scene =
