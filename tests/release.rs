@@ -6,6 +6,7 @@ mod apk;
 mod bases;
 mod buildkit;
 mod corpus;
+mod downloads;
 mod endings;
 mod engines;
 mod hello;
