@@ -9,6 +9,7 @@ mod bases;
 mod buildkit;
 mod contexts;
 mod corpus;
+mod downloads;
 mod endings;
 mod engines;
 mod hello;

@@ -93,7 +93,8 @@ const FAILING: &[&str] = &[
 fn useradd_and_groupadd_do_as_the_programs_do() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let rootfs = place.path().join("rootfs");
-    if !may_chroot() || !fill_with_shadow(&rootfs) {
+    if let Err(why) = check_root().and_then(|()| fill_with_shadow(&rootfs)) {
+        println!("skipped: {why}");
         return;
     }
     let base = place.path().join("base");
@@ -110,7 +111,7 @@ fn useradd_and_groupadd_do_as_the_programs_do() {
         for (layer, command) in layers(&project).iter().skip(1).zip(*commands) {
             output(Command::new("tar").args(["--extract", "--file"]).arg(layer).arg("--directory").arg(&ours));
             hide(&ours);
-            assert!(run(&theirs, command), "`{command}` fails");
+            assert_eq!(failure(&theirs, command), None, "`{command}` fails");
             let (ours, theirs) = (listed(&ours), listed(&theirs));
             let only = |of: &[String], other: &[String]| -> Vec<String> {
                 of.iter().filter(|it| !other.contains(it)).cloned().collect()
@@ -119,23 +120,20 @@ fn useradd_and_groupadd_do_as_the_programs_do() {
         }
     }
     for command in FAILING {
-        assert!(!run(&rootfs, command), "`{command}` does not fail");
+        assert!(failure(&rootfs, command).is_some(), "`{command}` does not fail");
         let ended = project_on(&base, &format!("RUN {command}\n")).forge(&["run", "docker", "--snapshot"]);
         let told = ended.stdout + &ended.stderr;
         assert!(ended.code == Some(1) && told.contains(&format!("`{command}` fails: ")), "{told}");
     }
 }
 
-fn may_chroot() -> bool {
+fn check_root() -> Result<(), String> {
     let is_root = output(Command::new("id").arg("-u")) == "0";
-    if !is_root {
-        println!("skipped: only root can run programs in a tree");
-    }
-    is_root
+    if is_root { Ok(()) } else { Err("only root can run programs in a tree".to_owned()) }
 }
 
-/// A base with shadow; false, and a word why, where its version is none that forge does.
-fn fill_with_shadow(rootfs: &Path) -> bool {
+/// A base with shadow; why not, where its version is none that forge does.
+fn fill_with_shadow(rootfs: &Path) -> Result<(), String> {
     match std::env::var("FORGE_TEST_SHADOW") {
         Ok(tree) => drop(output(Command::new("cp").arg("-a").arg(&tree).arg(rootfs))),
         Err(_) => fill(rootfs),
@@ -149,10 +147,7 @@ fn fill_with_shadow(rootfs: &Path) -> bool {
     symlink("/etc/skel/sub/deep", rootfs.join("etc/skel/link")).expect("a link");
     fs::write(rootfs.join("etc/group-"), "").expect("a file");
     let is_done = version.starts_with("1:4.13+") || version.starts_with("1:4.17.4-");
-    if !is_done {
-        println!("skipped: forge does not know `passwd` {version}");
-    }
-    is_done
+    if is_done { Ok(()) } else { Err(format!("forge does not know `passwd` {version}")) }
 }
 
 /// Puts the programs of this machine into a tree.
@@ -203,7 +198,8 @@ fn hide(tree: &Path) {
     }
 }
 
-fn run(tree: &Path, command: &str) -> bool {
+/// What a command says that fails.
+fn failure(tree: &Path, command: &str) -> Option<String> {
     // The C library asks `/proc` for what it can't ask the kernel.
     let script = "mount --bind /proc \"$1/proc\" && exec chroot \"$1\" /bin/sh -c \"$2\"";
     let mut unshare = Command::new("unshare");
@@ -211,8 +207,7 @@ fn run(tree: &Path, command: &str) -> bool {
     unshare.env_clear().env("SOURCE_DATE_EPOCH", COMMITTED);
     unshare.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let output = unshare.output().expect("`unshare` can be run");
-    print!("{command}: {}", String::from_utf8_lossy(&output.stderr));
-    output.status.success()
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// All that lies in a tree, and of files what they hold.

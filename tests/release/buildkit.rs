@@ -65,6 +65,17 @@ const CASES: &[&str] = &[
     "FROM ${BASE}\nSHELL [\"/bin/sh\", \"-ec\"]\nCMD a && \\\n  # no\n  b 'c'\nHEALTHCHECK --interval=5s CMD c \\\n -d\n",
     "FROM ${BASE}\nRUN groupadd -r app && useradd -r -g app -u 1234 -d /app -s /bin/false app && mkdir /app && chown app: /app\n\
      RUN useradd -m me && groupadd us\n",
+    "FROM scratch\nCOPY --parents docs/deep/b.md conf/*.conf a.txt /p/\nCOPY --parents docs/deep/b.md /o\nCOPY --parents ./docs/./deep/*.txt /q/\n\
+     COPY --parents --chown=5:6 --chmod=700 conf/sub /r/\nCOPY --parents **/*.md /s/\nCOPY --parents --exclude=**/*.md docs /t/\n\
+     COPY --parents conf/link docs/a.md /u/\n",
+    "FROM ${BASE} AS a\nRUN mkdir -p /d/e/f && touch /d/e/f/g && chmod 711 /d/e && chown 5:6 /d/e/f\nFROM scratch\n\
+     COPY --parents --from=a /d/e/f/g /x/\nCOPY --from=a --parents /d/./e/f /y/\nCOPY --from=a --parents /d/*/f /z/\n",
+    "FROM ${BASE} AS a\nRUN mkdir -p /d/e && touch /d/f && chmod 711 /d && chown 7:8 /d\nFROM ${BASE}\n\
+     RUN --mount=type=bind,from=a,source=/d,target=/mnt/x cp -r /mnt/x /out && cp -a /mnt/x /out2 && cp /mnt/x/f /srv && mkdir /q\n\
+     RUN --mount=target=/src --mount=type=cache,target=/var/new/cache cp /src/a.txt /y && cp -r /src/docs/. /tmp && cp -a /src/conf /w\n\
+     RUN --mount=source=a.txt,target=/srv/one/a cp /srv/one/a /z && mkdir /srv/one/b\n\
+     RUN --mount=source=docs,target=/tmp/deep,rw cp /tmp/deep/a.md /v\n\
+     WORKDIR /k\nRUN --mount=source=conf,target=sub cp sub/*.conf . && touch c\n",
     "FROM ${BASE} AS one\nRUN touch /1\nFROM one AS two\nARG L=x\nRUN touch /2 && rm /1\nFROM scratch\nCOPY --from=two /2 /1/\nCMD a b\n",
 ];
 
@@ -247,7 +258,7 @@ pub(super) struct Image {
 
 impl Image {
     /// All of it, line by line.
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let layers = self.layers.iter().enumerate();
         let entries = layers.flat_map(|(at, layer)| layer.iter().map(move |entry| format!("layer {at} {entry}")));
         let more = [format!("layers {}, empty {:?}", self.layers.len(), self.empty)];

@@ -229,17 +229,7 @@ impl Planned<'_> {
             return asked.binaries.clone();
         }
         let changes = self.making.stages.iter().flat_map(|stage| &stage.instructions).map(|it| &it.change);
-        let sources = changes.flat_map(|change| match change {
-            Change::Copy(copies) => copies.as_slice(),
-            _ => &[],
-        });
-        let names: BTreeSet<&String> = sources
-            .flat_map(|copy| &copy.sources)
-            .filter_map(|source| match source {
-                Source::Input { artifact, .. } => Some(artifact),
-                _ => None,
-            })
-            .collect();
+        let names: BTreeSet<&String> = changes.flat_map(Change::sources).filter_map(Source::artifact).collect();
         asked.binaries.iter().filter(|(artifact, _)| names.contains(artifact)).cloned().collect()
     }
 }

@@ -1,19 +1,21 @@
 //! `COPY` and `ADD`: their options, and what their sources name.
 //! Does not copy: that is `laying`.
 
+use std::ops::Range;
 use std::path::Path;
 
 use forge_plugin::schemas::{Digest, Place, Read};
 use forge_plugin::sources::Except;
 use parse_dockerfile::{Flag, HereDoc, Source as Parsed, UnescapedString};
 
-use crate::docker::context::glob;
+use crate::docker::context::{glob, leaves_root};
 use crate::docker::dockerfile::Reader;
 use crate::docker::downloads::{Download, is_git, is_url};
 use crate::docker::recipe::{Archives, Copy, Layer, Permissions, Source};
 use crate::docker::run::Mode;
 use crate::docker::values::owner;
 use crate::docker::words::{Scope, Unknown, expand_lines, split};
+use crate::oci::rootfs::normal;
 
 /// Which of the two it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,8 @@ pub fn is_directory(to: &str) -> bool {
 
 /// What it copies.
 pub(crate) fn read(reader: &mut Reader<'_>, parts: &Parts<'_, '_>) -> Option<Vec<Copy>> {
-    let mut given = Given { copy: Copy::plain(Vec::new(), String::new()), unpack: None, checksum: None };
+    let copy = Copy::plain(Vec::new(), String::new());
+    let mut given = Given { copy, unpack: None, checksum: None, parents: Parents::Dropped };
     let wrong = parts.options.iter().filter_map(|flag| option(reader, parts.word, flag, &mut given)).count();
     let to = reader.word(parts.to);
     if wrong > 0 {
@@ -67,6 +70,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, parts: &Parts<'_, '_>) -> Option<Vec
     for source in parts.sources {
         let found = match source {
             Parsed::HereDoc(text) => text_source(reader, text, names.next()?).into_iter().collect(),
+            Parsed::Path(path) if given.parents == Parents::Kept => with_parents(reader, from, path),
             Parsed::Path(path) => path_sources(reader, parts.word, from, path, given.checksum),
             _ => Vec::new(),
         };
@@ -87,6 +91,14 @@ struct Given {
     copy: Copy,
     unpack: Option<bool>,
     checksum: Option<Digest>,
+    parents: Parents,
+}
+
+/// What becomes of the directories that something lies in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parents {
+    Dropped,
+    Kept,
 }
 
 /// Reads an option. Some where the instruction can't be understood without it.
@@ -103,6 +115,11 @@ fn option(reader: &mut Reader<'_>, word: Word, flag: &Flag<'_>, given: &mut Give
             Some(true) => copy.layer = Layer::OfItsOwn,
             Some(false) => copy.layer = Layer::OnTop,
             None => reader.problem(flag.span(), not_a_flag(&value), "as in `--link=false`"),
+        },
+        ("parents", Word::Copy) => match flag_value(&value) {
+            Some(true) => given.parents = Parents::Kept,
+            Some(false) => given.parents = Parents::Dropped,
+            None => reader.problem(flag.span(), not_a_flag(&value), "as in `--parents=false`"),
         },
         ("unpack", Word::Add) => match flag_value(&value) {
             Some(unpack) => given.unpack = Some(unpack),
@@ -199,25 +216,68 @@ fn path_sources(
             reader.problem(path.span.clone(), "`COPY` takes no URL", "write `ADD`");
             Vec::new()
         }
-        (false, _) => find(reader, &text, path),
+        (false, _) => find(reader, &glob(&text), &path.span),
     }
 }
 
-fn find(reader: &mut Reader<'_>, text: &str, path: &UnescapedString<'_>) -> Vec<Source> {
-    let found = match reader.request.context.find(&glob(text)) {
+/// What a path names, with the directories that it lies in, from a `/./` on.
+fn with_parents(
+    reader: &mut Reader<'_>,
+    from: Option<&UnescapedString<'_>>,
+    path: &UnescapedString<'_>,
+) -> Vec<Source> {
+    let Some(text) = reader.word(path) else { return Vec::new() };
+    let (above, kept) = text.split_once("/./").unwrap_or(("", &text));
+    let (above, kept) = (normal(above), normal(kept));
+    let whole = format!("{above}/{kept}");
+    if leaves_root(&text) || above.contains(['*', '?', '[']) {
+        let help = "write a path from the directory on that is copied from";
+        return reader
+            .refuse(path.span.clone(), format!("`{text}` has no parents that could be kept"), help)
+            .unwrap_or_default();
+    }
+    // Here `**` is as many directories as there are.
+    let pattern = whole.trim_start_matches('/').replace('{', "[{]").replace('}', "[}]");
+    let found = match from {
+        Some(from) => {
+            let artifact = reader.foreign.get(from.value.as_ref()).cloned();
+            let image = |artifact| Source::Image { artifact, called: from.value.to_string(), path: pattern };
+            artifact.map(image).into_iter().collect()
+        }
+        None => find(reader, &pattern, &path.span),
+    };
+    let with_parents = |source: Source| match source {
+        Source::Input { artifact, .. } => Source::Input { artifact, file_name: kept.clone() },
+        source => source,
+    };
+    if kept.contains(['*', '?', '[']) && found.iter().any(|it| matches!(it, Source::Input { .. })) {
+        let help = "name it";
+        return reader
+            .refuse(path.span.clone(), "a program that a wildcard means has no parents", help)
+            .unwrap_or_default();
+    }
+    found
+        .into_iter()
+        .map(|it| Source::WithParents { source: Box::new(with_parents(it)), above: above.clone() })
+        .collect()
+}
+
+/// What a pattern names in the project; none, and a problem, where that is nothing.
+pub(crate) fn find(reader: &mut Reader<'_>, pattern: &str, span: &Range<usize>) -> Vec<Source> {
+    let found = match reader.request.context.find(pattern) {
         Ok(found) => found,
         Err(message) => {
-            reader.problem(path.span.clone(), message, "name the files and directories that the image needs");
+            reader.problem(span.clone(), message, "name the files and directories that the image needs");
             return Vec::new();
         }
     };
-    let (bytes, ignore) = (reader.bytes(&path.span), reader.request.ignore);
+    let (bytes, ignore) = (reader.bytes(span), reader.request.ignore);
     for source in &found {
         let Source::Project(project) = source else { continue };
         // Where something is taken in again, who looks at the files finds out whether it is in there.
         if ignore.except.leaves_out(Path::new(project)) && !ignore.except.has_exceptions() {
             let help = "take it in again by a line that begins with `!`, or do not copy it";
-            reader.problem(path.span.clone(), format!("`{}` leaves out `{project}`", ignore.path), help);
+            reader.problem(span.clone(), format!("`{}` leaves out `{project}`", ignore.path), help);
             return Vec::new();
         }
         let place = Place::File { path: reader.request.path.to_owned(), start: bytes.start, end: bytes.end };

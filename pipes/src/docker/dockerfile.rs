@@ -353,11 +353,16 @@ impl<'a> Reader<'a> {
 
     /// The same of something that may read any file of the project.
     pub(crate) fn beyond_in_project<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
+        self.reads_project(span.clone());
+        self.beyond(span, message, ENGINES)
+    }
+
+    /// Notes that any file of the project may be read.
+    pub(crate) fn reads_project(&mut self, span: Range<usize>) {
         let bytes = self.bytes(&span);
         let place = Place::File { path: self.request.path.to_owned(), start: bytes.start, end: bytes.end };
         let except = self.request.ignore.patterns.clone();
         self.beyond.reads.push(Read { except, ..Read::all(".", place) });
-        self.beyond(span, message, ENGINES)
     }
 
     pub(crate) fn push(&mut self, problem: Problem, help: Option<String>) {

@@ -1,6 +1,8 @@
 //! Files of another image, for a copy: of a stage before, or of one that a registry holds.
 //! Does not know where they go.
 
+use std::collections::BTreeMap;
+
 use forge_plugin::Host;
 use forge_plugin::schemas::{Artifact, Failure};
 
@@ -31,6 +33,36 @@ impl<'a> Foreign<'a> {
             return Err(Failure::input(format!("nothing in `{called}` is `{path}`")));
         }
         named.iter().map(|it| self.thing(called, path, it)).collect()
+    }
+
+    /// The permissions and the owner of what lies at a path.
+    pub fn own(&self, path: &str) -> Option<(u32, (u64, u64))> {
+        self.rootfs.node(&self.rootfs.follow(path)).map(|node| (node.mode, node.owner))
+    }
+
+    /// What a path or a glob names in it, with the directories that it lies in below one of them.
+    pub fn find_with_parents(&self, called: &str, above: &str, path: &str) -> Result<Vec<Thing>, Failure> {
+        let top = self.rootfs.follow(above);
+        let named: Vec<String> = self.rootfs.named(path).into_iter().filter(|it| !it.is_empty()).collect();
+        if named.is_empty() {
+            return Err(Failure::input(format!("nothing in `{called}` is `{path}`")));
+        }
+        let mut found = BTreeMap::new();
+        for it in named {
+            let below = it.strip_prefix(&top).map(|it| it.trim_start_matches('/')).filter(|it| !it.is_empty());
+            let Some(kept) = below else {
+                return Err(Failure::input(format!("`{path}` of `{called}` leads through a link, out of `/{top}`")));
+            };
+            let parents = kept.match_indices('/').map(|(end, _)| &it[..it.len() - kept.len() + end]);
+            let inside = self.rootfs.below(&it).map(|(below, _)| format!("{it}/{below}"));
+            for path in parents.map(str::to_owned).chain([it.clone()]).chain(inside) {
+                if let Some(node) = self.rootfs.node(&path) {
+                    let kept = path[top.len()..].trim_start_matches('/');
+                    found.insert(kept.to_owned(), self.found(called, kept, node)?);
+                }
+            }
+        }
+        Ok(vec![Thing::Directory(found.into_values().collect())])
     }
 
     fn thing(&self, called: &str, asked: &str, path: &str) -> Result<Thing, Failure> {

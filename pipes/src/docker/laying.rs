@@ -16,7 +16,7 @@ use crate::docker::foreign::Foreign;
 use crate::docker::layers::Layers;
 use crate::docker::recipe::{Archives, Copy, Permissions, Source};
 use crate::docker::run::{Mode, Of};
-use crate::docker::sources::{Found, Thing, find};
+use crate::docker::sources::{Found, Thing, find, find_with_parents, parents};
 use crate::oci::accounts;
 use crate::oci::layer::{Content, Entry};
 use crate::oci::rootfs::{Node, Rootfs, What, normal};
@@ -164,7 +164,8 @@ impl<'a> Laying<'a> {
         Ok(entries)
     }
 
-    fn find(&mut self, source: &Source) -> Result<Vec<Thing>, Failure> {
+    /// What a source names.
+    pub fn find(&mut self, source: &Source) -> Result<Vec<Thing>, Failure> {
         match source {
             Source::Project(pattern) => find(self.host.root(), pattern, &self.except),
             Source::Input { artifact, file_name } => {
@@ -179,14 +180,41 @@ impl<'a> Laying<'a> {
                 let content = Content::File(self.input(artifact)?.path.clone());
                 Ok(vec![Thing::File(Found::plain(file_name.clone(), 0o600, content))])
             }
-            Source::Image { artifact, called, path } => {
-                let foreign = match self.foreign.remove(artifact) {
-                    Some(foreign) => foreign,
-                    None => Foreign::open(self.host, self.input(artifact)?)?,
-                };
-                self.foreign.entry(artifact.clone()).or_insert(foreign).find(called, path)
-            }
+            Source::Image { artifact, called, path } => self.foreign(artifact)?.find(called, path),
+            Source::WithParents { source, above } => self.find_with_parents(source, above),
         }
+    }
+
+    fn find_with_parents(&mut self, source: &Source, above: &str) -> Result<Vec<Thing>, Failure> {
+        match source {
+            Source::Project(pattern) => find_with_parents(self.host.root(), above, pattern, &self.except),
+            Source::Image { artifact, called, path } => self.foreign(artifact)?.find_with_parents(called, above, path),
+            Source::Input { file_name, .. } => {
+                let mut all: Vec<Found> = parents(file_name).map(|(_, found)| found).collect();
+                for thing in self.find(source)? {
+                    all.extend(if let Thing::File(file) = thing { Some(file) } else { None });
+                }
+                Ok(vec![Thing::Directory(all)])
+            }
+            _ => Err(Failure::bug("what lies nowhere has no parents")),
+        }
+    }
+
+    /// The permissions and the owner of a directory that a source names.
+    pub fn own(&mut self, source: &Source) -> Result<(u32, (u64, u64)), Failure> {
+        let own = match source {
+            Source::Image { artifact, path, .. } => self.foreign(artifact)?.own(path),
+            _ => None,
+        };
+        Ok(own.unwrap_or((0o755, (0, 0))))
+    }
+
+    fn foreign(&mut self, artifact: &str) -> Result<&Foreign<'a>, Failure> {
+        let foreign = match self.foreign.remove(artifact) {
+            Some(foreign) => foreign,
+            None => Foreign::open(self.host, self.input(artifact)?)?,
+        };
+        Ok(self.foreign.entry(artifact.to_owned()).or_insert(foreign))
     }
 
     fn input(&self, name: &str) -> Result<&'a Artifact, Failure> {

@@ -13,7 +13,7 @@ use crate::docker::annotations::Annotations;
 use crate::docker::base::{Base, BaseImage};
 use crate::docker::downloads::{Download, RemoteFile};
 use crate::docker::hooks::{Commands, Maker};
-use crate::docker::recipe::{BaseOf, Change, Copy, Instruction, Made, Recipe, Source};
+use crate::docker::recipe::{BaseOf, Change, Instruction, Made, Recipe, Source};
 use crate::oci::compression::Compression;
 use crate::oci::reference::Reference;
 
@@ -323,17 +323,10 @@ impl Planned<'_> {
 /// The artifacts that a recipe copies, each once.
 fn inputs(recipe: &Recipe) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for instruction in &recipe.instructions {
-        let Change::Copy(copies) = &instruction.change else { continue };
-        for source in copies.iter().flat_map(|Copy { sources, .. }| sources) {
-            match source {
-                Source::Input { artifact, .. } | Source::Image { artifact, .. } | Source::Remote { artifact, .. }
-                    if !names.contains(artifact) =>
-                {
-                    names.push(artifact.clone());
-                }
-                _ => {}
-            }
+    let sources = recipe.instructions.iter().flat_map(|it| it.change.sources());
+    for artifact in sources.filter_map(Source::artifact) {
+        if !names.contains(artifact) {
+            names.push(artifact.clone());
         }
     }
     names

@@ -19,7 +19,7 @@ use crate::apk::package::Package;
 use crate::apk::transaction::Transaction;
 use crate::docker::layers::Layers;
 use crate::docker::laying::{Laying, interrupted};
-use crate::docker::run::{Apk, Sources, Tree, Wrong, group_version};
+use crate::docker::run::{Apk, Bound, Sources, Tree, Wrong, group_version};
 use crate::oci::held::Held;
 
 /// `package_index`: what the package repositories of a base have now. The content says which they are; `blobs` are their
@@ -96,7 +96,7 @@ pub fn arch(platform: &Platform) -> Option<&'static str> {
 /// Asks the repositories of the base, which is the first input, what they have.
 pub fn ask(platform: &Platform, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let mut laying = base(host, host.inputs())?;
-    let sources = Sources::of(&Tree::new(&mut laying, &[])).map_err(of_base)?;
+    let sources = Sources::of(&Tree::new(&mut laying, &Bound::default())).map_err(of_base)?;
     if arch(platform) != Some(sources.arch.as_str()) {
         let message = format!("its packages are for `{}`, and it is for `{platform}`", sources.arch);
         return Err(of_base(Wrong::Untold(message)));
@@ -119,7 +119,7 @@ pub fn ask(platform: &Platform, name: &str, host: &dyn Host) -> Result<(), Failu
 /// Fetches what a stage adds: of the first input, the index, what the second needs, the base.
 pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
     let mut laying = base(host, host.inputs().get(1..).unwrap_or_default())?;
-    let mut database = Sources::database(&Tree::new(&mut laying, &[])).map_err(of_base)?;
+    let mut database = Sources::database(&Tree::new(&mut laying, &Bound::default())).map_err(of_base)?;
     let indexes = Indexes::of(input::<PackageIndex>(host)?)?;
     let available = indexes.packages(host)?;
     let offered: Vec<Package> = available.iter().flat_map(|(_, all)| all.iter().cloned()).collect();

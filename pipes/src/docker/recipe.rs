@@ -136,6 +136,15 @@ impl Change {
             _ => false,
         }
     }
+
+    /// What it takes from elsewhere.
+    pub fn sources(&self) -> Vec<&Source> {
+        match self {
+            Change::Copy(copies) => copies.iter().flat_map(|it| &it.sources).collect(),
+            Change::Run(run) => run.sources().collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Files that go to one place.
@@ -229,6 +238,13 @@ pub enum Source {
         /// The last part of the path.
         file_name: String,
     },
+    /// The same with the directories that it lies in, below one of them.
+    WithParents {
+        /// What is meant: of the project, of another image, or an artifact, whose file name is then a path.
+        source: Box<Source>,
+        /// Where the path starts that is kept.
+        above: String,
+    },
     /// A file, a directory or a glob in another image.
     Image {
         /// The artifact.
@@ -238,4 +254,17 @@ pub enum Source {
         /// The path, from its root on.
         path: String,
     },
+}
+
+impl Source {
+    /// The artifact that it is, or that it lies in.
+    pub fn artifact(&self) -> Option<&String> {
+        match self {
+            Source::Input { artifact, .. } | Source::Remote { artifact, .. } | Source::Image { artifact, .. } => {
+                Some(artifact)
+            }
+            Source::WithParents { source, .. } => source.artifact(),
+            Source::Project(_) | Source::Text { .. } => None,
+        }
+    }
 }

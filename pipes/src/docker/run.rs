@@ -2,6 +2,7 @@
 //! Does not guess: what is not known to the byte is refused (docs/decisions/0021-run-without-programs.md).
 
 mod apk;
+mod bound;
 mod busybox;
 #[cfg(test)]
 mod checks;
@@ -22,15 +23,18 @@ use parse_dockerfile::{Command as Parsed, RunInstruction};
 use serde::{Deserialize, Serialize};
 
 pub use self::apk::{Apk, Sources, group_version};
+pub use self::bound::Bound;
 use self::commands::{Command, Does};
 use self::files::Running;
 use self::line::{Simple, Stands, Word};
 pub use self::mode::{Mode, Of};
+use self::mounts::Mount;
 use self::tools::Tools;
 pub use self::tree::Tree;
 use crate::docker::dockerfile::Reader;
 use crate::docker::laying::Laying;
 use crate::docker::packages::Stock;
+use crate::docker::recipe::Source;
 use crate::docker::words::Mistake;
 use crate::oci::layer::Entry;
 
@@ -42,8 +46,7 @@ const HELP: &str = "forge runs no program; it does `mkdir`, `chmod`, `chown`, `l
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     form: Form,
-    /// Directories that are others than those of the image while it is run.
-    mounted: Vec<String>,
+    mounts: Vec<Mount>,
     commands: Vec<Command>,
 }
 
@@ -87,11 +90,16 @@ impl Run {
     pub fn apk(&self) -> impl Iterator<Item = &Apk> {
         self.commands.iter().filter_map(|it| if let Does::Apk(apk) = &it.does { Some(apk) } else { None })
     }
+
+    /// What it reads besides the image.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.mounts.iter().filter_map(|it| it.holds.as_ref()).flatten()
+    }
 }
 
 /// Reads an instruction. None, and problems, where it is anything else than such commands.
 pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) -> Option<Run> {
-    let mounted = mounts::read(reader, &instruction.options)?;
+    let mounts = mounts::read(reader, &instruction.options)?;
     if let Some(name) = ["PATH", "SHELL"].into_iter().find(|it| reader.args.contains(*it)) {
         return reader.beyond(
             instruction.run.span.clone(),
@@ -127,14 +135,17 @@ pub(crate) fn read(reader: &mut Reader<'_>, instruction: &RunInstruction<'_>) ->
     let commands = found.and_then(|all| all.iter().map(Command::read).collect());
     match commands {
         Ok(commands) => {
-            let run = Run { form, mounted, commands };
+            let run = Run { form, mounts, commands };
             if run.apk().any(Apk::needs_index) {
                 reader
                     .untold(instruction.run.span.clone(), "what `apk` adds is known only when repositories are asked");
             }
             Some(run)
         }
-        Err(Mistake { bytes, message, .. }) => reader.beyond(bytes.start + start..bytes.end + start, message, HELP),
+        Err(Mistake { bytes, message, .. }) => {
+            mounts::left_to_engine(reader, &instruction.options);
+            reader.beyond(bytes.start + start..bytes.end + start, message, HELP)
+        }
     }
 }
 
@@ -158,9 +169,10 @@ fn script_starts(
 /// Does all of it on the tree of the image. Answers what the layer of it holds.
 pub fn run(run: &Run, laying: &mut Laying<'_>, place: &Place<'_>) -> Result<Vec<Entry>, Failure> {
     let mut accounts = laying.rootfs.accounts.clone();
-    let mut tree = Tree::new(laying, &run.mounted);
-    let tools = Tools { env: place.env, shell: place.shell.as_deref(), form: run.form };
     let first = run.commands.first().map_or("", |it| it.text.as_str());
+    let bound = Bound::mount(run, laying).map_err(|wrong| wrong.of(first))?;
+    let mut tree = Tree::new(laying, &bound);
+    let tools = Tools { env: place.env, shell: place.shell.as_deref(), form: run.form };
     let ready = tree.is_ready(&accounts, place.user).and_then(|()| tools.check_shell(&tree));
     ready.map_err(|wrong| wrong.of(first))?;
     for command in &run.commands {
@@ -170,6 +182,7 @@ pub fn run(run: &Run, laying: &mut Laying<'_>, place: &Place<'_>) -> Result<Vec<
         running.run(&does).map_err(|wrong| wrong.of(&command.text))?;
     }
     let entries = tree.entries()?;
+    bound.unmount(laying);
     laying.rootfs.accounts = accounts;
     Ok(entries)
 }

@@ -57,11 +57,11 @@ pub struct Settings {
     /// ignores is left out, and of all but the binaries what `NAME.dockerignore` beside the Dockerfile says, or else `.dockerignore`
     /// beside the project file. `ADD` unpacks a tar, plain or by gzip, bzip2, xz or zstd, as Docker does, unless it
     /// says `--unpack=false`, and fetches a URL: what lies there is asked in every run, unless `--checksum` says what it must be.
-    /// `COPY` and `ADD` know `--chown`, `--chmod`, `--link`, `--exclude` and heredocs. `ONBUILD` of a base is done, where it copies
-    /// nothing and is no `ARG`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
+    /// `COPY` and `ADD` know `--chown`, `--chmod`, `--link`, `--exclude` and heredocs, and `COPY` knows `--parents`. `ONBUILD` of a
+    /// base is done, where it copies nothing and is no `ARG`. `RUN` may only move files and accounts about: `mkdir`, `chmod`, `chown`, `ln -s`, `cp`, `mv`, `rm`,
     /// `touch` and `true` of busybox or Debian, `adduser` and `addgroup` of busybox, `useradd` and `groupadd` of Debian, `echo` and
     /// `printf` to a file, and add and delete packages of Alpine by `apk`; one after the other, with wildcards, on a line or in a
-    /// heredoc.
+    /// heredoc, and with files of the project or of a stage mounted.
     pub dockerfile: Option<String>,
     /// Values for the Dockerfile's `ARG`s. `TARGETPLATFORM`, `TARGETOS`, `TARGETARCH`, `TARGETVARIANT` and their `BUILD…`
     /// namesakes are there without.

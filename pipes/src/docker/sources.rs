@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::Failure;
 use forge_plugin::sources::{self, Except};
@@ -52,15 +52,39 @@ enum At {
 
 /// What `pattern` names below `root`; one thing at least. What git ignores is in no directory, and what is left out nowhere.
 pub fn find(root: &Path, pattern: &str, except: &Except) -> Result<Vec<Thing>, Failure> {
+    tops(root, pattern, except)?.iter().map(|top| thing(root, top, except)).collect()
+}
+
+fn tops(root: &Path, pattern: &str, except: &Except) -> Result<Vec<PathBuf>, Failure> {
     let read = |error: io::Error| Failure::file("read", &root.join(pattern), &error);
     let tops = match sources::matches(root, pattern, except) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         tops => tops.map_err(read)?,
     };
-    if tops.is_empty() {
-        return Err(Failure::input(format!("nothing in the project is `{pattern}`")));
+    match tops.is_empty() {
+        true => Err(Failure::input(format!("nothing in the project is `{pattern}`"))),
+        false => Ok(tops),
     }
-    tops.iter().map(|top| thing(root, top, except)).collect()
+}
+
+/// The same with the directories that it lies in, below one of them. A link is one, wherever it is.
+pub fn find_with_parents(root: &Path, above: &str, pattern: &str, except: &Except) -> Result<Vec<Thing>, Failure> {
+    let mut found = BTreeMap::new();
+    for thing in tops(root, pattern, except)? {
+        let files = sources::files(root, &thing, except).map_err(|error| Failure::file("read", &thing, &error))?;
+        for file in files {
+            let kept = file.strip_prefix(above).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&file))?;
+            found.extend(parents(kept));
+            found.insert(kept.to_owned(), one(&root.join(&file), kept.to_owned(), At::Inside)?);
+        }
+    }
+    Ok(vec![Thing::Directory(found.into_values().collect())])
+}
+
+/// The directories that something lies in.
+pub fn parents(path: &str) -> impl Iterator<Item = (String, Found)> {
+    let directory = |path: &str| (path.to_owned(), Found::plain(path.to_owned(), 0o755, Content::Directory));
+    path.match_indices('/').map(move |(end, _)| directory(&path[..end]))
 }
 
 fn thing(root: &Path, top: &Path, except: &Except) -> Result<Thing, Failure> {
@@ -78,10 +102,7 @@ fn below(root: &Path, top: &Path, except: &Except) -> Result<Vec<Found>, Failure
     let mut found = BTreeMap::new();
     for file in files {
         let relative = file.strip_prefix(top).ok().and_then(Path::to_str).ok_or_else(|| not_utf8(&file))?;
-        for (end, _) in relative.match_indices('/') {
-            let path = relative[..end].to_owned();
-            found.entry(path.clone()).or_insert(Found::plain(path, 0o755, Content::Directory));
-        }
+        found.extend(parents(relative));
         found.insert(relative.to_owned(), one(&root.join(&file), relative.to_owned(), At::Inside)?);
     }
     Ok(found.into_values().collect())

@@ -98,7 +98,8 @@ impl Map {
             // Where it can't be told yet what it stands on, it is no stage.
             let on = reader.quietly(&stage.from.image).and_then(|it| map.by_name(&it, at));
             let all = on.map(|on| triggers(&stages[on])).into_iter().flatten().chain(stage.instructions);
-            let copied = all.filter_map(from_of).filter_map(|it| map.find(&it.value, at));
+            let copied = all.flat_map(|it| from_of(it).map(|it| it.value.as_ref()).into_iter().chain(mounted(it)));
+            let copied = copied.filter_map(|it| map.find(it, at));
             let needs = on.into_iter().chain(copied).collect();
             map.on.push(on);
             map.needs.push(needs);
@@ -154,6 +155,13 @@ fn from_of<'i, 'a>(instruction: &'i Parsed<'a>) -> Option<&'i UnescapedString<'a
     options.iter().find(|flag| flag.name.value == "from")?.value.as_ref()
 }
 
+/// What `RUN` has mounted that is not of the project.
+fn mounted<'i>(instruction: &'i Parsed<'_>) -> impl Iterator<Item = &'i str> {
+    let options = if let Parsed::Run(it) = instruction { it.options.as_slice() } else { &[] };
+    let mounts = options.iter().filter(|flag| flag.name.value == "mount").filter_map(|flag| flag.value.as_ref());
+    mounts.filter_map(|value| value.value.split(',').find_map(|it| it.strip_prefix("from=")))
+}
+
 /// A Dockerfile, read so far.
 struct Read<'a> {
     reader: Reader<'a>,
@@ -192,6 +200,13 @@ impl Read<'_> {
         }
         for name in triggers.iter().copied().chain(stage.instructions).filter_map(from_of) {
             self.copied_from(at, name);
+        }
+        // An image of elsewhere is left to engines.
+        for name in triggers.iter().copied().chain(stage.instructions).flat_map(mounted) {
+            if let Some(stage) = self.map.find(name, at) {
+                let artifact = self.reader.request.names.stage(&self.map.names[stage]);
+                self.reader.foreign.insert(name.to_owned(), artifact);
+            }
         }
         let before = self.map.on[at].and_then(|on| self.left.get(&on)).cloned().unwrap_or_default();
         let before: Vec<_> = triggers.iter().copied().zip(before.triggers).collect();

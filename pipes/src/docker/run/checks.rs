@@ -51,7 +51,10 @@ fn image(laying: &mut Laying<'_>) {
 fn commands_of(line: &str) -> Run {
     let commands = line::commands(line, Stands::InLine('\\'), &std::collections::BTreeMap::new()).unwrap();
     let commands = commands.iter().map(|simple| Command::read(simple).unwrap()).collect();
-    Run { form: Form::Shell, mounted: vec!["srv/cache".to_owned()], commands }
+    let file = Source::Text { file_name: "x".to_owned(), content: "mounted".to_owned() };
+    let mounts = [("/srv/cache", None), ("/mnt/file", Some(vec![file]))];
+    let mounts = mounts.map(|(target, holds)| Mount { target: target.to_owned(), holds }).into();
+    Run { form: Form::Shell, mounts, commands }
 }
 
 pub(super) fn layer(line: &str, change: impl FnOnce(&mut Laying<'_>, &mut Place<'_>)) -> String {
@@ -453,5 +456,44 @@ fn what_is_printed_to_files() {
         expect![
             "`cp -r /etc /n` can't be done without running it: `/etc/hosts` is not the image's own while it is built"
         ],
+    );
+}
+
+#[test]
+fn what_is_mounted() {
+    check(
+        "cp /mnt/file /usr/f",
+        expect![[r#"
+        755 0:0 usr/
+        644 0:0 usr/f "mounted"
+    "#]],
+    );
+    check(
+        "cp /mnt/* /usr && mkdir /mnt/d",
+        expect![[r#"
+        755 0:0 mnt/
+        755 0:0 mnt/d/
+        755 0:0 usr/
+        644 0:0 usr/file "mounted"
+    "#]],
+    );
+    check(
+        "rm -rf /mnt",
+        expect!["`rm -rf /mnt` can't be done without running it: `/mnt/file` is mounted, and not to be changed"],
+    );
+    check(
+        "echo x > /mnt/file",
+        expect!["`echo x > /mnt/file` can't be done without running it: `/mnt/file` is mounted, and not to be changed"],
+    );
+    check(
+        "cp -r /srv/. /mnt",
+        expect!["`cp -r /srv/. /mnt` can't be done without running it: `/srv/.` has no name of its own"],
+    );
+    check(
+        "cp -r /etc/skel/. /usr",
+        expect![[r#"
+        755 0:0 usr/
+        644 0:0 usr/.profile "p"
+    "#]],
     );
 }

@@ -206,7 +206,8 @@ impl Running<'_, '_, '_> {
     }
 
     fn copies(&mut self, from: &[String], to: &str, reach: Reach, kept: Kept) -> Result<(), Wrong> {
-        for (from, to) in from.iter().zip(self.goals(from, to)?) {
+        let from = self.with_contents(from, to, reach, kept);
+        for (from, to) in from.iter().zip(self.goals(&from, to)?) {
             let mut source = self.tree.locate(no_slash(from)?)?;
             let is_link = matches!(self.tree.node(&source), Some(Node { what: What::Link(_), .. }));
             if is_link && kept != Kept::All {
@@ -227,6 +228,17 @@ impl Running<'_, '_, '_> {
             self.copy(&source, &to, kept)?;
         }
         Ok(())
+    }
+
+    /// What `DIR/.` means where it goes into a directory that is there: all that lies in it.
+    fn with_contents(&self, from: &[String], to: &str, reach: Reach, kept: Kept) -> Vec<String> {
+        let is_into = self.tree.is_directory(&self.tree.follow(to)) && reach == Reach::Below && kept == Kept::Content;
+        let contents = |from: &String| {
+            let dir = self.tree.follow(from.strip_suffix("/.").filter(|_| is_into)?);
+            let is_whole = self.tree.is_directory(&dir) && self.tree.check_all_own(&dir, |_| true).is_ok();
+            is_whole.then(|| self.tree.names_in(&dir).iter().map(|name| format!("/{dir}/{name}")).collect())
+        };
+        from.iter().flat_map(|it| contents(it).unwrap_or_else(|| vec![it.clone()])).collect()
     }
 
     fn copy(&mut self, from: &str, to: &str, kept: Kept) -> Result<(), Wrong> {
@@ -336,6 +348,7 @@ impl Running<'_, '_, '_> {
         if text.is_empty() {
             return Err(Wrong::Untold(format!("whether `/{at}`, which is there, has another time is not known here")));
         }
+        self.tree.check_unbound(&at)?;
         self.tree.check_whole(&at, &node)?;
         let text = match written {
             Written::Anew => text.to_owned(),

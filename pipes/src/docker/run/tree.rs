@@ -9,6 +9,7 @@ use forge_plugin::schemas::Failure;
 
 use crate::docker::laying::Laying;
 use crate::docker::run::Wrong;
+use crate::docker::run::bound::Bound;
 use crate::oci::accounts::{self, Accounts};
 use crate::oci::layer::{Content, Entry};
 use crate::oci::rootfs::{Node, Peculiar, What};
@@ -27,12 +28,12 @@ pub struct Tree<'l, 'h> {
     /// Files that have another time than before, at least. That of a directory does not count, as it does not in BuildKit.
     renewed: BTreeSet<String>,
     /// What is mounted besides.
-    mounted: &'l [String],
+    bound: &'l Bound,
 }
 
 impl<'l, 'h> Tree<'l, 'h> {
-    pub fn new(laying: &'l mut Laying<'h>, mounted: &'l [String]) -> Tree<'l, 'h> {
-        Tree { laying, before: BTreeMap::new(), renewed: BTreeSet::new(), mounted }
+    pub fn new(laying: &'l mut Laying<'h>, bound: &'l Bound) -> Tree<'l, 'h> {
+        Tree { laying, before: BTreeMap::new(), renewed: BTreeSet::new(), bound }
     }
 
     /// Whether the image is such that commands can be run in it, by root.
@@ -44,8 +45,7 @@ impl<'l, 'h> Tree<'l, 'h> {
         if !self.laying.rootfs.is_directory(&self.laying.workdir) {
             return Err(Wrong::Untold(format!("the working directory `{}` is not there", self.laying.workdir)));
         }
-        let mut directories = MOUNTED.iter().take(3).copied().chain(self.mounted.iter().map(String::as_str));
-        let missing = directories.find(|dir| !self.is_directory(dir));
+        let missing = MOUNTED.iter().take(3).find(|dir| !self.is_directory(dir));
         missing.map_or(Ok(()), |dir| {
             Err(Wrong::Untold(format!("the image has no directory `/{dir}`, which whoever runs it would leave behind")))
         })
@@ -101,7 +101,16 @@ impl<'l, 'h> Tree<'l, 'h> {
     }
 
     fn all_mounted(&self) -> impl Iterator<Item = &str> {
-        MOUNTED.iter().copied().chain(self.mounted.iter().map(String::as_str))
+        MOUNTED.iter().copied().chain(self.bound.unknown.iter().map(String::as_str))
+    }
+
+    /// Refuses to change what is mounted, which can be read.
+    pub(super) fn check_unbound(&self, at: &str) -> Result<(), Wrong> {
+        let is_in = |it: &&String| at == *it || at.strip_prefix(*it).is_some_and(|it| it.starts_with('/'));
+        match self.bound.files.iter().find(is_in) {
+            Some(mounted) => Err(Wrong::Untold(format!("`/{mounted}` is mounted, and not to be changed"))),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a directory in which something is not the image's own, whose name `is_meant`.
@@ -149,6 +158,7 @@ impl<'l, 'h> Tree<'l, 'h> {
         if accounts::is_file(at) {
             return Err(Wrong::Untold(format!("`/{at}` says who is who")));
         }
+        self.check_unbound(at)?;
         self.put_unchecked(at, node);
         Ok(())
     }
@@ -177,6 +187,7 @@ impl<'l, 'h> Tree<'l, 'h> {
         if accounts::is_file(at) {
             return Err(Wrong::Untold(format!("`/{at}` says who is who")));
         }
+        self.check_unbound(at)?;
         self.remember(at);
         self.renewed.remove(at);
         self.laying.rootfs.take(at);
@@ -186,6 +197,7 @@ impl<'l, 'h> Tree<'l, 'h> {
     /// Changes permissions or owner.
     pub(super) fn change(&mut self, at: &str, mode: u32, owner: (u64, u64)) -> Result<(), Wrong> {
         let Some(node) = self.node(at).cloned() else { return Err(missing(at)) };
+        self.check_unbound(at)?;
         self.check_whole(at, &node)?;
         self.remember(at);
         self.laying.rootfs.put(at, Node { mode, owner, ..node });
@@ -195,6 +207,7 @@ impl<'l, 'h> Tree<'l, 'h> {
     /// Gives something another time.
     pub(super) fn renew(&mut self, at: &str) -> Result<(), Wrong> {
         let Some(node) = self.node(at).cloned() else { return Err(missing(at)) };
+        self.check_unbound(at)?;
         self.check_whole(at, &node)?;
         self.remember(at);
         if node.what != What::Directory {
