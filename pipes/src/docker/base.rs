@@ -3,8 +3,8 @@
 
 use std::path::{Component, Path};
 
-use forge_plugin::schemas::Platform;
 use forge_plugin::schemas::kind::Kind;
+use forge_plugin::schemas::{Digest, Platform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ pub enum Base {
     Table(String),
 }
 
-/// `base_image`: an image that others stand on. The content is its manifest; `blobs` are config and layers. It is no
+/// `base_image`: an image that others stand on. The content is its manifest; `blobs` are its config, and layers as far as they are here. It is no
 /// `image`, so that nothing takes it for one of the project's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BaseImage {
@@ -49,6 +49,9 @@ pub struct BaseImage {
     /// The repositories that hold its blobs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
+    /// One of its blobs, once its layers are here: the list of what they make up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Digest>,
 }
 
 impl Kind for BaseImage {

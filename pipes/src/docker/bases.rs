@@ -119,5 +119,5 @@ fn fetch(named: &Named) -> Fetch {
 }
 
 fn detail(named: &Named) -> BaseImage {
-    BaseImage { name: named.text.clone(), mounts: named.repository().into_iter().collect() }
+    BaseImage { name: named.text.clone(), mounts: named.repository().into_iter().collect(), tree: None }
 }

@@ -520,7 +520,7 @@ fn stages() {
         expect![[r#"
             base/linux/amd64 takes [] Content
               reads base
-              base_image image_linux_amd64.base.json {"name":"oci:base"}
+              base_image image_linux_amd64.base.json {"name":"oci:base","tree":"sha256:c6189299df30aa7def7ef227590fe2892c9c9c014502d7fd3cdbb94c8d852b3b"}
             stage/files/linux/amd64 takes [] Content
               reads etc
               base_image image_linux_amd64.stage_files.json {"name":"the stage `files`"}
@@ -595,7 +595,7 @@ fn on_a_layout() {
         expect![[r#"
             base/linux/amd64 takes [] Content
               reads base
-              base_image image_linux_amd64.base.json {"name":"oci:base"}
+              base_image image_linux_amd64.base.json {"name":"oci:base","tree":"sha256:c6189299df30aa7def7ef227590fe2892c9c9c014502d7fd3cdbb94c8d852b3b"}
             linux/amd64 takes ["image_linux_amd64.base.json", "hello_linux_amd64/hello"] Content
               reads LICENSE
               image image_linux_amd64.image.json {"media_type":"application/vnd.oci.image.manifest.v1+json","references":["ghcr.io/acme/hello:1.2.3"]}
@@ -638,6 +638,26 @@ fn on_a_layout() {
 }
 
 #[test]
+fn what_lies_in_a_base_is_known_without_unpacking_it() {
+    let mut host = with_layout(host(), "base");
+    let settings = json!({ "base": "oci:base", "platforms": ["linux/amd64"], "bin_dir": "/bin" });
+    let steps = plan(&settings, None, &host).unwrap();
+    let base = run_step::<Docker>(&steps[0], &mut host).unwrap().remove(0);
+    let Ok(Document::Manifest(manifest)) = Document::parse(&fs::read(&base.path).unwrap()) else {
+        panic!("no manifest")
+    };
+    let layer = base.blobs.iter().find(|it| it.digest == manifest.layers[0].digest).unwrap();
+    fs::write(&layer.path, "no tar any more").unwrap();
+    let image = run_step::<Docker>(&steps[1], &mut host).unwrap().remove(0);
+    let top =
+        image.blobs.iter().rfind(|it| it.digest != layer.digest && !fs::read(&it.path).unwrap().starts_with(b"{"));
+    let tar = flate2::read::MultiGzDecoder::new(fs::File::open(&top.unwrap().path).unwrap());
+    let mut tar = tar::Archive::new(tar);
+    let paths = tar.entries().unwrap().map(|it| it.unwrap().path().unwrap().display().to_string());
+    assert_eq!(paths.collect::<Vec<_>>(), ["usr/", "usr/bin/", "usr/bin/hello"], "the link in the base is followed");
+}
+
+#[test]
 fn on_an_image_of_a_registry() {
     let (index, blobs) = base_image(Family::Docker);
     let on_http = move |request: &forge_plugin::schemas::HttpRequest| {
@@ -663,7 +683,7 @@ fn on_an_image_of_a_registry() {
             base/linux/amd64/manifest takes ["image.bases/ghcr.io/acme/base_1.json"] Content
               base_image image_linux_amd64.base_manifest.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1"}
             base/linux/amd64 takes ["image_linux_amd64.base_manifest.json"] Content
-              base_image image_linux_amd64.base.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1"}
+              base_image image_linux_amd64.base.json {"mounts":["ghcr.io/acme/base"],"name":"ghcr.io/acme/base:1","tree":"sha256:c6189299df30aa7def7ef227590fe2892c9c9c014502d7fd3cdbb94c8d852b3b"}
             linux/amd64 takes ["image_linux_amd64.base_manifest.json", "hello_linux_amd64/hello"] Content
               image image_linux_amd64.image.json {"media_type":"application/vnd.docker.distribution.manifest.v2+json","mounts":["ghcr.io/acme/base"],"references":["ghcr.io/acme/hello:1.2.3"]}
               application/vnd.docker.distribution.manifest.v2+json {}

@@ -11,8 +11,10 @@ use forge_plugin::schemas::{AnsweredBy, Artifact, Digest, Emit, EmitBlob, Failur
 
 use crate::docker::archived;
 use crate::docker::base::{Base, BaseImage, Fetch};
+use crate::docker::layers::made_up;
 use crate::oci::choice::{compatible, image_for};
 use crate::oci::config::Config;
+use crate::oci::held::tar;
 use crate::oci::layout::Layout;
 use crate::oci::manifest::{ACCEPT, Descriptor, Document, Manifest};
 use crate::oci::reference::Reference;
@@ -31,7 +33,7 @@ pub fn find(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> {
     fetch_blob(&reference, &manifest.config, host)?;
     check_platform(fetch, &manifest, host)?;
     let config = EmitBlob::File(file_of(host, manifest.config.digest));
-    let detail = BaseImage { name: fetch.base.clone(), mounts: vec![reference.name()] };
+    let detail = BaseImage { name: fetch.base.clone(), mounts: vec![reference.name()], tree: None };
     emit(host, name, &bytes, vec![config], &detail)
 }
 
@@ -51,9 +53,9 @@ pub fn fetch(fetch: &Fetch, name: &str, host: &dyn Host) -> Result<(), Failure> 
         }
     };
     check_platform(fetch, &manifest, host)?;
-    let digests: BTreeSet<Digest> = parts(&manifest).map(|descriptor| descriptor.digest).collect();
-    let blobs = digests.into_iter().map(|digest| EmitBlob::File(file_of(host, digest))).collect();
-    emit(host, name, &bytes, blobs, &BaseImage { name: fetch.base.clone(), mounts: Vec::new() })
+    let config = EmitBlob::File(file_of(host, manifest.config.digest));
+    let detail = BaseImage { name: fetch.base.clone(), mounts: Vec::new(), tree: None };
+    emit_whole(host, name, (&manifest, &bytes), config, detail)
 }
 
 /// The layers of the image that was found.
@@ -64,10 +66,31 @@ fn layers(reference: &Reference, fetch: &Fetch, name: &str, host: &dyn Host) -> 
         return Err(Failure::bug(format!("`{}` is not a manifest", found.name)));
     };
     manifest.layers.iter().try_for_each(|layer| fetch_blob(reference, layer, host))?;
+    let config = EmitBlob::Held(manifest.config.digest);
+    let detail = BaseImage { name: fetch.base.clone(), mounts: vec![reference.name()], tree: None };
+    emit_whole(host, name, (&manifest, &bytes), config, detail)
+}
+
+/// Emits a base whose layers lie in the step's directory, with the list of what they make up: whoever wants to know need not unpack
+/// them. Layers that can't be read are told of by whoever has to read them.
+fn emit_whole(
+    host: &dyn Host,
+    name: &str,
+    (manifest, bytes): (&Manifest, &[u8]),
+    config: EmitBlob,
+    detail: BaseImage,
+) -> Result<(), Failure> {
     let layers: BTreeSet<Digest> = manifest.layers.iter().map(|layer| layer.digest).collect();
-    let layers = layers.into_iter().map(|digest| EmitBlob::File(file_of(host, digest)));
-    let blobs = std::iter::once(EmitBlob::Held(manifest.config.digest)).chain(layers).collect();
-    emit(host, name, &bytes, blobs, &BaseImage { name: fetch.base.clone(), mounts: vec![reference.name()] })
+    let mut blobs: Vec<EmitBlob> = layers.into_iter().map(|digest| EmitBlob::File(file_of(host, digest))).collect();
+    blobs.insert(0, config);
+    let rootfs = made_up(&manifest.layers, |layer| tar(layer, &file_of(host, layer.digest)));
+    let Some(list) = rootfs.ok().and_then(|it| postcard::to_stdvec(&it).ok()) else {
+        return emit(host, name, bytes, blobs, &detail);
+    };
+    let path = host.dir().join("tree");
+    fs::write(&path, &list).map_err(|error| Failure::file("write", &path, &error))?;
+    blobs.push(EmitBlob::File(path));
+    emit(host, name, bytes, blobs, &BaseImage { tree: Some(Digest::of(&list)), ..detail })
 }
 
 pub(crate) fn emit<K: Kind>(

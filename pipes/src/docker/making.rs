@@ -210,6 +210,7 @@ impl Planned<'_> {
         let detail = BaseImage {
             name: format!("the stage `{}`", stage.name),
             mounts: self.root(stage.on).and_then(Named::repository).into_iter().collect(),
+            tree: None,
         };
         let recipe = self.recipe(stage, stage.instructions.clone(), Made::Stage(detail.clone()));
         Step {

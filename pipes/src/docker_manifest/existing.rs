@@ -50,7 +50,7 @@ fn two_steps(at: usize, reference: &Reference, key: &str, given: &Given<'_>) -> 
         params: json(&Params::Resolve(base.clone())),
         ..step.clone()
     };
-    let detail = BaseImage { name: base.clone(), mounts: vec![reference.name()] };
+    let detail = BaseImage { name: base.clone(), mounts: vec![reference.name()], tree: None };
     let fetch = Step {
         name: format!("existing{at}"),
         takes: vec![manifest],
@@ -84,7 +84,13 @@ pub(super) fn fetch(text: &str, name: &str, host: &dyn Host) -> Result<(), Failu
         }
     }
     let blobs = content.into_iter().map(|digest| EmitBlob::File(fetching::file_of(host, digest))).collect();
-    fetching::emit(host, name, &document, blobs, &BaseImage { name: text.to_owned(), mounts: vec![reference.name()] })
+    fetching::emit(
+        host,
+        name,
+        &document,
+        blobs,
+        &BaseImage { name: text.to_owned(), mounts: vec![reference.name()], tree: None },
+    )
 }
 
 /// Fetches what an image consists of.

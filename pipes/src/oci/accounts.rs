@@ -1,6 +1,8 @@
 //! Who is who in an image: the numbers of users and groups, from its `/etc/passwd` and `/etc/group`.
 //! Does not know the files of the machine that makes the image.
 
+use serde::{Deserialize, Serialize};
+
 /// The path of the file of users, in an image.
 const USERS: &str = "etc/passwd";
 /// The path of the file of groups, in an image.
@@ -12,7 +14,7 @@ pub fn is_file(path: &str) -> bool {
 }
 
 /// What the two files say.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Accounts {
     users: String,
     groups: String,

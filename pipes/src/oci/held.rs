@@ -55,21 +55,21 @@ impl<'a> Held<'a> {
     pub fn name(&self) -> &str {
         &self.artifact.name
     }
+}
 
-    /// The tar of a layer that lies in a file, in clear. The failure is one of this layer.
-    pub fn tar(&self, layer: &Descriptor, path: &Path) -> Result<Box<dyn Read>, Failure> {
-        let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
-        let file = io::BufReader::with_capacity(1 << 16, file);
-        match layer.media_type.as_str() {
-            it if it.ends_with("gzip") => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file))),
-            it if it.ends_with("zstd") => match zstd::Decoder::with_buffer(file) {
-                Ok(plain) => Ok(Box::new(plain)),
-                Err(error) => Err(damaged(layer, &error)),
-            },
-            it if it.ends_with("tar") => Ok(Box::new(file)),
-            it => Err(Failure::input(format!("the base has a layer of type `{it}`, which can't be read"))
-                .help("take a base whose layers are tars, compressed by gzip or zstd or not at all")),
-        }
+/// The tar of a layer that lies in a file, in clear. The failure is one of this layer.
+pub fn tar(layer: &Descriptor, path: &Path) -> Result<Box<dyn Read>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
+    let file = io::BufReader::with_capacity(1 << 16, file);
+    match layer.media_type.as_str() {
+        it if it.ends_with("gzip") => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file))),
+        it if it.ends_with("zstd") => match zstd::Decoder::with_buffer(file) {
+            Ok(plain) => Ok(Box::new(plain)),
+            Err(error) => Err(damaged(layer, &error)),
+        },
+        it if it.ends_with("tar") => Ok(Box::new(file)),
+        it => Err(Failure::input(format!("the base has a layer of type `{it}`, which can't be read"))
+            .help("take a base whose layers are tars, compressed by gzip or zstd or not at all")),
     }
 }
 

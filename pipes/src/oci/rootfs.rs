@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use globset::GlobBuilder;
+use serde::{Deserialize, Serialize};
 use tar::{Archive, EntryType};
 
 use crate::oci::accounts::{self, Accounts};
@@ -18,7 +19,7 @@ const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
 /// What lies where.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rootfs {
     nodes: BTreeMap<String, Node>,
     /// Whose numbers its names are.
@@ -26,7 +27,7 @@ pub struct Rootfs {
 }
 
 /// Something in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// Permissions.
     pub mode: u32,
@@ -39,7 +40,7 @@ pub struct Node {
 }
 
 /// What is known of something, and is lost when it is written once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peculiar {
     /// It has extended attributes.
     Attributes,
@@ -48,7 +49,7 @@ pub enum Peculiar {
 }
 
 /// What something is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
     /// A directory.
     Directory,
@@ -63,10 +64,11 @@ pub enum What {
         /// How many they are.
         size: u64,
     },
-    /// A file whose content is not in a layer yet.
-    Placed(Content),
     /// A device, a named pipe or the like.
     Special,
+    /// A file whose content is not in a layer yet. Only of an image under way.
+    #[serde(skip)]
+    Placed(Content),
 }
 
 impl Rootfs {
