@@ -1,6 +1,7 @@
 //! Plugins in children: what only a process can do to a plugin, and a plugin to a process.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use forge_plugin::testing::FakeHost;
 use forge_plugin::{Library, Nursery, Plugin};
 use serde_json::json;
 
+use crate::examples::{built, cargo_build_with, workspace};
 use crate::{echo, example, misuse};
 
 /// A plugin in a child.
@@ -97,4 +99,25 @@ fn an_idle_child_ends_with_its_plugin() {
         std::thread::yield_now();
     }
     assert!(ended.exists(), "`fini` was called");
+}
+
+/// As forge for musl is: linked statically. Where Rust's library for musl is not installed, with glibc; both have no loader.
+#[test]
+fn who_can_map_nothing_borrows_a_host() {
+    let arch = std::env::consts::ARCH;
+    let musl = format!("{arch}-unknown-linux-musl");
+    let installed = Command::new("rustc").args(["--print", "target-libdir", "--target", &musl]).output().unwrap();
+    let installed = String::from_utf8(installed.stdout).unwrap();
+    let (target, flags) = match Path::new(installed.trim()).exists() {
+        true => (musl, ""),
+        false => (format!("{arch}-unknown-linux-gnu"), "-C target-feature=+crt-static"),
+    };
+    let arguments = ["-p", "forge-plugin", "--example", "borrower", "--features", "load", "--target", &target];
+    cargo_build_with(&workspace(), &arguments, &[("RUSTFLAGS", flags)]);
+    let program = built().with_file_name(target).join("debug/examples/borrower");
+    let output = Command::new(program).arg(echo::library()).arg(example("plugin_host")).output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let expect = "another host: true\nhere: this forge is linked statically, and can map no library\n\
+                  in a child: echo [\"binary\"]\n";
+    assert_eq!(said, expect, "{wrong}");
 }

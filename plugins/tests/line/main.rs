@@ -10,6 +10,7 @@ mod echo_plugin;
 mod example_plugins;
 #[path = "../examples.rs"]
 mod examples;
+mod guest;
 mod handshake;
 mod header;
 mod messages;
