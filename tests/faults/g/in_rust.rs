@@ -38,6 +38,16 @@ fn g1_panics() {
 }
 
 #[test]
+fn g1_what_panics_outside_of_a_call_is_told_once_and_what_panics_in_one_not_at_all() {
+    let project = project(&["panic", "panic_with_a_bomb", "panic_in_a_thread"], "");
+    project.forge(&["run", "evil", "--snapshot"]).expect(1);
+    for (mode, expect) in [("panic", 0), ("panic-with-a-bomb", 0), ("panic-in-a-thread", 1)] {
+        let log = log(&project, &format!("evil-{mode}.txt"));
+        assert_eq!(log.matches("panicked at").count(), expect, "{log}");
+    }
+}
+
+#[test]
 fn g1_a_panic_tells_how_it_came_to_it_where_that_is_wanted() {
     for (wanted, expect) in [("", false), ("0", false), ("1", true)] {
         let project = project(&["panic"], "").env("FORGE_BACKTRACE", wanted);
