@@ -233,6 +233,11 @@ impl<'plan> Schedule<'plan> {
         self.plan.ids().filter(waits)
     }
 
+    /// The tasks that run, in the order of the file.
+    pub fn running(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.plan.ids().filter(|id| matches!(self.states[id.index()], State::Running))
+    }
+
     /// Whether every task has ended.
     pub fn is_over(&self) -> bool {
         self.open == 0

@@ -7,4 +7,5 @@ mod later;
 #[path = "../plugins/tests/examples.rs"]
 pub mod library;
 mod new;
+mod symbols;
 mod tutorial;

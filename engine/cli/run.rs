@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, options: &Options, pipes: OpenPipes) -> Result
     sinks.tell(&started(&session, plan, &diary, &began));
     let results = run_plan(plan, &world, &mut |event| sinks.tell(event));
     if let Ok(results) = &results {
-        sinks.tell(&ended(results));
+        sinks.tell(&Event { at: results.took, task: None, event: results.ended() });
     }
     sinks.finish();
     let report = || write_report(&session, plan, &diary, &began, &results);
@@ -188,17 +188,6 @@ fn started(session: &Session, plan: &Plan, diary: &Path, began: &Began) -> Event
         command: began.command.clone(),
     };
     Event { at: 0, task: None, event }
-}
-
-fn ended(results: &Results) -> Event {
-    let count = |is: fn(&Outcome) -> bool| results.outcomes.iter().filter(|(outcome, _)| is(outcome)).count();
-    let event = EventKind::RunEnded {
-        done: count(|it| matches!(it, Outcome::Done)),
-        fresh: count(|it| matches!(it, Outcome::Fresh)),
-        failed: count(|it| matches!(it, Outcome::Failed { .. })),
-        skipped: count(|it| matches!(it, Outcome::Skipped { .. })),
-    };
-    Event { at: results.took, task: None, event }
 }
 
 fn write_lists(session: &Session, plan: &Plan, folder: &Folder, results: &Results) -> Result<(), Failure> {

@@ -115,7 +115,13 @@ impl Session {
 pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
     let own = own(pipes)?;
     match Source::read(&directory(arguments)?, &arguments.file) {
-        Ok(source) => Opened::of(arguments, &source, own).map(|opened| opened.plugins),
+        Ok(source) => {
+            let opened = Opened::of(arguments, &source, own)?;
+            if !opened.warnings.is_empty() {
+                output::diagnostics(arguments, &opened.warnings);
+            }
+            Ok(opened.plugins)
+        }
         Err(_) => Ok(own),
     }
 }

@@ -109,6 +109,7 @@ impl One<'_> {
         let warnings = hidden.iter().map(|other| self.hides(library.path(), other)).collect();
         self.judge(&library)?;
         self.check_pin(&library)?;
+        self.check_keys()?;
         let plugin = match (self.wants.isolation, self.described(&library)) {
             (Isolation::InProcess, _) => library.load(),
             (Isolation::Child, Some(info)) => Ok(library.keep(self.nursery()?, info)),
@@ -164,6 +165,19 @@ impl One<'_> {
         }
     }
 
+    /// What can't be had where it runs is not asked for in vain.
+    fn check_keys(&self) -> Result<(), Refused> {
+        let keys = [("timeout", self.wants.timeout.is_some()), ("env", !self.wants.env.is_empty())];
+        match keys.into_iter().find(|(_, is_set)| *is_set && self.wants.isolation == Isolation::InProcess) {
+            Some((key, _)) => {
+                let message = format!("`{key}` is of plugins in children, and this one runs in forge's own process");
+                let help = format!("leave out `{key}`, or `isolation`, so that it lives in a child");
+                Err(Box::new(self.at(key, message).help(help)))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn described(&self, library: &Library) -> Option<PluginInfo> {
         described::recall(self.named.root(), self.name, library.digest(), self.wants)
     }
@@ -179,7 +193,8 @@ impl One<'_> {
             let diagnostic = self.at("", failure.message);
             Box::new(failure.help.into_iter().fold(diagnostic, Diagnostic::help))
         })?;
-        Ok(Nursery { program, env: Environment::of_process(hidden).of_step(&self.wants.env), timeout: self.timeout()? })
+        let asked: Vec<String> = self.wants.env.iter().cloned().chain([forge_plugin::BACKTRACE.to_owned()]).collect();
+        Ok(Nursery { program, env: Environment::of_process(hidden).of_step(&asked), timeout: self.timeout()? })
     }
 
     fn timeout(&self) -> Result<Duration, Refused> {

@@ -30,6 +30,7 @@ mod results;
 pub mod secrets;
 mod shared;
 mod sources;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -39,7 +40,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use forge_plugin::Renderer;
 use forge_schemas::{
@@ -119,8 +120,6 @@ pub enum Message {
 const ROOM: usize = 1 << 16;
 /// How long a task may take that has never run, in milliseconds.
 const UNKNOWN: u64 = 1000;
-/// How long tasks may take to end after the second signal.
-const LAST_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a plan. `tell` hears everything as it happens, in order.
 pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Result<Results, Failure> {
@@ -154,6 +153,7 @@ pub fn run(plan: &Plan, world: &World<'_>, tell: &mut dyn FnMut(&Event)) -> Resu
             took: 0,
         },
         stop,
+        patience: None,
         began: Instant::now(),
         tell,
     };
@@ -190,6 +190,8 @@ struct Run<'a> {
     gate: Gate,
     results: Results,
     stop: watch::Sender<Stop>,
+    /// When tasks that were asked to stop must have ended.
+    patience: Option<Instant>,
     began: Instant,
     tell: &'a mut dyn FnMut(&Event),
 }
@@ -226,6 +228,7 @@ impl<'a> Run<'a> {
                     None => return Ok(()),
                 },
                 () = signals.next() => self.interrupt(),
+                () = stuck::until(self.patience) => self.leave_behind(),
             }
         }
     }
@@ -386,13 +389,7 @@ impl<'a> Run<'a> {
         self.tell(None, EventKind::Interrupted { times: stop as u32 });
         self.skip_the_rest("the run was interrupted");
         self.stop.send_replace(stop);
-        if stop == Stop::Kill {
-            // A pipe that listens to nothing can't be killed in this process: the process goes instead.
-            std::thread::spawn(|| {
-                std::thread::sleep(LAST_GRACE);
-                std::process::exit(i32::from(forge_schemas::exit::INTERRUPTED));
-            });
-        }
+        self.patience = stuck::patience(stop, self.patience);
     }
 
     // What a task has made is there for those that take it, and for people to look at.

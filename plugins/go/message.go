@@ -115,6 +115,7 @@ type Step struct {
 	Reads    []Read   `json:"reads,omitempty"` // source files that it reads
 	Env      []string `json:"env,omitempty"`   // environment variables that matter to it
 	Tools    []Tool   `json:"tools,omitempty"` // programs whose version matters to it
+	Names    []string `json:"names,omitempty"` // of the world outside: Probe finds what each means, forge.lock may say it
 	Resource Resource `json:"resource,omitempty"`
 	Params   any      `json:"params,omitempty"` // all that Run wants to know; while running, its JSON
 	Place    *Place   `json:"place,omitempty"`  // where in the project file it comes from
@@ -319,6 +320,7 @@ type HTTPRequest struct {
 	ToFile  string            `json:"to_file,omitempty"` // where the answer's body goes; without it, inline, 4 MiB at most
 	Digest  Digest            `json:"digest,omitempty"`  // what the answer's body must hash to
 	Repeat  string            `json:"repeat,omitempty"`  // by_method (default), always, never
+	By      string            `json:"by,omitempty"`      // who may answer: its_host (default), mirror: one of a registry too
 	Failed  uint32            `json:"failed,omitempty"`  // how often the caller has tried before: forge waits first
 }
 

@@ -198,6 +198,8 @@ pub use load::{
     Found, Home, Library, LoadError, Nursery, Owners, Plugin, Plugins, Rule, end_only_by_leaving, is_home_of_plugin,
     leave, needs_another_host, plugin_host,
 };
+#[cfg(feature = "load")]
+pub use panics::BACKTRACE;
 pub use pipe::{Given, Host, Pipe, Renderer, Wants, kind};
 pub use template::{Later, NAMES_KEY, Names, PlatformNames, Template, is_template};
 

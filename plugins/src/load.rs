@@ -8,6 +8,7 @@ mod copy;
 mod elf;
 mod error;
 mod handshake;
+mod in_flight;
 mod kinds;
 mod library;
 mod manifest;
@@ -16,6 +17,7 @@ mod owners;
 mod registry;
 mod search;
 mod services;
+mod sync;
 
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};

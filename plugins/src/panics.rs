@@ -2,7 +2,9 @@
 //! Does not know what was called.
 
 use std::any::Any;
+use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
@@ -32,6 +34,9 @@ pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, Refusal> {
     result
 }
 
+/// The variable that has a panic say how it came to it, where the process writes what is for people.
+pub const BACKTRACE: &str = "FORGE_BACKTRACE";
+
 /// Once for every copy of the standard library: an executable and a library have one each.
 fn listen() {
     static ONCE: Once = Once::new();
@@ -45,6 +50,9 @@ fn keep(info: &PanicHookInfo<'_>) {
     let mut failure = Failure::bug(format!("panicked: {}", message(info.payload())));
     if let Some(place) = info.location() {
         failure = failure.cause(format!("at {place}"));
+    }
+    if std::env::var_os(BACKTRACE).is_some_and(|it| !it.is_empty() && it != "0") {
+        let _ = writeln!(io::stderr(), "{failure}\n{}", Backtrace::force_capture());
     }
     LAST.set(Some(failure));
 }

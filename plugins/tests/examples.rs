@@ -88,6 +88,11 @@ fn cargo(source: &Path, library: &Path) {
 
 /// Builds what these arguments say, into the directory that the tests are built into.
 pub fn cargo_build(source: &Path, arguments: &[&str]) {
+    cargo_build_with(source, arguments, &[]);
+}
+
+/// The same with these variables.
+pub fn cargo_build_with(source: &Path, arguments: &[&str], variables: &[(&str, &str)]) {
     // Cargo tells its tests about themselves; the one below must not hear of it.
     let mut cargo = Command::new("cargo");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
@@ -95,7 +100,7 @@ pub fn cargo_build(source: &Path, arguments: &[&str]) {
         cargo.env_remove(name);
     }
     cargo.args(["build", "--quiet", "--locked"]).args(arguments).current_dir(source);
-    done(cargo.env("CARGO_TARGET_DIR", target()));
+    done(cargo.envs(variables.iter().copied()).env("CARGO_TARGET_DIR", target()));
 }
 
 /// Where that has put it.

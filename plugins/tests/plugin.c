@@ -87,7 +87,9 @@ static forge_status init(const forge_host_v1 *given, forge_cx cx, void **state) 
 __attribute__((unused)) static void fini(void *state) {
   (void)state;
 #ifdef LEAVES
-  fclose(fopen(LEAVES, "w"));
+  FILE *file = fopen(LEAVES, "w");
+  fputs(inside == 0 ? "alone" : "in company", file);
+  fclose(file);
 #endif
 }
 
@@ -145,8 +147,39 @@ static forge_status holds(forge_cx cx) {
   return host->log(host, cx, FORGE_INFO, str(text), FORGE_LIT(""));
 }
 
+/* Where its code is. */
+static forge_status where(forge_cx cx) {
+  char text[32];
+  snprintf(text, sizeof text, "%zx", (size_t)where);
+  return host->log(host, cx, FORGE_INFO, str(text), FORGE_LIT(""));
+}
+
+/* Counts who is in it; says how many have been at once. */
+static int enter(void) {
+  int now = __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+  int most = __atomic_load_n(&most_inside, __ATOMIC_SEQ_CST);
+  while (now > most && !__atomic_compare_exchange_n(&most_inside, &most, now, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+  return __atomic_load_n(&most_inside, __ATOMIC_SEQ_CST);
+}
+static void leave(void) { __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST); }
+
+/* Answers the number that it is given: `{"n":"7"}` is a selector of the key 7. Where the settings say so, only if no other
+ * call was ever in it at the same time. */
+static forge_status takes(forge_cx cx, forge_str request) {
+  const uint8_t *at = request.len > 0 ? memmem(request.ptr, request.len, "\"n\":\"", 5) : NULL;
+  char reply[128];
+  forge_status status;
+  int most = enter();
+  if (at == NULL) return leave(), FORGE_OK;
+  snprintf(reply, sizeof reply, "{\"selectors\":[{\"key\":\"%d\"}]}", atoi((const char *)at + 5));
+  status = says(request, "alone") && most > 1 ? FORGE_FAILED : host->reply(host, cx, str(reply));
+  leave();
+  return status;
+}
+
 static forge_status run(forge_cx cx, forge_str request) {
   forge_str hole = {NULL, 5};
+  if (says(request, "where")) return where(cx);
   if (says(request, "holds")) return holds(cx);
   if (says(request, "ask_late")) return late(cx);
   if (says(request, "bad_services")) return bad_services(cx);
@@ -157,6 +190,7 @@ static forge_status run(forge_cx cx, forge_str request) {
     host->set_error(host, cx, FORGE_LIT("\xff\xfe"));
     return FORGE_FAILED;
   }
+  if (says(request, "empty_reply")) return host->reply(host, cx, forge_str_of(NULL, 0));
   if (says(request, "bad_reply")) return host->reply(host, cx, FORGE_LIT("\xff\xfe")) == FORGE_PROTOCOL ? FORGE_OK : 99;
   if (says(request, "no_json")) return host->reply(host, cx, FORGE_LIT("{"));
   if (says(request, "hole")) return host->reply(host, cx, hole) == FORGE_PROTOCOL ? FORGE_OK : 99;
@@ -167,13 +201,6 @@ static forge_status run(forge_cx cx, forge_str request) {
   }
   if (says(request, "error_and_ok")) return host->set_error(host, cx, FORGE_LIT("never mind"));
   if (says(request, "bad_log")) return host->log(host, cx, FORGE_INFO, FORGE_LIT("a\xff" "b\nc"), FORGE_LIT(""));
-  if (says(request, "one_at_a_time")) {
-    int now = __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
-    if (now > most_inside) most_inside = now;
-    host->progress(host, cx, 1, 1, FORGE_LIT("inside"));
-    __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
-    return most_inside == 1 ? FORGE_OK : FORGE_FAILED;
-  }
   old_call = cx;
   return FORGE_OK;
 }
@@ -184,7 +211,7 @@ static forge_status call(void *state, forge_cx cx, forge_str method, forge_str r
     return host->reply(host, cx, FORGE_LIT("{\"name\":\"odd-c\",\"version\":\"1.0.0\",\"needs\":" NEEDS ",\"pipes\":[{\"name\":\"" DESCRIBED
                                            "\",\"summary\":\"Misbehaves\",\"settings\":{},\"makes\":" MAKES "}]}"));
   if (says(method, "run")) return run(cx, request);
-  if (says(method, "takes")) return FORGE_OK;
+  if (says(method, "takes")) return takes(cx, request);
   return FORGE_UNIMPLEMENTED;
 }
 

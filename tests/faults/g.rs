@@ -4,7 +4,12 @@
 mod evil;
 mod file_by_itself;
 mod files;
+mod in_cpp;
+mod in_go;
 mod in_rust;
 mod pins;
+mod places;
 mod secrets;
 mod steps;
+mod stops;
+mod talk;

@@ -41,7 +41,7 @@ fn events(project: &Project) -> Command {
 }
 
 /// The processes that have the project's place in their environment: forge itself, and all that it has started.
-fn living(project: &Project) -> Vec<String> {
+pub fn living(project: &Project) -> Vec<String> {
     let place = project.place().display().to_string();
     let read = |process: &PathBuf, file: &str| {
         String::from_utf8_lossy(&fs::read(process.join(file)).unwrap_or_default()).replace('\0', " ")

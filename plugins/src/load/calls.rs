@@ -1,14 +1,13 @@
-//! The calls in flight, and the functions of the host that they may use. A call is named by a number that is never
-//! used again, so what comes late is told apart from what comes now.
+//! Calls of a plugin, and the functions of the host that it may use while they last.
 //! Does not know services, only that a call has some.
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use forge_schemas::Level;
 
+use super::in_flight::InFlight;
 use super::services::Services;
 use crate::abi::{CallId, HostV1, MAJOR, MAX_MESSAGE, MINOR, OWN_PROCESS, Status, Str};
 use crate::panics::caught;
@@ -35,13 +34,11 @@ const FUNCTIONS: HostV1 = HostV1 {
     release: Some(release),
 };
 
-/// As many as there are threads in plugins, so they are looked through.
-static IN_FLIGHT: RwLock<Vec<(CallId, Arc<InFlight>)>> = RwLock::new(Vec::new());
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static IN_FLIGHT: LazyLock<InFlight<Lent>> = LazyLock::new(InFlight::new);
 
-struct InFlight {
-    /// None when the call is over. Who uses it holds the lock, so that the call's end waits for it.
-    services: RwLock<Option<&'static dyn Services>>,
+/// What a call has while it lasts.
+struct Lent {
+    services: &'static dyn Services,
     said: Mutex<Said>,
 }
 
@@ -64,16 +61,13 @@ pub(super) struct Ended {
 /// Makes a call: `act` gets its number, and calls the plugin. While it does, the plugin may use `services` from any
 /// thread; when this returns, no thread does.
 pub(super) fn run(services: &dyn Services, act: impl FnOnce(CallId) -> Status) -> Ended {
-    let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: the lifetime is a lie that `Guard` makes good: before `services` can end, it takes this reference out,
-    // and waits for those who are using it.
-    let services = unsafe { std::mem::transmute::<&dyn Services, &'static dyn Services>(services) };
-    let call = Arc::new(InFlight { services: RwLock::new(Some(services)), said: Mutex::default() });
-    write(&IN_FLIGHT).push((id, Arc::clone(&call)));
-    let guard = Guard { id, call: &call };
-    let status = act(id);
-    drop(guard);
-    let said = std::mem::take(&mut *call.said());
+    // SAFETY: the lifetime is a lie that the end of the call makes good: before `services` can end, it takes this reference
+    // out, also when `act` unwinds, and waits for those who are using it.
+    let lent = unsafe { std::mem::transmute::<&dyn Services, &'static dyn Services>(services) };
+    let call = IN_FLIGHT.begin(Lent { services: lent, said: Mutex::default() });
+    let status = act(call.id());
+    let said =
+        call.end().map(|lent| lent.said.into_inner().unwrap_or_else(PoisonError::into_inner)).unwrap_or_default();
     if status == Status::OK && said.error.is_some() {
         services.log(Level::Warn, "the plugin set an error and returned no failure");
     }
@@ -93,20 +87,7 @@ impl Ended {
     }
 }
 
-/// Ends the call, also when `act` unwinds.
-struct Guard<'a> {
-    id: CallId,
-    call: &'a InFlight,
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        write(&IN_FLIGHT).retain(|(id, _)| *id != self.id);
-        *write(&self.call.services) = None;
-    }
-}
-
-impl InFlight {
+impl Lent {
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,25 +101,9 @@ impl InFlight {
     }
 }
 
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn in_flight(id: CallId) -> Option<Arc<InFlight>> {
-    let calls = IN_FLIGHT.read().unwrap_or_else(PoisonError::into_inner);
-    calls.iter().find(|(other, _)| *other == id).map(|(_, call)| Arc::clone(call))
-}
-
 /// Does something for a call in flight. A panic on our side is ours: the plugin is told, and goes on.
-fn during(id: CallId, act: impl FnOnce(&InFlight, &dyn Services) -> Status) -> Status {
-    let Some(call) = in_flight(id) else {
-        return Status::STALE;
-    };
-    let services = call.services.read().unwrap_or_else(PoisonError::into_inner);
-    match *services {
-        Some(services) => caught(|| act(&call, services)).unwrap_or(Status::PANICKED),
-        None => Status::STALE,
-    }
+fn during(id: CallId, act: impl FnOnce(&Lent) -> Status) -> Status {
+    IN_FLIGHT.during(id, |call| caught(|| act(call)).unwrap_or(Status::PANICKED)).unwrap_or(Status::STALE)
 }
 
 /// The bytes that a plugin passes.
@@ -176,7 +141,7 @@ unsafe fn text(str: Str) -> String {
 unsafe extern "C" fn reply(_: *const HostV1, id: CallId, body: Str) -> Status {
     // SAFETY: it is copied before this function returns.
     let body = unsafe { message(body) };
-    during(id, |call, _| match body {
+    during(id, |call| match body {
         Ok(body) => {
             call.said().reply = Some(body.as_bytes().to_vec());
             Status::OK
@@ -191,7 +156,7 @@ unsafe extern "C" fn reply(_: *const HostV1, id: CallId, body: Str) -> Status {
 unsafe extern "C" fn set_error(_: *const HostV1, id: CallId, body: Str) -> Status {
     // SAFETY: it is copied before this function returns.
     let body = unsafe { message(body) };
-    during(id, |call, _| match body {
+    during(id, |call| match body {
         Ok(body) => {
             call.said().error = Some(body.as_bytes().to_vec());
             Status::OK
@@ -210,8 +175,8 @@ unsafe extern "C" fn log(_: *const HostV1, id: CallId, level: u32, line: Str, fi
         3 => Level::Warn,
         _ => Level::Error,
     };
-    during(id, |_, services| {
-        services.log(level, format!("{line} {fields}").trim_end());
+    during(id, |call| {
+        call.services.log(level, format!("{line} {fields}").trim_end());
         Status::OK
     })
 }
@@ -219,16 +184,16 @@ unsafe extern "C" fn log(_: *const HostV1, id: CallId, level: u32, line: Str, fi
 unsafe extern "C" fn progress(_: *const HostV1, id: CallId, done: u64, total: u64, message: Str) -> Status {
     // SAFETY: it is copied.
     let message = unsafe { text(message) };
-    during(id, |_, services| {
-        services.progress(done, total, &message);
+    during(id, |call| {
+        call.services.progress(done, total, &message);
         Status::OK
     })
 }
 
 unsafe extern "C" fn cancelled(_: *const HostV1, id: CallId) -> i32 {
     let mut stop = true;
-    during(id, |_, services| {
-        stop = services.cancelled();
+    during(id, |call| {
+        stop = call.services.cancelled();
         Status::OK
     });
     i32::from(stop)
@@ -238,7 +203,7 @@ unsafe extern "C" fn call(_: *const HostV1, id: CallId, service: Str, request: S
     // SAFETY: both live until this function returns, and so until the service has answered.
     let (service, request) = unsafe { (message(service), message(request)) };
     let mut lent = Str::EMPTY;
-    let status = during(id, |call, services| match serve(services, service, request) {
+    let status = during(id, |call| match serve(call.services, service, request) {
         Ok(body) => {
             lent = call.lend(body);
             Status::OK
@@ -269,7 +234,7 @@ fn serve(
 }
 
 unsafe extern "C" fn release(_: *const HostV1, id: CallId, ptr: *const u8) {
-    during(id, |call, _| {
+    during(id, |call| {
         call.said().lent.retain(|lent| lent.as_ptr() != ptr);
         Status::OK
     });
@@ -277,7 +242,7 @@ unsafe extern "C" fn release(_: *const HostV1, id: CallId, ptr: *const u8) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;

@@ -77,6 +77,8 @@ fn misbehave(mode: &str, host: &dyn Host) -> Result<(), Failure> {
             // SAFETY: there is none, which is the point: nothing lies at this address, and the process ends here.
             unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(1) }
         }
+        // More than a process can have.
+        "out_of_memory" => drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 50))),
         "deaf" => loop {
             std::thread::yield_now();
         },

@@ -1,6 +1,7 @@
 //! Plugins in children: what only a process can do to a plugin, and a plugin to a process.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use forge_plugin::testing::FakeHost;
 use forge_plugin::{Library, Nursery, Plugin};
 use serde_json::json;
 
-use crate::{echo, example, misuse};
+use crate::examples::{built, cargo_build_with, done, workspace};
+use crate::{c, echo, example, misuse};
 
 /// A plugin in a child.
 pub fn open(library: &Path) -> Plugin {
@@ -88,7 +90,7 @@ fn a_program_that_is_no_host() {
 fn an_idle_child_ends_with_its_plugin() {
     let dir = tempfile::tempdir().unwrap();
     let ended = dir.path().join("ended");
-    let plugin = open(&crate::c::plugin(dir.path(), "odd", &[&format!("LEAVES=\"{}\"", ended.display())]));
+    let plugin = open(&c::plugin(dir.path(), "odd", &[&format!("LEAVES=\"{}\"", ended.display())]));
     assert_eq!(misuse::run(&plugin, "nothing").0, Ok(()));
     assert!(!ended.exists());
     drop(plugin);
@@ -97,4 +99,35 @@ fn an_idle_child_ends_with_its_plugin() {
         std::thread::yield_now();
     }
     assert!(ended.exists(), "`fini` was called");
+}
+
+/// As forge for musl is: linked statically. Where Rust's library for musl is not installed, with glibc; both have no loader.
+#[test]
+fn who_can_map_nothing_borrows_a_host() {
+    let arch = std::env::consts::ARCH;
+    let musl = format!("{arch}-unknown-linux-musl");
+    let installed = Command::new("rustc").args(["--print", "target-libdir", "--target", &musl]).output().unwrap();
+    let installed = String::from_utf8(installed.stdout).unwrap();
+    let (target, flags) = match Path::new(installed.trim()).exists() {
+        true => (musl, ""),
+        false => (format!("{arch}-unknown-linux-gnu"), "-C target-feature=+crt-static"),
+    };
+    // The library alone: what an example is built with besides would take longer than all of this.
+    let arguments = ["-p", "forge-plugin", "--lib", "--features", "load", "--target", &target];
+    cargo_build_with(&workspace(), &arguments, &[("RUSTFLAGS", flags)]);
+    let dir = tempfile::tempdir().unwrap();
+    let (program, made) = (dir.path().join("borrower"), built().with_file_name(&target).join("debug"));
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--target", &target]).args(flags.split_whitespace()).arg("-o").arg(&program);
+    rustc.arg(format!("--extern=forge_plugin={}", made.join("libforge_plugin.rlib").display()));
+    // Macros are of the machine that compiles.
+    for place in [&made, &built()] {
+        rustc.arg("-L").arg(place.join("deps"));
+    }
+    done(rustc.arg(c::source("host/borrower.rs")));
+    let output = Command::new(program).arg(echo::library()).arg(example("plugin_host")).output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let expect = "another host: true\nhere: this forge is linked statically, and can map no library\n\
+                  in a child: echo, 1 problem\n";
+    assert_eq!(said, expect, "{wrong}");
 }

@@ -266,7 +266,7 @@ fn many_threads_at_once() {
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let ask = &ask;
-                scope.spawn(move || (0..50).for_each(|turn| ask(format!("{thread} {turn}"))));
+                scope.spawn(move || (0..20).for_each(|turn| ask(format!("{thread} {turn}"))));
             }
         });
     }

@@ -12,13 +12,15 @@ use forge_plugin::schemas::{
 use forge_plugin::testing::{FakeHost, FakeRenderer, sample_facts};
 use serde_json::{Value, json};
 
-use crate::child;
 use crate::examples::{Example, done, workspace};
+use crate::{child, end_as_forge_does};
 
 /// The plugin, loaded and in a child.
 fn everywhere(folder: &str) -> [Plugin; 2] {
     let library = Example::of(folder).build(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    [Plugin::open(&library).unwrap(), child::open(&library)]
+    let plugins = [Plugin::open(&library).unwrap(), child::open(&library)];
+    end_as_forge_does();
+    plugins
 }
 
 /// Two programs, and a server that answers with this status.
@@ -288,6 +290,7 @@ fn a_second_plugin_in_go_does_not_come_into_a_process() {
     let other = dir.path().join("other.so");
     std::fs::write(&other, [std::fs::read(&brew).unwrap(), b"another build".to_vec()].concat()).unwrap();
     Plugin::open(&brew).unwrap();
+    end_as_forge_does();
     let error = Plugin::open(&other).unwrap_err();
     assert_eq!(error.message(), "it is in Go, and another plugin in Go is in this process");
     assert_eq!(child::open(&other).name(), "acme-brew");

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use forge_plugin::{BUILD_ID, Plugin, Plugins};
 
+use crate::examples::{done, workspace, zig_command};
 use crate::{c, echo};
 
 /// Opens a plugin in C that is wrong in one way.
@@ -93,6 +94,29 @@ fn another_platform_is_seen_before_constructors_run() {
     assert!(!touched.exists());
     check(&[&touch], r#""odd-c""#);
     assert!(touched.exists());
+}
+
+/// Real libraries: what they are for is read from any of them without knowing its format.
+#[test]
+fn libraries_of_other_platforms_are_told_what_they_are_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let targets = [
+        ("aarch64-linux-musl", "linux-aarch64-musl"),
+        ("x86_64-linux-musl", "linux-x86_64-musl"),
+        ("aarch64-macos", "macos-aarch64"),
+        ("x86_64-windows-msvc", "windows-x86_64"),
+    ];
+    for (target, platform) in targets {
+        let file = dir.path().join("odd.so");
+        let mut zig = zig_command();
+        zig.args(["cc", "-target", target, "-shared", "-nostdlib", "-o"]).arg(&file);
+        done(zig.arg("-I").arg(workspace().join("plugins/include")).arg(c::source("elsewhere.c")));
+        let expect = format!(
+            "odd.so: plugin `elsewhere` 1.0.0 is built for {platform}, this forge runs on HERE: install the build of the \
+             plugin for HERE"
+        );
+        assert_eq!(said(dir.path(), Plugin::open(&file)), expect);
+    }
 }
 
 #[test]
@@ -226,6 +250,23 @@ fn what_is_mapped_is_what_was_hashed() {
 }
 
 #[test]
+fn what_was_mapped_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let plugin = Plugin::open(&c::plugin(dir.path(), "odd", &[])).unwrap();
+    let code = crate::misuse::run(&plugin, "where").1.logs[0].1.clone();
+    let code = usize::from_str_radix(&code, 16).unwrap();
+    // A thread that the plugin has left behind would run on what is no more.
+    drop(plugin);
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let mut ranges = maps.lines().filter_map(|line| {
+        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        Some((address(from)?..address(to)?, line.contains(" r-xp ")))
+    });
+    assert!(ranges.any(|(range, runs)| range.contains(&code) && runs), "{maps}");
+}
+
+#[test]
 fn two_files_at_once_are_two_libraries() {
     let dir = tempfile::tempdir().unwrap();
     let files =
@@ -241,7 +282,10 @@ fn a_pipe_has_one_plugin() {
     let mut plugins = Plugins::new();
     plugins.add(Plugin::linked(echo::forge_plugin).unwrap()).unwrap();
     plugins.add(Plugin::open(&first).unwrap()).unwrap();
-    plugins.add(Plugin::open(&first).unwrap()).unwrap();
+    // The same content under another name is the same plugin.
+    let alias = dir.path().join("alias.so");
+    fs::copy(&first, &alias).unwrap();
+    plugins.add(Plugin::open(&alias).unwrap()).unwrap();
     assert_eq!(plugins.plugins().len(), 2);
     let error = plugins.add(Plugin::open(&second).unwrap());
     assert_eq!(

@@ -9,7 +9,7 @@ use std::process::Command;
 use forge_plugin::abi::{CallId, HostV1, PluginV1, Status, Str, platform};
 
 use crate::c;
-use crate::examples::Example;
+use crate::examples::{Example, done, workspace, zig_command};
 
 #[test]
 fn is_clean_in_every_dialect() {
@@ -69,6 +69,36 @@ fn has_the_layout_of_the_rust_types() {
     // Of every version that there was: a number that changes here breaks every plugin there is.
     #[cfg(target_pointer_width = "64")]
     expect_test::expect_file!["../layout.txt"].assert_eq(&rust());
+}
+
+/// What Microsoft's compiler lays out is what clang does for its targets; there is none of it to be had here.
+#[test]
+fn has_that_layout_for_every_compiler_and_platform() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("layout.c");
+    let asserts = rust().lines().map(assertion).collect::<String>();
+    let head = "#include \"forge_plugin.h\"\n#ifdef __cplusplus\n#define _Static_assert static_assert\n#endif\n";
+    std::fs::write(&source, head.to_owned() + &asserts).unwrap();
+    let mut gcc = c::gcc();
+    done(gcc.args(["-x", "c++", "-std=c++11", "-Wno-invalid-offsetof", "-fsyntax-only"]).arg(&source));
+    let targets =
+        ["x86_64-windows-msvc", "aarch64-windows-msvc", "x86_64-windows-gnu", "aarch64-macos", "aarch64-linux-musl"];
+    for target in targets {
+        let mut zig = zig_command();
+        zig.args(["cc", "-target", target, "-c", "-o"]).arg(dir.path().join("layout.o"));
+        done(zig.arg("-I").arg(workspace().join("plugins/include")).arg(&source));
+    }
+}
+
+/// A line of the layout, as a compiler checks it: `forge_str 16`, `forge_plugin_v1.call 48`.
+fn assertion(line: &str) -> String {
+    let (name, number) = line.split_once(' ').unwrap();
+    let measured = match name.split_once('.') {
+        Some((of, member)) => format!("offsetof({of}, {member})"),
+        None if name.starts_with("FORGE") => name.to_owned(),
+        None => format!("sizeof({name})"),
+    };
+    format!("_Static_assert({measured} == {number}, \"{name}\");\n")
 }
 
 fn rust() -> String {

@@ -10,12 +10,15 @@ mod echo_plugin;
 mod example_plugins;
 #[path = "../examples.rs"]
 mod examples;
+mod guest;
 mod handshake;
 mod header;
 mod messages;
 mod misuse;
 mod released;
 mod valgrind;
+
+use std::ffi::{c_int, c_void};
 
 /// The plugin in Rust, linked into this executable and as a library.
 mod echo {
@@ -35,4 +38,18 @@ fn example(name: &str) -> std::path::PathBuf {
     let file = exe.ancestors().nth(2).unwrap().join("examples").join(name);
     assert!(file.exists(), "run `cargo build -p forge-plugin --examples --features load` first");
     file
+}
+
+/// From now on this process ends as forge does: at once. What libraries have registered for the end of a process would meet their
+/// own threads, which still run; the runtime of Go has some.
+fn end_as_forge_does() {
+    // SAFETY: the C library's own declaration.
+    unsafe extern "C" {
+        fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+    }
+    extern "C" fn ends(status: c_int, _: *mut c_void) {
+        forge_plugin::leave(u8::try_from(status).unwrap_or(u8::MAX));
+    }
+    // SAFETY: the function may be called at any time, and touches no argument.
+    unsafe { on_exit(ends, std::ptr::null_mut()) };
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use forge_plugin::schemas::{
-    Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
+    AnsweredBy, Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
     FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method,
     Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem,
     Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
@@ -95,7 +95,7 @@ fn step() -> Step {
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
         env: vec!["LANG".to_owned()],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
-        names: Vec::new(),
+        names: vec!["docker.io/library/debian:12".to_owned()],
         wanted: Wanted::Always,
         resource: Resource::Exclusive("printer".to_owned()),
         params: json!({ "url": "https://files.example.org/1.2.3/hello" }),
@@ -200,6 +200,7 @@ fn services() {
         to_file: Some("/src/hello/.forge/work/7/answer".into()),
         digest: Some(Digest::of(b"answer")),
         repeat: Repeat::Always,
+        by: AnsweredBy::Mirror,
         failed: 1,
         ..HttpRequest::new(Method::Put, "https://files.example.org/1.2.3/hello").header("x-a", "b").body(body)
     };

@@ -41,6 +41,7 @@ fn failures() {
         bug("bad_reply", "the plugin's answer is not UTF-8");
         bug("hole", "the plugin said something without a pointer to it");
         bug("too_long", "the plugin said more than a message may have");
+        bug("empty_reply", "the answer to `run` is not the message: EOF while parsing a value at line 1 column 0");
         bug("no_json", "the answer to `run` is not the message: EOF while parsing an object at line 1 column 1");
         check(&plugin, "text_error", FailureClass::Tool, "out of paper");
     }
@@ -87,15 +88,37 @@ fn it_is_told_whether_it_is_alone_in_its_process() {
     }
 }
 
+/// 64 threads, so many calls each: everyone is answered what he has asked.
+#[track_caller]
+fn many(plugin: &Plugin, calls: usize, how: &str) {
+    std::thread::scope(|scope| {
+        for thread in 0..64 {
+            scope.spawn(move || {
+                for call in thread * calls..(thread + 1) * calls {
+                    let settings = json!({ "n": call.to_string(), "how": how });
+                    let reply = plugin.takes(&Takes { table: TableName::new("odd", "a"), settings }).unwrap();
+                    assert_eq!(reply.selectors[0].key, call.to_string());
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn many_threads_at_once() {
+    let [here, child] = odd(&[]);
+    many(&here, 1000, "");
+    many(&child, 30, "");
+}
+
 #[test]
 fn one_at_a_time_if_it_says_so() {
-    for plugin in odd(&["FLAGS=FORGE_PF_SERIAL"]) {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| (0..100).try_for_each(|_| run(&plugin, "one_at_a_time").0))).collect();
-            for thread in threads {
-                assert_eq!(thread.join().unwrap(), Ok(()));
-            }
-        });
-    }
+    let dir = tempfile::tempdir().unwrap();
+    let ended = dir.path().join("ended");
+    let [here, child] = odd(&["FLAGS=FORGE_PF_SERIAL", &format!("LEAVES=\"{}\"", ended.display())]);
+    many(&here, 1000, "alone");
+    many(&child, 30, "alone");
+    assert!(!ended.exists());
+    drop(here);
+    assert_eq!(std::fs::read_to_string(&ended).unwrap(), "alone", "`fini` waits for all calls");
 }

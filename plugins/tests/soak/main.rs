@@ -1,5 +1,5 @@
 //! Thousands of calls leave nothing behind: no memory, no file, no thread, on neither side of the line, in this process and
-//! in a child. One test alone, because what it counts is the process's.
+//! in a child; and nobody gives back what is not his. One test alone, because what it counts is the process's.
 //! Does not measure time, nor what a process holds for good: that is there after the first calls.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -32,15 +32,21 @@ const SLACK: i64 = 16 << 10;
 #[test]
 fn g4_thousands_of_calls_leave_nothing_behind() {
     here(&Plugin::linked(echo::forge_plugin).unwrap());
+    // This one has an allocator of its own.
+    here(&Plugin::open(&built("libecho.so")).unwrap());
     let place = tempfile::tempdir().unwrap();
     let library = place.path().join("odd.so");
     let mut gcc = examples::gcc_with_header();
     gcc.args(["-std=gnu11", "-shared", "-fPIC", "-pthread", "-o"]).arg(&library).arg(source("plugin.c"));
     examples::done(&mut gcc);
+    let loaded = Plugin::open(&library).unwrap();
+    let mut host = FakeHost::new();
+    let run = host.begin(&TableName::new("odd", "test"), &Step::default()).unwrap();
+    odd_calls(&loaded, &host, &run, WARM);
     child(&library);
 }
 
-/// Both sides are this executable's, so every block of both is counted.
+/// Of one that is linked in both sides are this executable's, and every block of both is counted.
 fn here(plugin: &Plugin) {
     (0..WARM).for_each(|_| every_call(plugin));
     let (before, process) = (counted::now(), Process::of_this());
@@ -70,19 +76,13 @@ fn every_call(plugin: &Plugin) {
 
 /// The child says what it holds; what this process holds for it is counted as above.
 fn child(library: &Path) {
-    let program = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join("plugin_host");
+    let program = built("plugin_host");
     let env = BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())]);
     let nursery = Nursery { program, env, timeout: Duration::from_secs(600) };
     let plugin = Library::read(library).unwrap().load_in_child(nursery).unwrap();
     let mut host = FakeHost::new();
     let run = host.begin(&TableName::new("odd", "test"), &Step::default()).unwrap();
-    let calls = |number: usize| {
-        for _ in 0..number {
-            for (word, is_good) in [("bad_services", true), ("text_error", false), ("bad_reply", false)] {
-                assert_eq!(said(&plugin, &host, &run, word).is_some(), is_good, "{word}");
-            }
-        }
-    };
+    let calls = |number: usize| odd_calls(&plugin, &host, &run, number);
     let holds = || Process::of_child(&said(&plugin, &host, &run, "holds").unwrap());
     calls(WARM);
     let (before, process, held) = (counted::now(), Process::of_this(), holds());
@@ -93,6 +93,15 @@ fn child(library: &Path) {
     let more = counted::now().bytes - before.bytes;
     assert!(more < SLACK, "this process holds {more} bytes more for a child that was called");
     assert_eq!(Process::of_this(), process);
+}
+
+/// Rounds of three calls of the plugin in C.
+fn odd_calls(plugin: &Plugin, host: &FakeHost, run: &Run, rounds: usize) {
+    for _ in 0..rounds {
+        for (word, is_good) in [("bad_services", true), ("text_error", false), ("bad_reply", false)] {
+            assert_eq!(said(plugin, host, run, word).is_some(), is_good, "{word}");
+        }
+    }
 }
 
 /// What a process holds.
@@ -129,4 +138,9 @@ fn said(plugin: &Plugin, host: &FakeHost, run: &Run, word: &str) -> Option<Strin
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+/// What cargo has built with the tests because it is an example.
+fn built(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples").join(name)
 }

@@ -120,9 +120,6 @@ static void *be_late(void *unused) {
   return unused;
 }
 
-static jmp_buf before;
-static void *jump(void *unused) { longjmp(before, 1); return unused; }
-
 /* Writes nonsense to whatever socket there is: that is the line to forge. */
 static void scrawl(uint32_t claim) {
   uint8_t head[32] = {0};
@@ -148,13 +145,22 @@ static forge_status dies(const char *mode) {
     abort();
   }
   if (!strcmp(mode, "longjmp")) {
-    pthread_t thread;
-    if (setjmp(before) == 0) pthread_create(&thread, NULL, jump, NULL), pthread_join(thread, NULL);
+    jmp_buf nobody_was_there;
+    memset(&nobody_was_there, 0, sizeof nobody_was_there);
+    longjmp(nobody_was_there, 1);
   }
   return FORGE_OK;
 }
 
-static forge_status hangs(forge_cx cx, const char *mode) {
+/* Asks for a service that takes until somebody ends it. */
+static forge_status asks(forge_cx cx, const char *service, const char *request) {
+  forge_str answer;
+  forge_status status = host->call(host, cx, forge_str_of(service, strlen(service)), str(request), &answer);
+  if (status != FORGE_OK) host->set_error(host, cx, answer);
+  return status;
+}
+
+static forge_status hangs(forge_cx cx, const char *mode, const char *dir) {
   if (!strcmp(mode, "deaf")) {
     host->log(host, cx, FORGE_WARN, FORGE_LIT("hanging"), FORGE_LIT(""));
     for (;;) usleep(1000);
@@ -163,6 +169,17 @@ static forge_status hangs(forge_cx cx, const char *mode) {
     host->log(host, cx, FORGE_WARN, FORGE_LIT("hanging"), FORGE_LIT(""));
     while (!host->cancelled(host, cx)) usleep(1000);
     return FORGE_CANCELLED;
+  }
+  if (!strcmp(mode, "programs"))
+    return asks(cx, "exec", "{\"argv\":[\"sh\",\"-c\",\"sleep 600 & sleep 600 & echo up; wait\"]}");
+  if (!strcmp(mode, "waits_for_server")) {
+    char request[8192];
+    snprintf(request, sizeof request, "%s/../../../../address", dir);
+    FILE *file = fopen(request, "r");
+    char address[64] = {0};
+    if (file == NULL || fgets(address, sizeof address, file) == NULL) return fail(cx, "no address");
+    snprintf(request, sizeof request, "{\"method\":\"GET\",\"url\":\"http://%s/\"}", address);
+    return asks(cx, "http.send", request);
   }
   return FORGE_OK;
 }
@@ -216,6 +233,9 @@ static forge_status lies(forge_cx cx, const char *mode, const char *dir) {
   if (!strcmp(mode, "not_utf8")) return host->reply(host, cx, FORGE_LIT("\xff\xfe"));
   if (!strcmp(mode, "not_json")) return host->reply(host, cx, FORGE_LIT("{"));
   if (!strcmp(mode, "bad_name")) return emit(cx, "\xff\xfe", dir);
+  if (!strcmp(mode, "nul_name")) return emit(cx, "made\\u0000by", "made");
+  if (!strcmp(mode, "half_a_letter")) return emit(cx, "\\ud800", "made");
+  if (!strcmp(mode, "nul_path")) return emit(cx, "made-by-nul_path", "a\\u0000b");
   if (!strcmp(mode, "status")) return 77;
   if (!strcmp(mode, "nothing")) return FORGE_OK;
   if (!strcmp(mode, "claims_on_the_wire")) scrawl(0x7fffffff);
@@ -231,6 +251,8 @@ static void meddle(forge_cx cx, const char *mode) {
     fflush(stdout);
   }
   if (!strcmp(mode, "bad_log")) host->log(host, cx, FORGE_INFO, FORGE_LIT("a\xff" "b\nc"), FORGE_LIT(""));
+  if (!strcmp(mode, "nul_log")) host->log(host, cx, FORGE_INFO, FORGE_LIT("a\0b"), FORGE_LIT(""));
+  if (!strcmp(mode, "open_files") && system("ls -l /proc/self/fd") != 0) abort();
   if (!strcmp(mode, "double_release")) {
     forge_str answer;
     host->call(host, cx, FORGE_LIT("note.get"), FORGE_LIT("{\"key\":\"x\"}"), &answer);
@@ -262,7 +284,7 @@ static void meddle(forge_cx cx, const char *mode) {
   if (!strcmp(mode, "environment"))
     for (char **variable = environ; *variable; variable++) puts(*variable), fflush(stdout);
   if (!strcmp(mode, "progress"))
-    for (int done = 0; done < 100000; done++) host->progress(host, cx, done, 100000, FORGE_LIT("on and on"));
+    for (int done = 0; done < 1000000; done++) host->progress(host, cx, done, 1000000, FORGE_LIT("on and on"));
 }
 
 /* Puts another file in its own place, and has to be loaded again. */
@@ -279,7 +301,7 @@ static forge_status run(forge_cx cx, forge_str request) {
   value(request, "mode", mode, sizeof mode);
   value(request, "dir", dir, sizeof dir);
   forge_status status = dies(mode);
-  if (status == FORGE_OK) status = hangs(cx, mode);
+  if (status == FORGE_OK) status = hangs(cx, mode, dir);
   if (status != FORGE_OK) return status;
   if (!strcmp(mode, "swap")) swap(request);
   meddle(cx, mode);

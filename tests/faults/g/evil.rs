@@ -1,9 +1,11 @@
 //! Projects whose plugin is `evil.c`, built as a row needs it.
 //! Judges nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::support::program::output;
 use crate::support::project::Project;
@@ -37,11 +39,26 @@ pub fn text(modes: &[&str], keys: &str) -> String {
 pub fn build(project: &Project, path: &str, macros: &[&str]) -> PathBuf {
     let file = project.root().join(path);
     std::fs::create_dir_all(file.parent().expect("a file is in a directory")).expect("a directory can be made");
+    std::fs::write(&file, built(macros)).expect("a file can be written");
+    file
+}
+
+/// The library with these macros. Most tests want the same.
+fn built(macros: &[&str]) -> Vec<u8> {
+    static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    // Held while it is built, so that it is built once.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(macros.join(" ")).or_insert_with(|| compile(macros)).clone()
+}
+
+fn compile(macros: &[&str]) -> Vec<u8> {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("evil.so");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut gcc = Command::new("gcc");
     gcc.args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-infinite-recursion", "-O1", "-shared", "-fPIC"]);
     gcc.arg("-pthread").arg("-I").arg(here.join("plugins/include")).arg("-o").arg(&file);
     gcc.args(macros.iter().map(|it| format!("-D{it}"))).arg(here.join("tests/faults/g/evil.c"));
     output(&mut gcc);
-    file
+    std::fs::read(file).expect("it was built")
 }

@@ -106,10 +106,3 @@ fn children_are_started_from_the_program_that_is_named() {
         fs::create_dir(project.root().join(".forge")).expect("a folder");
     }
 }
-
-#[test]
-fn a_flood_of_progress_holds_up_nothing() {
-    let project = project(&["progress", "good"]);
-    let ended = project.forge(&["run", "evil", "--snapshot", "--json"]).expect(0);
-    assert_eq!(ended.outcomes(), ["evil:good done", "evil:progress done"]);
-}

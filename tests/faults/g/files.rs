@@ -170,6 +170,11 @@ fn g12_another_name_version_or_pipe_than_is_wanted() {
         "error: `new` says no version: unexpected character 'n' while parsing major version number",
     );
     check("pipes = [\"good\"]", "error: plugin `evil` has no pipe `good`");
+    for key in ["timeout = \"1s\"", "env = [\"EDITOR\"]"] {
+        let name = key.split(' ').next().unwrap_or_default();
+        let words = format!("error: `{name}` is of plugins in children, and this one runs in forge's own process");
+        check(&format!("{key}\nisolation = \"in-process\""), &words);
+    }
     let project = project(&["good"]);
     build(&project, LIBRARY, &["NAME=\"other\""]);
     let ended = project.forge(&["check"]).expect(3);

@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Once;
 
 use super::evil::{LIBRARY, text};
+use super::steps::log;
 use crate::plugins::library::{built, cargo_build, workspace};
 use crate::support::project::Project;
 
@@ -21,7 +22,7 @@ fn project(modes: &[&str], keys: &str) -> Project {
 
 /// A step of this mode fails with these words, which name the plugin; the next step is done.
 #[track_caller]
-fn fails(mode: &str, words: &str) {
+pub fn fails(mode: &str, words: &str) {
     let project = project(&[mode, "good"], if mode == "deaf" { "timeout = \"1s\"" } else { "" });
     let ended = project.forge(&["run", "evil", "--snapshot", "--json"]).expect(1);
     let named = ["bug in plugin `evil`", "plugin `evil "].iter().any(|it| ended.stdout.contains(it));
@@ -37,16 +38,32 @@ fn g1_panics() {
 }
 
 #[test]
+fn g1_what_panics_outside_of_a_call_is_told_once_and_what_panics_in_one_not_at_all() {
+    let project = project(&["panic", "panic_with_a_bomb", "panic_in_a_thread"], "");
+    project.forge(&["run", "evil", "--snapshot"]).expect(1);
+    for (mode, expect) in [("panic", 0), ("panic-with-a-bomb", 0), ("panic-in-a-thread", 1)] {
+        let log = log(&project, &format!("evil-{mode}.txt"));
+        assert_eq!(log.matches("panicked at").count(), expect, "{log}");
+    }
+}
+
+#[test]
+fn g1_a_panic_tells_how_it_came_to_it_where_that_is_wanted() {
+    for (wanted, expect) in [("", false), ("0", false), ("1", true)] {
+        let project = project(&["panic"], "").env("FORGE_BACKTRACE", wanted);
+        project.forge(&["run", "evil", "--snapshot"]).expect(1);
+        let log = log(&project, "evil-panic.txt");
+        assert_eq!(log.contains("misbehave"), expect, "{log}");
+    }
+}
+
+#[test]
 fn g2_crashes() {
     fails("abort", "its process was ended by signal 6 (SIGABRT)");
     fails("segv", "its process was ended by signal 11 (SIGSEGV)");
     fails("overflow", "has overflowed its stack");
+    fails("out_of_memory", "memory allocation of 1125899906842624 bytes failed");
     fails("exit", "its process ended with exit status 0 before it had answered");
-}
-
-#[test]
-fn g3_hangs() {
-    fails("deaf", "has not ended a step within 1s");
 }
 
 #[test]
@@ -68,10 +85,7 @@ fn g10_noise() {
     {
         let project = project(&[mode, "good"], "");
         project.forge(&["run", "evil", "--snapshot"]).expect(0);
-        let runs =
-            fs::read_dir(project.root().join(".forge/runs")).expect("runs").map(|it| it.expect("an entry").path());
-        let logs = runs.map(|run| fs::read_to_string(run.join("logs").join(format!("evil-{mode}.txt"))));
-        let log: String = logs.map(|it| it.expect("a log")).collect();
+        let log = log(&project, &format!("evil-{mode}.txt"));
         assert!(log.starts_with(first) && log.ends_with(last), "{mode}: {} bytes", log.len());
     }
 }

@@ -28,8 +28,12 @@ use crate::refusal::Refusal;
 
 /// How long a process whose socket has ended may take to end, and its output after it.
 const LINGER: Duration = Duration::from_millis(500);
-/// How many of the lines that it wrote are kept.
-const LINES: usize = 10;
+/// How many of the lines that it wrote are kept, and how many are told: of many the first and the last.
+const KEPT: usize = 200;
+const FIRST: usize = 6;
+const LAST: usize = 4;
+/// How runtimes begin to say why they end a process. What follows may be long.
+const DYING: &[&str] = &["panic: ", "fatal error: ", "terminate called", "thread '"];
 /// How many events of a call may wait for those who serve it.
 const ROOM: usize = 1 << 10;
 /// What to say of a plugin that breaks the line's rules.
@@ -290,6 +294,15 @@ fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     Err(io::Error::other("it has closed its line to forge"))
 }
 
+/// What of these lines says best why a process has ended: where one of them begins to, all from there on.
+fn last_words(said: &VecDeque<String>) -> impl Iterator<Item = &str> {
+    let lines: Vec<&str> = said.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+    let begins = |line: &&str| DYING.iter().any(|it| line.starts_with(it));
+    let from = lines.iter().rposition(begins).unwrap_or_else(|| lines.len().saturating_sub(FIRST + LAST));
+    let number = lines.len() - from;
+    lines.into_iter().skip(from).enumerate().filter(move |(at, _)| *at < FIRST || at + LAST >= number).map(|it| it.1)
+}
+
 impl Shared {
     fn pass(&self, frame: Frame) {
         let to = lock(&self.calls).waiting.get(&frame.call).cloned();
@@ -303,7 +316,7 @@ impl Shared {
         {
             let mut said = lock(&self.said);
             said.push_back(line.to_owned());
-            if said.len() > LINES {
+            if said.len() > KEPT {
                 said.pop_front();
             }
         }
@@ -316,7 +329,7 @@ impl Shared {
     fn end(&self, status: &io::Result<ExitStatus>, flaw: Option<String>) {
         let because = lock(&self.because).take();
         let mut failure = because.unwrap_or_else(|| Failure::bug(in_words(status, flaw)));
-        failure.causes.extend(lock(&self.said).iter().filter(|it| !it.is_empty()).map(|it| format!("it wrote: {it}")));
+        failure.causes.extend(last_words(&lock(&self.said)).map(|it| format!("it wrote: {it}")));
         let waiting = std::mem::take(&mut lock(&self.calls).waiting);
         if waiting.len() > 1 {
             let words = format!("{} calls were in it, and which of them has ended it can't be known", waiting.len());
@@ -359,4 +372,26 @@ fn signal_name(number: i32) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(said: &str, expect: &str) {
+        let said = said.lines().map(ToOwned::to_owned).collect();
+        assert_eq!(last_words(&said).collect::<Vec<_>>(), expect.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn why_it_has_ended() {
+        check("", "");
+        check("one\n\ntwo", "one\ntwo");
+        let numbers = |range: std::ops::Range<u32>| range.map(|it| format!("{it}\n")).collect::<String>();
+        check(&numbers(0..30), &numbers(20..30));
+        let trace = |message: &str| format!("panic: {message}\n\ngoroutine 7 [running]:\n{}", numbers(0..20));
+        let expect = |message: &str| format!("panic: {message}\ngoroutine 7 [running]:\n0\n1\n2\n3\n16\n17\n18\n19");
+        check(&trace("it"), &expect("it"));
+        check(&(trace("one") + &trace("another")), &expect("another"));
+    }
 }
