@@ -9,6 +9,10 @@ use forge_plugin::{LoadError, Plugin};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    // A child in which a plugin lives is started often, and has no command line that would have to be understood first.
+    if std::env::args_os().nth(1).is_some_and(|it| it == "plugin-host") {
+        forge_plugin::plugin_host();
+    }
     cli::tell_bugs();
     // Libraries that are mapped may have threads, and what they have registered for the end of a process is not for these.
     forge_plugin::leave(cli::main(&cli::Arguments::parse(), pipes))
