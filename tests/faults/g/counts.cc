@@ -1,9 +1,5 @@
 // A plugin in C++ with a global of which a process has one, as C++ has it, and a thread that uses another until the end.
-#include <atomic>
 #include <cstdio>
-#include <string>
-#include <thread>
-#include <vector>
 
 #include "forge_json.h"
 
@@ -22,12 +18,23 @@ template <int> struct Shared { static int number; };
 template <int at> int Shared<at>::number = 0;
 
 static const forge_host_v1 *host;
+
+#ifdef TALKS
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
 static std::vector<std::string> words(64, "a word that is too long to be kept in place");
 
 // Nobody waits for it, and its words go away in `exit`.
 static void talk() {
-  for (std::size_t at = 0;; at++) words[at % words.size()] = std::string(64, char('a' + at % 26));
+  for (std::size_t at = 0;; at++) {
+    words[at % words.size()] = std::string(64, char('a' + at % 26));
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
 }
+#endif
 
 static forge_status run(forge_cx cx) {
   char text[64];
@@ -60,8 +67,6 @@ static forge_status init(const forge_host_v1 *given, forge_cx, void **) {
   host = given;
 #ifdef TALKS
   std::thread(talk).detach();
-#else
-  (void)talk;
 #endif
   return FORGE_OK;
 }
