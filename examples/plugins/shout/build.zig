@@ -1,4 +1,4 @@
-//! Builds the plugin (`zig build`), and tests it (`zig build test`).
+//! Builds the plugin into `lib` (`zig build --prefix .`), and tests it (`zig build test`).
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
