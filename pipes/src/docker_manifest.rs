@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::docker::base::{BaseImage, BaseManifest};
+use crate::docker::elsewhere;
 use crate::docker::meaning;
 use crate::docker::nearest;
 use crate::oci::config::Config;
@@ -182,10 +183,9 @@ fn members<'a>(wanted: &[(String, Naming<'_>)], given: &Given<'a>) -> Result<Vec
     let mut problems = Vec::new();
     for (key, naming) in wanted {
         let found = named(*naming, &images);
-        match naming {
-            Naming::Reference(reference) if found.is_empty() => problems.push(nothing_has(key, reference, &images)),
-            // A table, or an artifact of one, that is not found is off: all else the engine tells.
-            _ => {}
+        // A table, or an artifact of one, that is not found is off: all else the engine tells.
+        if let (Naming::Reference(reference), true) = (naming, found.is_empty()) {
+            problems.push(nothing_has(key, reference, &images));
         }
         for offer in found {
             if members.iter().any(|(it, _)| it.name == offer.name) {
@@ -294,10 +294,8 @@ fn compose(list: &List, name: &str, host: &dyn Host) -> Result<(), Failure> {
 
 /// The repositories that hold blobs of these, each once.
 fn mounts(inputs: &[Artifact]) -> Vec<String> {
-    let of_image = |it: &Artifact| it.detail::<Image>().map(|it| it.mounts);
-    let of_existing = |it: &Artifact| it.detail::<BaseImage>().map(|it| it.mounts);
     let mut mounts: Vec<String> = Vec::new();
-    for mount in inputs.iter().filter_map(|it| of_image(it).or_else(|| of_existing(it))).flatten() {
+    for mount in inputs.iter().flat_map(elsewhere::repositories) {
         if !mounts.contains(&mount) {
             mounts.push(mount);
         }

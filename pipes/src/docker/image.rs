@@ -9,6 +9,7 @@ use forge_plugin::schemas::kind;
 use forge_plugin::schemas::{Artifact, Emit, EmitBlob, Failure};
 
 use crate::docker::base::BaseImage;
+use crate::docker::elsewhere;
 use crate::docker::recipe::Made;
 use crate::oci::compression::Compression;
 use crate::oci::config::Config;
@@ -37,8 +38,7 @@ impl Image {
     /// One with the layers of its base, and the config `config`. Of layers that the base does not hold it says no more than which they are.
     pub fn on(base: &Held<'_>, config: Config) -> Image {
         let mut image = Image::new(base.manifest.family(), config);
-        let of_table = || base.detail::<kind::Image>().map(|it| it.mounts);
-        image.mounts = base.detail::<BaseImage>().map(|it| it.mounts).or_else(of_table).unwrap_or_default();
+        image.mounts = elsewhere::repositories(base.artifact());
         for layer in &base.manifest.layers {
             match base.holds(layer.digest) {
                 true => image.add(layer.clone(), EmitBlob::Held(layer.digest)),
