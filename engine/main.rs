@@ -9,7 +9,8 @@ use forge_plugin::{LoadError, Plugin};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    // A child in which a plugin lives is started often, and has no command line that would have to be understood first.
+    // forge starts itself so to keep a plugin, with a socket as standard input. That is done often, and needs no command line to be
+    // understood first; what follows is the plugin's name, for who looks at a list of processes.
     if std::env::args_os().nth(1).is_some_and(|it| it == "plugin-host") {
         forge_plugin::plugin_host();
     }

@@ -94,12 +94,6 @@ pub enum Command {
     Plugins(Plugins),
     /// Print the JSON Schema of the project file
     Schema,
-    /// Keep a plugin: forge starts itself so, with a socket as standard input
-    #[command(hide = true)]
-    PluginHost {
-        /// The plugin, for who looks at a list of processes
-        title: Option<String>,
-    },
 }
 
 /// `forge check`.

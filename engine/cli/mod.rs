@@ -39,9 +39,7 @@ pub type OpenPipes = fn() -> Result<Plugin, LoadError>;
 
 /// Does what the command line says. Answers the exit code.
 pub fn main(arguments: &Arguments, pipes: OpenPipes) -> u8 {
-    if !matches!(arguments.command, Command::PluginHost { .. }) {
-        forge_plugin::end_only_by_leaving(exit::PLUGIN);
-    }
+    forge_plugin::end_only_by_leaving(exit::PLUGIN);
     let code = match &arguments.command {
         Command::Run(run) => run::run(arguments, run, pipes),
         Command::Check(options) => check::check(arguments, options, pipes),
@@ -55,7 +53,6 @@ pub fn main(arguments: &Arguments, pipes: OpenPipes) -> u8 {
         Command::Store(args::Store::Verify) => store::verify(arguments),
         Command::Plugins(options) => plugins::plugins(arguments, options, pipes),
         Command::Schema => schema::schema(arguments, pipes),
-        Command::PluginHost { .. } => forge_plugin::plugin_host(),
     };
     code.unwrap_or_else(|code| code)
 }
