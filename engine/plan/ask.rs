@@ -96,5 +96,8 @@ fn ask_one<'a>(
     let problems = reply.problems.into_iter().map(|problem| diagnostic(problem, table, &project.source, &sources));
     diagnostics.extend(problems);
     let state = if diagnostics.is_empty() { Soundness::Sound } else { Soundness::Broken };
-    (Asked { table, selectors: reply.selectors, texts, sources, state, off }, diagnostics)
+    let all = pipes.all();
+    let kinds = all.iter().flat_map(|pipe| &pipe.makes);
+    let selectors = reply.selectors.into_iter().map(|it| it.with_kinds_of_roles(kinds.clone())).collect();
+    (Asked { table, selectors, texts, sources, state, off }, diagnostics)
 }

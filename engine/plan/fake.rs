@@ -53,7 +53,11 @@ impl FakePipes {
             name: name.to_owned(),
             summary: format!("makes {name}"),
             settings: json!({ "type": "object" }),
-            makes: vec![KindInfo { name: name.to_owned(), detail: json!({ "type": "object" }) }],
+            makes: vec![KindInfo {
+                name: name.to_owned(),
+                detail: json!({ "type": "object" }),
+                role: forge_schemas::kind::Role::Part,
+            }],
         });
         FakePipes { pipes: pipes.into() }
     }

@@ -28,8 +28,9 @@ impl Opened {
         let (folder, dist) = (&world.folder, Dist::of_project(&world.root));
         let record = || Record::open(folder.file("record"));
         let blobs = || Blobs::open(folder.store()).map(|it| it.with_names(plan.len(), &dist));
-        let rest = || (Hashes::open(folder.file("hashes")), Kinds::of(&world.pipes.all()));
-        let (record, (blobs, (hashes, kinds))) = rayon::join(record, || rayon::join(blobs, rest));
-        Ok(Opened { record: record?, hashes, blobs: blobs?, dist, kinds: kinds? })
+        let hashes = || Hashes::open(folder.file("hashes"));
+        let (record, (blobs, hashes)) = rayon::join(record, || rayon::join(blobs, hashes));
+        let kinds = Kinds::of(&world.pipes.all());
+        Ok(Opened { record: record?, hashes, blobs: blobs?, dist, kinds })
     }
 }

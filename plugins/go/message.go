@@ -39,6 +39,7 @@ type Facts struct {
 // particular.
 type Selector struct {
 	Kinds     []string   `json:"kinds,omitempty"`
+	Roles     []Role     `json:"roles,omitempty"`  // kinds by their roles, besides those in Kinds
 	Tables    []string   `json:"tables,omitempty"` // ids
 	Names     []string   `json:"names,omitempty"`
 	Platforms []Platform `json:"platforms,omitempty"` // an artifact without a platform fits every one
@@ -426,11 +427,23 @@ func Fail(class Class, format string, values ...any) *Failure {
 	return &Failure{Class: class, Message: fmt.Sprintf(format, values...)}
 }
 
-// A KindInfo is a kind of artifact: its name, and the JSON Schema of its detail.
+// A KindInfo is a kind of artifact: its name, the JSON Schema of its detail, and what its artifacts are to users.
 type KindInfo struct {
 	Name   string `json:"name"`
 	Detail any    `json:"detail"`
+	Role   Role   `json:"role,omitempty"`
 }
+
+// A Role is what artifacts of a kind are to the users of a release. Who takes what users get selects by it.
+type Role string
+
+// The roles of kinds. The empty one is that of what becomes part of something else.
+const (
+	RoleDelivery Role = "delivery" // what users download and install
+	RoleAbout    Role = "about"    // what is said about that
+	RoleSums     Role = "sums"     // what the others hash to
+	RoleProof    Role = "proof"    // what shows that another one is genuine
+)
 
 // A Level is how much a line of the log matters.
 type Level uint32

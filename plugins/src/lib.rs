@@ -25,6 +25,7 @@
 //! ```
 //! use std::fs;
 //!
+//! use forge_plugin::schemas::kind::Role;
 //! use forge_plugin::schemas::{Emit, Failure, KindInfo, Output, Problem, Selector, Step};
 //! use forge_plugin::{Given, Host, Pipe, Wants};
 //! use schemars::JsonSchema;
@@ -63,7 +64,8 @@
 //!
 //!     fn makes() -> Vec<KindInfo> {
 //!         // A kind of its own: `PLUGIN.kind`, and the JSON Schema of what is known of one.
-//!         vec![KindInfo { name: "acme-checksums.list".to_owned(), detail: json!({ "type": "object" }) }]
+//!         let detail = json!({ "type": "object" });
+//!         vec![KindInfo { name: "acme-checksums.list".to_owned(), detail, role: Role::Sums }]
 //!     }
 //!
 //!     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {

@@ -51,7 +51,7 @@ pub struct Plugin {
     name: String,
     version: String,
     abi: String,
-    /// The bytes of its file, and what they hash to when somebody has asked. None for what is linked in.
+    /// What its file hashes to, when somebody asks. None for what is linked in.
     file: Option<Hashed>,
     path: Option<PathBuf>,
     info: PluginInfo,
@@ -106,13 +106,11 @@ impl Plugin {
         Library::read(path)?.load()
     }
 
-    /// Opens a library that must be of this build: one that comes with forge. Another one [is
-    /// stale](LoadError::is_stale).
+    /// Opens a library that must be of this build: one that comes with forge. It is mapped where it lies, as every library
+    /// of a program is: who can write to it can write to the program. Another one [is stale](LoadError::is_stale), and is
+    /// mapped all the same, but nothing of it is called.
     pub fn open_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
-        let library = Library::read(path)?;
-        library.judge()?;
-        library.check_build(build)?;
-        library.load()
+        library::open_of_build(path, build)
     }
 
     /// Takes a plugin that is linked in.
@@ -147,14 +145,16 @@ impl Plugin {
         &self.abi
     }
 
-    /// The sha256 of its file. None for what is linked in: the executable's own.
+    /// The sha256 of its file. None for what is linked in, which is the executable's own, and where the file is gone that it
+    /// was mapped from.
     pub fn digest(&self) -> Option<Digest> {
-        self.file.as_ref().map(Hashed::digest)
+        self.file.as_ref().and_then(Hashed::digest)
     }
 
-    /// Whether both were opened from the same bytes.
+    /// Whether both were opened from one file, or from equal ones.
     fn is_same_file(&self, other: &Plugin) -> bool {
-        self.file.as_ref().zip(other.file.as_ref()).is_some_and(|(one, other)| one.digest() == other.digest())
+        let same_path = self.path.is_some() && self.path == other.path;
+        same_path || self.file.as_ref().zip(other.file.as_ref()).is_some_and(|(one, other)| one.is_equal(other))
     }
 
     /// Its file. None for what is linked in.

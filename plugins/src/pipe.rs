@@ -196,5 +196,5 @@ impl Given<'_> {
 
 /// A kind, described by its type: its name, and the JSON Schema of its detail.
 pub fn kind<K: Kind + JsonSchema>() -> KindInfo {
-    KindInfo { name: K::NAME.to_owned(), detail: schemars::schema_for!(K).to_value() }
+    KindInfo { name: K::NAME.to_owned(), detail: schemars::schema_for!(K).to_value(), role: K::ROLE }
 }

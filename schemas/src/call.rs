@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::kind::Role;
 use crate::{Artifact, Digest, Facts, Finding, Offer, Problem, Selector, Step, TableName};
 
 /// `describe`: asked once, after loading.
@@ -64,6 +65,9 @@ pub struct KindInfo {
     pub name: String,
     /// The JSON Schema of its detail.
     pub detail: Value,
+    /// What artifacts of it are to users.
+    #[serde(default, skip_serializing_if = "Role::is_part")]
+    pub role: Role,
 }
 
 /// `takes`: which artifacts a table wants, and which source files it must read to plan. Pure.

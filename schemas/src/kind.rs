@@ -2,6 +2,7 @@
 //! A plugin may declare others; the engine treats all alike and names none.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,45 @@ use crate::{Digest, Platform};
 pub trait Kind: Serialize {
     /// What selectors call it.
     const NAME: &'static str;
+    /// What artifacts of it are to users.
+    const ROLE: Role = Role::Part;
+}
+
+/// What artifacts of a kind are to the users of a release. Who takes what users get (checksums, signatures, a release page)
+/// selects by this, and so takes kinds that it has never heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Nothing by itself: it becomes part of something else, or says what was done.
+    #[default]
+    Part,
+    /// What they download and install: archives, packages.
+    Delivery,
+    /// What is said about that: what it consists of, where it comes from.
+    About,
+    /// What the others hash to.
+    Sums,
+    /// What shows that another one is genuine.
+    Proof,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Part => "part",
+            Role::Delivery => "delivery",
+            Role::About => "about",
+            Role::Sums => "sums",
+            Role::Proof => "proof",
+        })
+    }
+}
+
+impl Role {
+    /// Whether there is nothing to say.
+    pub fn is_part(&self) -> bool {
+        *self == Role::Part
+    }
 }
 
 /// `binary`: a program for one platform.
@@ -58,6 +98,67 @@ pub struct ManifestList {
 /// `digests`: what references name, a line each: a sha256 in hexadecimal, two blanks, the reference. The form of `sha256sum`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Digests {}
+
+/// `archive`: files in one, or one as it is, for people to download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Archive {
+    /// The format: `tar.gz`, `zip`, `binary`.
+    pub format: String,
+    /// The programs in it: their names in the archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binaries: Vec<String>,
+    /// The directory that all of it lies in, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+}
+
+/// `package`: what a system's package manager installs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Package {
+    /// The format: `deb`, `rpm`, `apk`, `archlinux`.
+    pub format: String,
+    /// What the package manager calls it.
+    pub package: String,
+}
+
+/// `checksums`: what files hash to, a line each: the hash in hexadecimal, two blanks, the name. The form of `sha256sum`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checksums {
+    /// The algorithm: `sha256`.
+    pub algorithm: String,
+    /// The artifact whose hash it is, where it is that of one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// `sbom`: what an artifact consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sbom {
+    /// The artifact that it is about.
+    pub subject: String,
+    /// The format: `spdx-json`, `cyclonedx-json`.
+    pub format: String,
+}
+
+/// `provenance`: where artifacts come from: an in-toto Statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// The artifacts that it is about.
+    pub subjects: Vec<String>,
+}
+
+/// `signature`: what shows that an artifact is genuine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Signature {
+    /// The artifact that was signed.
+    pub subject: String,
+    /// Who can check it: `minisign`, `cosign`, `gpg`, or the program's name.
+    pub by: String,
+}
+
+/// `release_notes`: what is new in a release, as Markdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReleaseNotes {}
 
 /// One image of a manifest list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -115,4 +216,38 @@ impl Kind for ManifestList {
 
 impl Kind for Publication {
     const NAME: &'static str = "publication";
+}
+
+impl Kind for Archive {
+    const NAME: &'static str = "archive";
+    const ROLE: Role = Role::Delivery;
+}
+
+impl Kind for Package {
+    const NAME: &'static str = "package";
+    const ROLE: Role = Role::Delivery;
+}
+
+impl Kind for Checksums {
+    const NAME: &'static str = "checksums";
+    const ROLE: Role = Role::Sums;
+}
+
+impl Kind for Sbom {
+    const NAME: &'static str = "sbom";
+    const ROLE: Role = Role::About;
+}
+
+impl Kind for Provenance {
+    const NAME: &'static str = "provenance";
+    const ROLE: Role = Role::About;
+}
+
+impl Kind for Signature {
+    const NAME: &'static str = "signature";
+    const ROLE: Role = Role::Proof;
+}
+
+impl Kind for ReleaseNotes {
+    const NAME: &'static str = "release_notes";
 }

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Offer, Platform};
+use crate::kind::Role;
+use crate::{KindInfo, Offer, Platform};
 
 /// Which artifacts a table takes: those that answer every field. An empty list asks for nothing in particular.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -12,6 +13,9 @@ pub struct Selector {
     /// Kinds, any of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
+    /// Kinds by their roles: all that have any of these, besides those in `kinds`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
     /// Ids of tables, any of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
@@ -53,11 +57,33 @@ impl Selector {
         Selector { kinds: vec![kind.to_owned()], ..Selector::default() }
     }
 
-    /// Whether `offer` answers.
+    /// The same where roles have become the kinds that have them, of all that there are. Where no kind has a role, its name
+    /// stands there, and nothing answers it.
+    #[must_use]
+    pub fn with_kinds_of_roles<'a>(mut self, all: impl Iterator<Item = &'a KindInfo> + Clone) -> Selector {
+        for role in std::mem::take(&mut self.roles) {
+            let of_role = all.clone().filter(|kind| kind.role == role).map(|kind| kind.name.clone());
+            let before = self.kinds.len();
+            self.kinds.extend(of_role);
+            if self.kinds.len() == before {
+                self.kinds.push(role.to_string());
+            }
+        }
+        self.kinds.sort_unstable();
+        self.kinds.dedup();
+        self
+    }
+
+    /// Whether `offer` answers. Roles must have become kinds.
     pub fn accepts(&self, offer: &Offer) -> bool {
         self.could_accept(&offer.table.id, &offer.kind)
             && (self.names.is_empty() || self.names.contains(&offer.name))
             && self.accepts_platform(offer.platform.as_ref())
+    }
+
+    /// Everything of these roles.
+    pub fn of_roles(roles: &[Role]) -> Selector {
+        Selector { roles: roles.to_vec(), ..Selector::default() }
     }
 
     /// Whether a table of this id that can make this kind could answer.

@@ -2,16 +2,17 @@
 //! the process dies of it later (SIGBUS).
 //! Does not judge anything else; the system's loader does.
 
-/// Why `bytes` is cut short. None for what is whole, and for what is no ELF file of this machine's word size and order.
-pub(super) fn cut_short(bytes: &[u8]) -> Option<String> {
+/// Why a file of this length is cut short. None for what is whole, and for what is no ELF file of this machine's word size and
+/// order. Of its bytes only those of its header and of its table of segments are looked at.
+pub(super) fn cut_short(bytes: &[u8], length: u64) -> Option<String> {
     let order = if cfg!(target_endian = "little") { 1 } else { 2 };
     if !cfg!(target_pointer_width = "64") || !bytes.starts_with(&[0x7f, b'E', b'L', b'F', 2, order]) {
         return None;
     }
     match size(bytes) {
-        Some(size) if size <= bytes.len() as u64 => None,
-        Some(size) => Some(format!("it has {} bytes of {size}", bytes.len())),
-        None => Some(format!("it has {} bytes, and ends within its header", bytes.len())),
+        Some(size) if size <= length => None,
+        Some(size) => Some(format!("it has {length} bytes of {size}")),
+        None => Some(format!("it has {length} bytes, and ends within its header")),
     }
 }
 
@@ -45,7 +46,10 @@ mod tests {
     #[test]
     fn this_program_is_whole_and_no_part_of_it_is() {
         let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let cut_short = |bytes: &[u8]| cut_short(bytes, bytes.len() as u64);
         assert_eq!(cut_short(&whole), None);
+        assert_eq!(super::cut_short(&whole[..4096], whole.len() as u64), None);
+        assert!(super::cut_short(&whole[..4096], whole.len() as u64 - 1).is_some());
         for size in [7, 63, 64, 100, 4096, whole.len() / 2, whole.len() - 1] {
             assert!(cut_short(&whole[..size]).is_some(), "{size}");
         }
@@ -53,6 +57,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_panic() {
+        let cut_short = |bytes: &[u8]| cut_short(bytes, bytes.len() as u64);
         let mut bytes = vec![0xff; 200];
         assert_eq!(cut_short(&bytes), None);
         bytes[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);

@@ -41,10 +41,20 @@ pub(super) fn load_alone(bytes: &[u8]) -> Result<Plugin, LoadError> {
     load_for(&Copy::of(bytes), &manifest, marked, &calls::HOST_OF_ONE)
 }
 
+/// Maps the library at `path` where it lies, and starts it if it is of this build.
+pub(super) fn load_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
+    maps::check()?;
+    let table = check_table(map(path)?())?;
+    let (manifest, _) = manifest::find(manifest_of(table)?)?;
+    manifest.judge(&maps::platform())?;
+    manifest.check_build(build)?;
+    start(table, &manifest, &calls::HOST)
+}
+
 fn load_for(copy: &Copy, manifest: &Manifest, marked: &[u8], host: &'static HostV1) -> Result<Plugin, LoadError> {
     maps::check()?;
     check_runtime(manifest, copy.bytes())?;
-    let table = check_table(map(copy)?())?;
+    let table = check_table(map_copy(copy)?())?;
     if manifest_of(table)? != marked {
         return Err(LoadError::new("the manifest that it hands out is not the one in the file").help(TELL));
     }
@@ -74,12 +84,20 @@ pub(super) fn linked(entry: Entry) -> Result<Plugin, LoadError> {
 }
 
 /// Maps the copy for ever, and finds the entry.
-fn map(copy: &Copy) -> Result<Entry, LoadError> {
+fn map_copy(copy: &Copy) -> Result<Entry, LoadError> {
     let named = copy.named().map_err(|error| LoadError::new(format!("can't be copied to be loaded: {error}")))?;
-    // SAFETY: its constructors run now. The manifest says that it is a plugin for this platform, and the user that it
-    // is to be trusted; more cannot be known.
-    let library = unsafe { unix::Library::open(Some(named.path()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, named.path()))))?;
+    let entry = map(named.path());
+    // Also where there is no entry in it: it is mapped.
+    named.keep();
+    entry
+}
+
+/// Maps a file for ever, and finds the entry.
+fn map(path: &Path) -> Result<Entry, LoadError> {
+    // SAFETY: its constructors run now. Its manifest says that it is a plugin for this platform, or it lies where what comes
+    // with forge does, and the user that it is to be trusted; more cannot be known.
+    let library = unsafe { unix::Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::new(format!("the system can't load it: {}", reason(&error, path))))?;
     let entry = symbol(&library, MAJOR).map(|symbol| {
         // SAFETY: a symbol of this name is a function of this type (plugin ABI 1).
         unsafe { std::mem::transmute::<*mut c_void, Entry>(symbol) }
@@ -87,14 +105,13 @@ fn map(copy: &Copy) -> Result<Entry, LoadError> {
     let newer = || (MAJOR + 1..10).find(|major| symbol(&library, *major).is_some());
     let result = entry.ok_or_else(|| no_entry(newer()));
     std::mem::forget(library);
-    named.keep();
     result
 }
 
-/// What the system says, without the name of the copy, which means nothing to anyone.
-fn reason(error: &libloading::Error, copy: &Path) -> String {
+/// What the system says, without the name of the file: that of a copy means nothing to anyone.
+fn reason(error: &libloading::Error, path: &Path) -> String {
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    text.replace(&format!("{}: ", copy.display()), "")
+    text.replace(&format!("{}: ", path.display()), "")
 }
 
 fn symbol(library: &unix::Library, major: u16) -> Option<*mut c_void> {

@@ -2,7 +2,7 @@
 //! Does not know where it will be loaded.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -15,35 +15,63 @@ use super::manifest::{self, Manifest};
 use super::owners::{Owners, Standing};
 use super::{Plugin, elf, handshake, maps};
 
+/// Linkers put the table of segments right behind an ELF file's header: this many bytes have both.
+const HEAD: u64 = 4096;
+
 /// A library that was read once. What is loaded are these bytes, whatever happens to the file.
 pub struct Library {
     path: PathBuf,
-    file: Hashed,
+    copy: Arc<Copy>,
+    digest: OnceLock<Digest>,
     standing: Standing,
     manifest: Manifest,
     /// The manifest as it stands in the file.
     marked: Vec<u8>,
 }
 
-/// A copy, hashed when somebody asks: a run that uses what comes with forge never does.
+/// The bytes of a plugin's file, hashed when somebody asks: a run that uses what comes with forge never does.
 pub(super) struct Hashed {
-    copy: Arc<Copy>,
-    digest: OnceLock<Digest>,
+    content: Content,
+    digest: OnceLock<Option<Digest>>,
+}
+
+enum Content {
+    Copied(Arc<Copy>),
+    /// Mapped where it lies.
+    Lies(PathBuf),
 }
 
 impl Hashed {
-    fn of(copy: Copy) -> Hashed {
-        Hashed { copy: Arc::new(copy), digest: OnceLock::new() }
+    fn of(content: Content) -> Hashed {
+        Hashed { content, digest: OnceLock::new() }
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.copy.bytes()
+    /// The sha256 of the bytes; none where they can't be read any more.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        *self.digest.get_or_init(|| match &self.content {
+            Content::Copied(copy) => Some(Digest::of(copy.bytes())),
+            Content::Lies(path) => fs::read(path).ok().map(|bytes| Digest::of(&bytes)),
+        })
     }
 
-    /// The sha256 of the bytes.
-    pub(super) fn digest(&self) -> Digest {
-        *self.digest.get_or_init(|| Digest::of(self.bytes()))
+    /// Whether both have the same bytes. What lies beside forge is not read for that: it has a path.
+    pub(super) fn is_equal(&self, other: &Hashed) -> bool {
+        match (&self.content, &other.content) {
+            (Content::Copied(one), Content::Copied(another)) => {
+                one.bytes().len() == another.bytes().len() && self.digest() == other.digest()
+            }
+            (Content::Lies(one), Content::Lies(another)) => one == another,
+            _ => false,
+        }
     }
+}
+
+/// Opens the library at `path`, if it is of this build, and maps it where it lies.
+pub(super) fn open_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
+    let path = fs::canonicalize(path).map_err(|error| unreadable(&error).of(path))?;
+    let plugin = check_head(&path).and_then(|()| handshake::load_of_build(&path, build));
+    let plugin = plugin.map_err(|error| error.of(&path))?;
+    Ok(Plugin { file: Some(Hashed::of(Content::Lies(path.clone()))), path: Some(path), ..plugin })
 }
 
 impl Library {
@@ -59,12 +87,12 @@ impl Library {
 
     /// The sha256 of its bytes.
     pub fn digest(&self) -> Digest {
-        self.file.digest()
+        *self.digest.get_or_init(|| Digest::of(self.copy.bytes()))
     }
 
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
-        self.file.bytes().len() as u64
+        self.copy.bytes().len() as u64
     }
 
     /// The plugin's name.
@@ -112,26 +140,12 @@ impl Library {
         self.manifest.judge(&maps::platform()).and_then(|()| self.check_whole()).map_err(|error| error.of(&self.path))
     }
 
-    /// Whether it was built from this.
-    pub fn check_build(&self, ours: &str) -> Result<(), LoadError> {
-        let theirs = self.manifest.build.as_deref().unwrap_or("unknown");
-        match ours == theirs {
-            true => Ok(()),
-            false => {
-                Err(LoadError::new(format!("it is of another build than this forge (build {theirs}, not {ours})"))
-                    .help("run `cargo build` in forge's source tree, or install forge and its pipes together")
-                    .stale()
-                    .of(&self.path))
-            }
-        }
-    }
-
     /// Loads it into this process, for as long as that lives. Its constructors run now.
     pub fn load(self) -> Result<Plugin, LoadError> {
         self.judge()?;
-        let plugin = handshake::load(&self.file.copy, &self.manifest, &self.marked);
+        let plugin = handshake::load(&self.copy, &self.manifest, &self.marked);
         let plugin = plugin.map_err(|error| error.of(&self.path))?;
-        self.file.copy.rest();
+        self.copy.rest();
         Ok(self.own(plugin))
     }
 
@@ -152,7 +166,7 @@ impl Library {
 
     fn child(&self, nursery: Nursery) -> Child {
         let title = format!("{} {}", self.manifest.name, self.manifest.version);
-        Child::of(title, self.file.copy.clone(), nursery)
+        Child::of(title, self.copy.clone(), nursery)
     }
 
     fn plugin(self, info: PluginInfo, child: Child) -> Plugin {
@@ -163,19 +177,39 @@ impl Library {
     /// The plugin that came of it.
     fn own(self, plugin: Plugin) -> Plugin {
         let path = fs::canonicalize(&self.path).unwrap_or(self.path);
-        Plugin { file: Some(self.file), path: Some(path), ..plugin }
+        let digest = self.digest.get().map_or_else(OnceLock::new, |it| Some(*it).into());
+        Plugin { file: Some(Hashed { content: Content::Copied(self.copy), digest }), path: Some(path), ..plugin }
     }
 
     fn check_whole(&self) -> Result<(), LoadError> {
-        match elf::cut_short(self.file.bytes()) {
-            Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
-            None => Ok(()),
-        }
+        let bytes = self.copy.bytes();
+        whole(elf::cut_short(bytes, bytes.len() as u64))
     }
 }
 
+/// Whether a library may be mapped where it lies: that it is a file, and whole.
+fn check_head(path: &Path) -> Result<(), LoadError> {
+    let mut head = Vec::new();
+    let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
+    check_kind(&metadata)?;
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.map_err(|error| unreadable(&error))?;
+    whole(elf::cut_short(&head, metadata.len()))
+}
+
+fn whole(cut_short: Option<String>) -> Result<(), LoadError> {
+    match cut_short {
+        Some(what) => Err(LoadError::new(format!("it is cut short: {what}")).help("install the plugin again")),
+        None => Ok(()),
+    }
+}
+
+fn unreadable(error: &io::Error) -> LoadError {
+    LoadError::new(format!("can't be read: {error}"))
+}
+
 fn read(path: &Path) -> Result<Library, LoadError> {
-    let unreadable = |error: io::Error| LoadError::new(format!("can't be read: {error}"));
+    let unreadable = |error: io::Error| unreadable(&error);
     // Before it is opened: a named pipe would wait for its writer.
     check_kind(&fs::metadata(path).map_err(unreadable)?)?;
     let mut file = File::open(path).map_err(unreadable)?;
@@ -187,7 +221,7 @@ fn read(path: &Path) -> Result<Library, LoadError> {
     }
     let (manifest, marked) = manifest::find(copy.bytes())?;
     let marked = marked.to_vec();
-    Ok(Library { path: path.to_owned(), file: Hashed::of(copy), standing, manifest, marked })
+    Ok(Library { path: path.to_owned(), copy: Arc::new(copy), digest: OnceLock::new(), standing, manifest, marked })
 }
 
 fn check_kind(metadata: &Metadata) -> Result<(), LoadError> {

@@ -48,6 +48,19 @@ impl Manifest {
         }
         Ok(())
     }
+
+    /// Whether it was built from this.
+    pub(super) fn check_build(&self, ours: &str) -> Result<(), LoadError> {
+        let theirs = self.build.as_deref().unwrap_or("unknown");
+        match ours == theirs {
+            true => Ok(()),
+            false => {
+                Err(LoadError::new(format!("it is of another build than this forge (build {theirs}, not {ours})"))
+                    .help("run `cargo build` in forge's source tree, or install forge and its pipes together")
+                    .stale())
+            }
+        }
+    }
 }
 
 /// The manifest in `bytes`, and its bytes from the marker on. More than one that differ, or none, is an error. A marker

@@ -38,7 +38,11 @@ impl Pipe for Evil {
     type Params = Settings;
 
     fn makes() -> Vec<KindInfo> {
-        vec![KindInfo { name: "evil.file".to_owned(), detail: json!({ "type": "object" }) }]
+        vec![KindInfo {
+            name: "evil.file".to_owned(),
+            detail: json!({ "type": "object" }),
+            role: forge_plugin::schemas::kind::Role::Part,
+        }]
     }
 
     fn takes(_: &Settings) -> Result<Wants, Vec<Problem>> {

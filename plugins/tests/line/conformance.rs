@@ -96,18 +96,18 @@ fn everything() {
     check(
         &json!({ "text": "hello {{ arch }} {{ version }}", "act": "everything" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: []
-        step: {"act":"everything","text":"hello arm64 1.2.3"}
-        run: Ok(())
-        exec: ["say", "hello arm64 1.2.3"] {"LOUD": "1"}
-        log: Info 1 of 1
-        log: Debug HELLO ARM64 1.2.3 204 null "hello arm64 1.2.3"
-        log: Warn go on
-        log: Info said/linux/arm64 sha256:d860f510a9ef34633988e4c009b063da5052de30d56f9c1707af9e4d76fa2d45
-        progress: (0, 1000, "speaking") to (1000, 1000, "spoken")
-        notes: {"said":"hello arm64 1.2.3"}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"everything","text":"hello arm64 1.2.3"}
+            run: Ok(())
+            exec: ["say", "hello arm64 1.2.3"] {"LOUD": "1"}
+            log: Info 1 of 1
+            log: Debug HELLO ARM64 1.2.3 204 null "hello arm64 1.2.3"
+            log: Warn go on
+            log: Info said/linux/arm64 sha256:d860f510a9ef34633988e4c009b063da5052de30d56f9c1707af9e4d76fa2d45
+            progress: (0, 1000, "speaking") to (1000, 1000, "spoken")
+            notes: {"said":"hello arm64 1.2.3"}
+        "#]],
     );
 }
 
@@ -116,7 +116,7 @@ fn what_is_rendered_while_it_runs() {
     check(
         &json!({ "text": "x", "act": "everything", "last": "{{ name }} {{ digest }}" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"everything","last":{"facts":{"name":"hello"},"template":"{{ name }} {{ digest }}"},"text":"x"}
             run: Ok(())
@@ -134,10 +134,10 @@ fn what_is_rendered_while_it_runs() {
     check(
         &json!({ "text": "x", "act": "everything", "last": "{{ digets }}" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: [Problem { place: Key("last"), message: "undefined name `digets`", help: None }]
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: [Problem { place: Key("last"), message: "undefined name `digets`", help: None }]
+            notes: {}
+        "#]],
     );
 }
 
@@ -146,10 +146,10 @@ fn problems() {
     check(
         &json!({ "text": "{{ nobody }}", "act": "everything" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: [Problem { place: Key("text"), message: "undefined name `nobody`", help: None }]
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: [Problem { place: Key("text"), message: "undefined name `nobody`", help: None }]
+            notes: {}
+        "#]],
     );
     check(
         &json!({ "text": "", "act": "everything", "more": 1 }),
@@ -182,17 +182,17 @@ fn failures() {
     check(
         &json!({ "text": "x", "act": "fail" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
-        plan: []
-        step: {"act":"fail","text":"x"}
-        run: Err(Failure { class: Refused, message: "no right to speak", causes: ["the library is closed"], help: Some("whisper") })
-        notes: {}
-    "#]],
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            plan: []
+            step: {"act":"fail","text":"x"}
+            run: Err(Failure { class: Refused, message: "no right to speak", causes: ["the library is closed"], help: Some("whisper") })
+            notes: {}
+        "#]],
     );
     check(
         &json!({ "text": "x", "act": "undeclared" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"undeclared","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: the step makes `other`, which it did not declare", causes: [], help: None })
@@ -206,7 +206,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"panic","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:129:27"], help: None })
@@ -216,7 +216,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic_twice" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: []
             step: {"act":"panic_twice","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:130:32"], help: None })
@@ -226,7 +226,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic_planning" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
             plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:96:13"], help: None }
         "#]],
     );

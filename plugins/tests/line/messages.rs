@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
+use forge_plugin::schemas::kind::Role;
 use forge_plugin::schemas::{
     AnsweredBy, Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
     FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method,
@@ -141,7 +142,11 @@ fn describe() {
         name: "acme_upload".to_owned(),
         summary: "Puts artifacts on an HTTP server".to_owned(),
         settings: json!({ "type": "object", "properties": { "url": { "type": "string" } } }),
-        makes: vec![KindInfo { name: "acme.report".to_owned(), detail: json!({ "type": "object" }) }],
+        makes: vec![KindInfo {
+            name: "acme.report".to_owned(),
+            detail: json!({ "type": "object" }),
+            role: Role::Delivery,
+        }],
     };
     let (name, version) = ("acme".to_owned(), "0.3.1".to_owned());
     check(
@@ -155,6 +160,7 @@ fn takes() {
     check("takes.request", &Takes { table: table(), settings: settings() });
     let selector = Selector {
         kinds: vec!["binary".to_owned()],
+        roles: vec![Role::Delivery],
         tables: vec!["hello".to_owned()],
         names: vec![offer().name],
         platforms: vec![platform()],

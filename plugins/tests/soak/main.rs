@@ -14,7 +14,7 @@ mod examples;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forge_plugin::schemas::kind::Binary;
 use forge_plugin::schemas::{Plan, Run, Step, TableName, Takes};
@@ -51,8 +51,21 @@ fn here(plugin: &Plugin) {
     (0..WARM).for_each(|_| every_call(plugin));
     let (before, process) = (counted::now(), Process::of_this());
     (0..ROUNDS).for_each(|_| every_call(plugin));
-    assert_eq!(counted::now(), before, "blocks and bytes after {ROUNDS} rounds in this process");
-    assert_eq!(Process::of_this(), process);
+    assert_eq!(settled(counted::now, |it| *it == before), before, "blocks and bytes after {ROUNDS} rounds here");
+    assert_eq!(settled(Process::of_this, |it| *it == process), process);
+}
+
+/// What is held, as soon as it is what it should be, or after some time: a thread that has ended and was waited for is
+/// still counted by the kernel for a moment. What was leaked stays.
+fn settled<T>(holds: impl Fn() -> T, is_well: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let held = holds();
+        if is_well(&held) || Instant::now() > end {
+            return held;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A call of each sort, and of each end that it can come to.
@@ -87,12 +100,12 @@ fn child(library: &Path) {
     calls(WARM);
     let (before, process, held) = (counted::now(), Process::of_this(), holds());
     calls(ROUNDS_IN_CHILD);
-    let after = holds();
-    assert!(after.bytes - held.bytes < SLACK, "the child held {held:?}, and holds {after:?}");
-    assert_eq!((after.files, after.threads), (held.files, held.threads));
-    let more = counted::now().bytes - before.bytes;
+    let is_well = |it: &Process| it.bytes - held.bytes < SLACK && (it.files, it.threads) == (held.files, held.threads);
+    let after = settled(holds, is_well);
+    assert!(is_well(&after), "the child held {held:?}, and holds {after:?}");
+    let more = settled(|| counted::now().bytes - before.bytes, |it| *it < SLACK);
     assert!(more < SLACK, "this process holds {more} bytes more for a child that was called");
-    assert_eq!(Process::of_this(), process);
+    assert_eq!(settled(Process::of_this, |it| *it == process), process);
 }
 
 /// Rounds of three calls of the plugin in C.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::evil::{LIBRARY, build, project};
-use crate::support::forge::Ended;
+use crate::support::forge::{Ended, executable};
 
 #[test]
 fn g7_info_runs_nothing() {
@@ -74,8 +74,7 @@ fn the_check_of_what_is_sound() {
 
 #[test]
 fn a_host_that_forge_has_not_started() {
-    let project = project(&["good"]);
-    let ended = project.forge(&["plugin-host"]).expect(2);
+    let ended = Ended::of(std::process::Command::new(executable()).arg("plugin-host")).expect(2);
     let words = "error: this is for forge to start, with a socket as standard input: ";
     assert!(ended.stderr.starts_with(words), "{}", ended.stderr);
 }
@@ -85,11 +84,7 @@ fn children_are_started_from_the_program_that_is_named() {
     let project = project(&["good"]);
     let trace = project.root().join("started");
     let script = project.root().join("host");
-    let text = format!(
-        "#!/bin/sh\necho started >> '{}'\nexec '{}' \"$@\"\n",
-        trace.display(),
-        crate::support::forge::executable().display()
-    );
+    let text = format!("#!/bin/sh\necho started >> '{}'\nexec '{}' \"$@\"\n", trace.display(), executable().display());
     fs::write(&script, text).expect("a script");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
     let run = |host: &std::path::Path| {

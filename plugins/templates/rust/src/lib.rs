@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use forge_plugin::schemas::kind::Role;
 use forge_plugin::schemas::{Emit, Failure, KindInfo, Output, Problem, Selector, Step};
 use forge_plugin::{Given, Host, Pipe, Wants};
 use schemars::JsonSchema;
@@ -46,6 +47,8 @@ impl Pipe for Sample {
         vec![KindInfo {
             name: LIST.to_owned(),
             detail: json!({ "type": "object" }),
+            // Users get it from where the release lives.
+            role: Role::Delivery,
         }]
     }
 
