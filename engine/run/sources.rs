@@ -2,7 +2,7 @@
 //! Does not know which files a path names: that is said where pipes can ask it too.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,20 @@ use crate::store::{Directory, Hashes, Stat, hash};
 /// The source files below a directory.
 pub struct Sources {
     root: Directory,
-    /// What patterns name, by what is left out of it. A run looks once: sources do not change under it.
-    found: RwLock<HashMap<Vec<String>, Patterns>>,
+    /// What reads name. A run looks once: sources do not change under it.
+    found: Seen,
     /// What steps read, where that is more than one file.
     trees: RwLock<HashMap<Vec<Named>, Arc<Tree>>>,
 }
 
-/// What each pattern names.
-type Patterns = HashMap<String, Found>;
+/// What reads were seen to name, in bunches by their patterns: many threads look at once.
+struct Seen(Vec<RwLock<Patterns>>);
+
+/// What each pattern names, by what is left out of it.
+type Patterns = HashMap<Vec<String>, HashMap<String, Found>>;
+
+/// How many bunches there are.
+const BUNCHES: usize = 64;
 
 /// What decides which files are read: the pattern, and those of what is left out.
 type Named = (String, Vec<String>);
@@ -68,7 +74,7 @@ enum What {
 impl Sources {
     /// Those of the project in this directory.
     pub fn of_project(root: &Path) -> Sources {
-        Sources { root: Directory::at(root.to_path_buf()), found: RwLock::default(), trees: RwLock::default() }
+        Sources { root: Directory::at(root.to_path_buf()), found: Seen::nothing(), trees: RwLock::default() }
     }
 
     /// The files that are read: a file, all of a directory, or what a glob matches. Sorted, relative to the project.
@@ -81,17 +87,8 @@ impl Sources {
 
     /// Whether each of these names a file. All of them are looked at, side by side.
     pub fn are_there<'r>(&self, reads: impl Iterator<Item = &'r Read>) -> bool {
-        let different: HashSet<(&str, &[String])> = reads.map(|it| (it.path.as_str(), it.except.as_slice())).collect();
-        let different: Vec<(&str, &[String])> = different.into_iter().collect();
-        let look = |(pattern, except): &(&str, &[String])| self.find(pattern, except).ok().filter(Found::is_any);
-        let Some(found) = different.par_iter().map(look).collect::<Option<Vec<Found>>>() else { return false };
-        let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        // Of most that is read, nothing is left out.
-        known.entry(Vec::new()).or_default().reserve(different.len());
-        for ((pattern, except), found) in different.into_iter().zip(found) {
-            known.entry(except.to_vec()).or_default().insert(pattern.to_owned(), found);
-        }
-        true
+        let reads: Vec<&Read> = reads.collect();
+        reads.par_iter().all(|read| self.look(read).is_ok_and(|found| found.is_any()))
     }
 
     /// What the file system says of what these name, where each names one file, and no link.
@@ -170,14 +167,11 @@ impl Sources {
     }
 
     fn look(&self, read: &Read) -> io::Result<Found> {
-        let known = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(&read.except).and_then(|it| it.get(&read.path)) {
-            return Ok(found.clone());
+        if let Some(found) = self.found.get(read) {
+            return Ok(found);
         }
-        drop(known);
         let found = self.find(&read.path, &read.except)?;
-        let mut known = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(read.except.clone()).or_default().insert(read.path.clone(), found.clone());
+        self.found.insert(read, found.clone());
         Ok(found)
     }
 
@@ -193,6 +187,32 @@ impl Sources {
         let tops = sources::matches(root, pattern, &except)?;
         let files: io::Result<Vec<Vec<PathBuf>>> = tops.iter().map(|top| sources::files(root, top, &except)).collect();
         Ok(Found::Files(files?.concat().into()))
+    }
+}
+
+impl Seen {
+    fn nothing() -> Seen {
+        Seen(std::iter::repeat_with(RwLock::default).take(BUNCHES).collect())
+    }
+
+    fn get(&self, read: &Read) -> Option<Found> {
+        let known = self.bunch(read).read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&read.except)?.get(&read.path).cloned()
+    }
+
+    fn insert(&self, read: &Read, found: Found) {
+        let mut known = self.bunch(read).write().unwrap_or_else(PoisonError::into_inner);
+        // Of most that is read, nothing is left out.
+        let patterns = match known.get_mut(&read.except) {
+            Some(patterns) => patterns,
+            None => known.entry(read.except.clone()).or_default(),
+        };
+        patterns.insert(read.path.clone(), found);
+    }
+
+    fn bunch(&self, read: &Read) -> &RwLock<Patterns> {
+        let sum = read.path.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        &self.0[sum % BUNCHES]
     }
 }
 
