@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use expect_test::expect_file;
+use forge_engine::project::filters;
 use forge_schemas::{ArtifactList, Event, Facts, Metadata, RunList, RunRecord, RunReport};
 use schemars::schema_for;
 use serde_json::Value;
@@ -82,3 +83,24 @@ fn ask(arguments: &[&str]) -> Value {
 fn here(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+#[test]
+fn the_page_of_templates_says_all_filters() {
+    let mut text = fs::read_to_string(here("docs/templates.md")).unwrap_or_default();
+    let start = text.find(FILTERS).unwrap_or(text.len());
+    text.truncate(start);
+    text += FILTERS;
+    text += "\n\nThose of [minijinja](https://docs.rs/minijinja/latest/minijinja/filters/index.html) (`default`, `join`, `lower`, `replace`, `split`, `title`, `trim`, `upper`, …), and:\n\n| filter | gives | for example | is |\n|---|---|---|---|\n";
+    let mut engine = minijinja::Environment::new();
+    filters::add(&mut engine);
+    let facts = minijinja::context! { commit_time => "2026-01-31T12:00:00Z" };
+    for filter in filters::FILTERS {
+        let is = engine.render_str(filter.example, &facts).unwrap();
+        let example = filter.example.replace('|', "\\|");
+        text += &format!("| `{}` | {} | `{example}` | `{is}` |\n", filter.name, filter.about);
+    }
+    expect_file![here("docs/templates.md")].assert_eq(&text);
+}
+
+/// What stands behind this is written by the test.
+const FILTERS: &str = "## Filters";

@@ -1,4 +1,4 @@
-//! The facts of a project, by asking git: two processes, side by side.
+//! The facts of a project, by asking git: three processes, side by side.
 //! Does not know the project file; only the project's name is given.
 
 mod version;
@@ -24,6 +24,8 @@ pub struct Repository {
     pub last_tag: Option<String>,
     /// The branch that is checked out; empty for a detached head.
     pub branch: String,
+    /// The URL of the remote `origin`, without user and password; empty where there is none.
+    pub url: String,
     /// What differs from the commit, relative to the repository.
     pub changed: Vec<String>,
     /// Whether the history was cut off, as CI services do.
@@ -69,27 +71,28 @@ pub enum Mode {
 #[must_use]
 pub struct Asked<'a> {
     directory: &'a Path,
-    /// What tells of the tree, and of the commit; none where there is no repository.
-    running: Option<(io::Result<Child>, io::Result<Child>)>,
+    /// What tells of the tree, of the commit, and of the remote; none where there is no repository.
+    running: Option<[io::Result<Child>; 3]>,
 }
 
 /// Asks git about `directory`.
 pub fn ask(directory: &Path) -> Asked<'_> {
-    let ask = || (start(directory, STATUS), start(directory, LOG));
+    let ask = || [start(directory, STATUS), start(directory, LOG), start(directory, REMOTE)];
     Asked { directory, running: may_be_repository(directory).then(ask) }
 }
 
 impl Asked<'_> {
     /// Waits for the answer.
     pub fn answer(self) -> Repository {
-        let Some((status, log)) = self.running else { return Repository::default() };
+        let Some([status, log, remote]) = self.running else { return Repository::default() };
         let (status, log) = match (finish(status), finish(log)) {
             (Ok(status), Ok(log)) => (status, log),
             (Err(missing), Ok(_) | Err(_)) | (Ok(_), Err(missing)) => {
                 return Repository { missing: Some(missing), ..Repository::default() };
             }
         };
-        let mut repository = Repository::default();
+        let url = finish(remote).map(|url| without_password(url.trim())).unwrap_or_default();
+        let mut repository = Repository { url, ..Repository::default() };
         read_status(&status, &prefix(self.directory), &mut repository);
         read_log(&log, &mut repository);
         if repository.last_tag.is_none() {
@@ -121,6 +124,9 @@ const LOG: &[&str] = &[
     "HEAD",
     "--",
 ];
+
+/// Says nothing, and fails, where there is none.
+const REMOTE: &[&str] = &["config", "--get", "remote.origin.url"];
 
 const SHALLOW: &[&str] = &["rev-parse", "--is-shallow-repository"];
 
@@ -170,6 +176,18 @@ fn prefix(directory: &Path) -> String {
     match top.and_then(|top| directory.strip_prefix(top).ok()) {
         Some(inside) if !inside.as_os_str().is_empty() => format!("{}/", inside.to_string_lossy()),
         _ => String::new(),
+    }
+}
+
+/// A URL as everyone may see it: services for CI clone with a token in it. The user of ssh is part of the address.
+fn without_password(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            format!("{scheme}://{host}{path}")
+        }
+        _ => url.to_owned(),
     }
 }
 
@@ -257,6 +275,7 @@ fn plain_facts(name: &str, repository: &Repository, tag: &str, version: &Version
         commit: commit.id,
         commit_time: jiff::Timestamp::from_second(commit.timestamp).unwrap_or_default().to_string(),
         commit_timestamp: commit.timestamp,
+        git_url: repository.url.clone(),
         branch: repository.branch.clone(),
         dirty: !repository.changed.is_empty(),
         snapshot: false,
@@ -367,6 +386,19 @@ mod tests {
         let directory = directory(script);
         check_in(directory.path(), Mode::Snapshot, snapshot);
         check_in(directory.path(), Mode::Release, release);
+    }
+
+    #[test]
+    fn the_remote_without_a_password() {
+        let check = |url: &str, expect: &str| {
+            let directory = directory(&format!("{COMMITTED}\nremote add origin {url}"));
+            assert_eq!(facts("hello", &ask(directory.path()).answer(), Mode::Snapshot).0.git_url, expect);
+        };
+        check("https://user:secret@example.org/acme/hello.git", "https://example.org/acme/hello.git");
+        check("http://token@example.org", "http://example.org");
+        check("https://example.org/a@b", "https://example.org/a@b");
+        check("git@example.org:acme/hello.git", "git@example.org:acme/hello.git");
+        check("ssh://git@example.org/acme/hello.git", "ssh://git@example.org/acme/hello.git");
     }
 
     const COMMITTED: &str = "init -q -b main\nwrite a\nadd .\ncommit -q -m one\n";

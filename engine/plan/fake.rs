@@ -95,6 +95,7 @@ pub fn facts() -> Facts {
         short_commit: "c0ffee".into(),
         commit_time: "2026-01-02T03:04:05Z".into(),
         commit_timestamp: 1_767_323_045,
+        git_url: String::new(),
         branch: "main".into(),
         dirty: false,
         snapshot: false,

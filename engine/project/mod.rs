@@ -3,6 +3,7 @@
 
 mod blocks;
 mod file_schema;
+pub mod filters;
 mod head;
 mod keypath;
 mod lower;

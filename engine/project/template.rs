@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Environment;
 use super::blocks::{blocks, find_name};
+use super::filters;
 use crate::diagnostic::{did_you_mean, list, nearest};
 use crate::secrets::{Hidden, Owner, variable};
 use crate::source::within;
@@ -262,6 +263,7 @@ fn engine() -> minijinja::Environment<'static> {
     }
     engine.set_fuel(Some(FUEL));
     engine.set_debug(true);
+    filters::add(&mut engine);
     engine
 }
 
@@ -326,10 +328,6 @@ fn too_long(block: Range<usize>) -> Mistake {
     }
 }
 
-/// Filters that a name may need. There are more; the engine does not list them.
-const FILTERS: &[&str] =
-    &["default", "first", "int", "join", "last", "length", "lower", "replace", "split", "title", "trim", "upper"];
-
 fn failed(text: &str, error: &Error) -> Mistake {
     let place = range(text, error);
     let typed = text[place.clone()].trim();
@@ -337,7 +335,8 @@ fn failed(text: &str, error: &Error) -> Mistake {
     let (what, help) = match error.kind() {
         ErrorKind::OutOfFuel => ("it computes for too long".to_owned(), "a template is for a name".to_owned()),
         ErrorKind::UnknownFilter => {
-            (format!("unknown filter `{typed}`"), did_you_mean(typed, "filters are", FILTERS.iter().copied()))
+            let known = filters::BUILTIN.iter().copied().chain(filters::FILTERS.iter().map(|it| it.name));
+            (format!("unknown filter `{typed}`"), did_you_mean(typed, "filters are", known))
         }
         _ => (what, format!("the mistake is in `{typed}`")),
     };

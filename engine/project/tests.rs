@@ -100,6 +100,7 @@ fn facts() -> Facts {
         short_commit: "0123456".to_owned(),
         commit_time: "2024-05-01T12:00:00Z".to_owned(),
         commit_timestamp: 1_714_564_800,
+        git_url: "https://example.org/acme/hello.git".to_owned(),
         branch: "main".to_owned(),
         dirty: false,
         snapshot: false,
@@ -291,7 +292,7 @@ plaforms = []
             20 | binary = "{{ versoin }}"
                |              ^^^^^^^
                |
-               = help: did you mean `version`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
+               = help: did you mean `version`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `git_url`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
 
             error: unknown key `plaforms` of `build`
               --> forge.toml:21:1
@@ -821,23 +822,23 @@ fn keys_of_one_variant() {
     check_tables(
         "[[publish]]\nto = 'registry'\nimages = ['{{ x }}', 1]\n",
         expect![[r#"
-        error: unknown name `x` in a template
-         --> forge.toml:6:15
-          |
-        6 | images = ['{{ x }}', 1]
-          |               ^
-          |
-          = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+            error: unknown name `x` in a template
+             --> forge.toml:6:15
+              |
+            6 | images = ['{{ x }}', 1]
+              |               ^
+              |
+              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-        error: `images[1]` wants a string, this is an integer
-         --> forge.toml:6:22
-          |
-        6 | images = ['{{ x }}', 1]
-          |                      ^
-          |
-          = help: write `"1"`
+            error: `images[1]` wants a string, this is an integer
+             --> forge.toml:6:22
+              |
+            6 | images = ['{{ x }}', 1]
+              |                      ^
+              |
+              = help: write `"1"`
 
-    "#]],
+        "#]],
     );
 }
 
@@ -893,7 +894,7 @@ fn templates() {
             6 | tags = ['{{ verison }}-{{ os }}']
               |             ^^^^^^^
               |
-              = help: did you mean `version`? the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+              = help: did you mean `version`? the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
             error: unknown name `os` in a template
              --> forge.toml:6:27
@@ -901,7 +902,7 @@ fn templates() {
             6 | tags = ['{{ verison }}-{{ os }}']
               |                           ^^
               |
-              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
         "#]],
     );
@@ -914,7 +915,7 @@ fn templates() {
             6 | binary = "x-{{ version }}-{{ oss }}"
               |                              ^^^
               |
-              = help: did you mean `os`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
+              = help: did you mean `os`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `git_url`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
 
         "#]],
     );
@@ -925,52 +926,52 @@ fn templates_that_can_not_be_read() {
     check_tables(
         "[[build]]\ntool = '{{ tol }}'\ntags = ['{{ version ']\n",
         expect![[r#"
-                error: unknown name `tol` in a template
-                 --> forge.toml:5:12
-                  |
-                5 | tool = '{{ tol }}'
-                  |            ^^^
-                  |
-                  = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+            error: unknown name `tol` in a template
+             --> forge.toml:5:12
+              |
+            5 | tool = '{{ tol }}'
+              |            ^^^
+              |
+              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-                error: bad template: `{{` without its `}}`
-                 --> forge.toml:6:13
-                  |
-                6 | tags = ['{{ version ']
-                  |             ^^^^^^^
-                  |
-                  = help: close it, as in `{{ version }}`
+            error: bad template: `{{` without its `}}`
+             --> forge.toml:6:13
+              |
+            6 | tags = ['{{ version ']
+              |             ^^^^^^^
+              |
+              = help: close it, as in `{{ version }}`
 
-            "#]],
+        "#]],
     );
     check_tables(
         "[[build]]\ntool = 'go'\ntags = ['{% if %}', '{{ version | uper }}', '{{ }}']\n",
         expect![[r#"
-                error: bad template: nothing where a condition should be
-                 --> forge.toml:6:16
-                  |
-                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-                  |                ^^
-                  |
-                  = help: write it before `%}`, as in `{% if dirty %}`
+            error: bad template: nothing where a condition should be
+             --> forge.toml:6:16
+              |
+            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+              |                ^^
+              |
+              = help: write it before `%}`, as in `{% if dirty %}`
 
-                error: bad template: unknown filter `uper`
-                 --> forge.toml:6:35
-                  |
-                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-                  |                                   ^^^^
-                  |
-                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
+            error: bad template: unknown filter `uper`
+             --> forge.toml:6:35
+              |
+            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+              |                                   ^^^^
+              |
+              = help: did you mean `upper`? filters are `base_name`, `date`, `default`, `dir_name`, `english_list`, `escape_telegram`, `first`, `inc_major`, `inc_minor`, `inc_patch`, `int`, `join`, `last`, `length`, `lower`, `regex_replace`, `replace`, `sha256`, `split`, `title`, `trim`, `trim_prefix`, `trim_suffix`, `upper`, `url_encode`
 
-                error: bad template: nothing where a value should be
-                 --> forge.toml:6:49
-                  |
-                6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
-                  |                                                 ^^
-                  |
-                  = help: write a name before `}}`, as in `{{ version }}`
+            error: bad template: nothing where a value should be
+             --> forge.toml:6:49
+              |
+            6 | tags = ['{% if %}', '{{ version | uper }}', '{{ }}']
+              |                                                 ^^
+              |
+              = help: write a name before `}}`, as in `{{ version }}`
 
-            "#]],
+        "#]],
     );
 }
 
@@ -1008,15 +1009,15 @@ fn variables_that_are_not_set() {
     check_tables(
         "[[build]]\ntool = 'go'\nbinary = '{{ os | uper }}{{ env.NOPE }}'\n",
         expect![[r#"
-                error: bad template: unknown filter `uper`
-                 --> forge.toml:6:19
-                  |
-                6 | binary = '{{ os | uper }}{{ env.NOPE }}'
-                  |                   ^^^^
-                  |
-                  = help: did you mean `upper`? filters are `default`, `first`, `int`, `join`, `last`, `length`, `lower`, `replace`, `split`, `title`, `trim`, `upper`
+            error: bad template: unknown filter `uper`
+             --> forge.toml:6:19
+              |
+            6 | binary = '{{ os | uper }}{{ env.NOPE }}'
+              |                   ^^^^
+              |
+              = help: did you mean `upper`? filters are `base_name`, `date`, `default`, `dir_name`, `english_list`, `escape_telegram`, `first`, `inc_major`, `inc_minor`, `inc_patch`, `int`, `join`, `last`, `length`, `lower`, `regex_replace`, `replace`, `sha256`, `split`, `title`, `trim`, `trim_prefix`, `trim_suffix`, `upper`, `url_encode`
 
-            "#]],
+        "#]],
     );
 }
 
@@ -1025,23 +1026,23 @@ fn where_a_template_stands_in_its_string() {
     check_tables(
         "[[build]]\ntool = 'go'\ntags = [\"\\u0041{{ nam }}\"]\nbinary = '''\n\n{{ nam }}'''\n",
         expect![[r#"
-                error: unknown name `nam` in a template
-                 --> forge.toml:6:9
-                  |
-                6 | tags = ["\u0041{{ nam }}"]
-                  |         ^^^^^^^^^^^^^^^^^
-                  |
-                  = help: did you mean `name`? the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+            error: unknown name `nam` in a template
+             --> forge.toml:6:9
+              |
+            6 | tags = ["\u0041{{ nam }}"]
+              |         ^^^^^^^^^^^^^^^^^
+              |
+              = help: did you mean `name`? the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-                error: unknown name `nam` in a template
-                 --> forge.toml:9:4
-                  |
-                9 | {{ nam }}'''
-                  |    ^^^
-                  |
-                  = help: did you mean `name`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
+            error: unknown name `nam` in a template
+             --> forge.toml:9:4
+              |
+            9 | {{ nam }}'''
+              |    ^^^
+              |
+              = help: did you mean `name`? the names here are `arch`, `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `ext`, `git_url`, `major`, `minor`, `name`, `os`, `patch`, `platform`, `prerelease`, `short_commit`, `snapshot`, `tag`, `variant`, `version`
 
-            "#]],
+        "#]],
     );
     check_tables(
         "[[build]]\ntool = 'go'\ntags = ['{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}']\n",
@@ -1059,31 +1060,31 @@ fn where_a_template_stands_in_its_string() {
     check_tables(
         "[[build]]\ntool = 'go'\ntags = ['{% include \"x\" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']\n",
         expect![[r#"
-                error: bad template: unknown statement include
-                 --> forge.toml:6:13
-                  |
-                6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
-                  |             ^^^^^^^
-                  |
-                  = help: a template is written `{{ version }}`; for braces as they stand write `{{ "{{" }}`
+            error: bad template: unknown statement include
+             --> forge.toml:6:13
+              |
+            6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
+              |             ^^^^^^^
+              |
+              = help: a template is written `{{ version }}`; for braces as they stand write `{{ "{{" }}`
 
-                error: unknown name `foo` in a template
-                 --> forge.toml:6:47
-                  |
-                6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
-                  |                                               ^^^
-                  |
-                  = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
+            error: unknown name `foo` in a template
+             --> forge.toml:6:47
+              |
+            6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
+              |                                               ^^^
+              |
+              = help: the names here are `branch`, `commit`, `commit_time`, `commit_timestamp`, `dirty`, `env`, `git_url`, `major`, `minor`, `name`, `patch`, `prerelease`, `short_commit`, `snapshot`, `tag`, `version`
 
-                error: bad template: unable to calculate 1 / 0
-                 --> forge.toml:6:77
-                  |
-                6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
-                  |                                                                             ^^^^^
-                  |
-                  = help: the mistake is in `a / 0`
+            error: bad template: unable to calculate 1 / 0
+             --> forge.toml:6:77
+              |
+            6 | tags = ['{% include "x" %}', '{{ env }}', '{{ foo() }}', '{% set a = 1 %}{{ a / 0 }}']
+              |                                                                             ^^^^^
+              |
+              = help: the mistake is in `a / 0`
 
-            "#]],
+        "#]],
     );
 }
 

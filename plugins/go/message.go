@@ -30,6 +30,7 @@ type Facts struct {
 	ShortCommit     string `json:"short_commit"`
 	CommitTime      string `json:"commit_time"`      // RFC 3339, UTC
 	CommitTimestamp int64  `json:"commit_timestamp"` // seconds since 1970
+	GitURL          string `json:"git_url"`          // of the remote origin, without a password; empty where there is none
 	Branch          string `json:"branch"`
 	Dirty           bool   `json:"dirty"`
 	Snapshot        bool   `json:"snapshot"` // a run that publishes nothing

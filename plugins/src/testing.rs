@@ -98,6 +98,7 @@ pub fn sample_facts() -> Facts {
         short_commit: "4805ca7".to_owned(),
         commit_time: "2026-01-02T03:04:05Z".to_owned(),
         commit_timestamp: 1_767_323_045,
+        git_url: "https://example.org/acme/hello.git".to_owned(),
         branch: "main".to_owned(),
         dirty: false,
         snapshot: false,

@@ -29,6 +29,9 @@ pub struct Facts {
     pub commit_time: String,
     /// When the commit was made, in seconds since 1970.
     pub commit_timestamp: i64,
+    /// Where the repository was cloned from: the URL of the remote `origin`, without a password; empty where there is none.
+    #[serde(default)]
+    pub git_url: String,
     /// The branch that is checked out; empty for a detached head.
     pub branch: String,
     /// Whether the work tree differs from the commit.

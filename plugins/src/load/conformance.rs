@@ -196,6 +196,7 @@ fn facts() -> Facts {
         short_commit: "0".repeat(7),
         commit_time: "1970-01-01T00:00:00Z".to_owned(),
         commit_timestamp: 0,
+        git_url: String::new(),
         branch: String::new(),
         dirty: false,
         snapshot: false,
