@@ -4,6 +4,7 @@
 pub mod apk;
 mod attach;
 mod build;
+mod changelog;
 mod docker;
 mod docker_manifest;
 pub mod oci;
@@ -12,5 +13,5 @@ pub mod publish;
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [attach::Attach, build::Build, changelog::Changelog, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }
