@@ -42,10 +42,12 @@ pub struct Registry {
     pub rate: Option<NonZeroU32>,
 }
 
-/// The registry that a host belongs to, as users call it: `docker.io` for `registry-1.docker.io`, else the host itself.
+/// The service that a host belongs to, as users call it: `docker.io` for `registry-1.docker.io`, else the host itself.
 pub fn canonical(host: &str) -> &str {
     match host {
         "registry-1.docker.io" | "index.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
+        // Where files go that are said there to belong to a release.
+        "uploads.github.com" => "api.github.com",
         other => other,
     }
 }

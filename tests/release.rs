@@ -12,6 +12,7 @@ mod corpus;
 mod downloads;
 mod endings;
 mod engines;
+mod github;
 mod hello;
 mod lists;
 mod locked_bases;

@@ -215,7 +215,7 @@ impl Credentials {
 
 impl Login {
     /// What must not be seen of it.
-    fn secret(&self) -> &Secret {
+    pub fn secret(&self) -> &Secret {
         match self {
             Login::Password { password, .. } => password,
             Login::IdentityToken(token) => token,

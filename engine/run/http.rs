@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forge_schemas::{AnsweredBy, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
+use forge_schemas::{AnsweredBy, Authorization, Failure, FailureClass, HttpRequest, HttpResponse, Method, Repeat};
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -149,10 +149,17 @@ impl Http {
         let site = self.wire.sites.at(url);
         let scopes = Scopes::parse(request.scopes.iter().map(String::as_str));
         let door = Door { site: &site, url, scopes };
-        let key = self.keys.beforehand(&door, &self.wire).await?;
+        let key = match request.authorization {
+            Authorization::WhenAsked => self.keys.beforehand(&door, &self.wire).await?,
+            Authorization::Bearer => self.keys.bearer(&door).await?,
+        };
         let response = self.wire.exchange(request, url, key.as_ref()).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
+        }
+        if request.authorization == Authorization::Bearer {
+            let asked = in_short(request.method, &request.url);
+            return Err(Trouble::Final(self.keys.refusal(&door).await.cause(asked)));
         }
         let challenge = Challenge::of(response.headers());
         // A body that was read to its end leaves the connection fit for the next request.

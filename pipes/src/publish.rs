@@ -1,4 +1,4 @@
-//! Pipe `publish`: images and manifest lists, to where users get them.
+//! Pipe `publish`: images, manifest lists and files, to where users get them.
 //! Does not know any destination: each is a file of `publish/`, and a line of `DESTINATIONS`.
 
 mod attached;
@@ -7,58 +7,32 @@ mod chunks;
 mod digests;
 #[cfg(test)]
 mod fake;
+mod github;
 mod layout;
 mod patience;
 mod push;
 mod receipt;
 mod registry;
 mod remote;
+mod settings;
 mod tag;
 mod upload;
 
-use std::borrow::Cow;
-use std::num::NonZeroU32;
-
-use forge_plugin::schemas::kind::{Attachment, Digests, Image, Kind as _, ManifestList, Publication};
-use forge_plugin::schemas::{Expect, Failure, Finding, KindInfo, Problem, Selector, Step};
+use forge_plugin::schemas::kind::{Digests, Publication};
+use forge_plugin::schemas::{Failure, Finding, KindInfo, Problem, Selector, Step};
 use forge_plugin::{Given, Host, Pipe, Wants, kind};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::choice::Item;
 use self::layout::Layout;
+pub use self::settings::{Settings, To};
 
 /// All destinations.
-const DESTINATIONS: &[Destination] = &[registry::DESTINATION, layout::DESTINATION];
+const DESTINATIONS: &[Destination] = &[registry::DESTINATION, layout::DESTINATION, github::DESTINATION];
 
 /// Pipe `publish`.
 pub struct Publish;
-
-/// Publishes images and manifest lists: each under the references that its table gives it, with all that is attached to it.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Where to: `registry` pushes each image and each list to the registry of its references, by digest first and the
-    /// tags last, when everything else of the run has succeeded; `dist/digests.txt` says which digest each reference
-    /// gets. `layout` writes an OCI image layout on this machine.
-    pub to: To,
-    /// Which tables to publish: ids of `docker` and `docker_manifest` tables; all of them where none is given. Where an
-    /// image and a list that holds it have one reference, the list gets it.
-    #[serde(default)]
-    pub ids: Vec<String>,
-    /// For `layout`: the directory to write, relative to the project file (`dist/oci`), or a file under `dist/` whose
-    /// name ends in `.tar`. Default: `dist/oci`.
-    pub path: Option<String>,
-    /// For `registry`: blobs that are larger go in parts of so many MiB, for a registry behind a proxy that takes no larger ones.
-    /// Default: 256.
-    pub chunk_mib: Option<NonZeroU32>,
-}
-
-/// The name of a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct To(String);
 
 /// What `plan` tells `run`: the destination, and what that has told itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,11 +44,15 @@ pub struct Params {
 /// Steps, or all that is wrong.
 type Planned = Result<Vec<Step>, Vec<Problem>>;
 
-/// Where images and lists can be published to.
+/// Where something can be published to.
 struct Destination {
     name: &'static str,
-    /// The steps for what was chosen; each step's `params` are the destination's own.
-    plan: fn(&Settings, &[Item<'_>], &Given<'_>) -> Planned,
+    /// The keys of its own.
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    /// What it publishes.
+    takes: fn(&Settings) -> Vec<Selector>,
+    /// The steps for what it takes; each step's `params` are the destination's own.
+    plan: fn(&Settings, &Given<'_>) -> Planned,
     /// What lies now where a step would put something.
     probe: fn(&Value, &dyn Host) -> Result<Vec<Finding>, Failure>,
     /// Does one step, with its own parameters.
@@ -83,7 +61,8 @@ struct Destination {
 
 impl Pipe for Publish {
     const NAME: &'static str = "publish";
-    const SUMMARY: &'static str = "pushes images and manifest lists to registries, or writes an OCI layout";
+    const SUMMARY: &'static str =
+        "publishes images and manifest lists to registries or as an OCI layout, and files as releases";
     type Settings = Settings;
     type Params = Params;
 
@@ -92,32 +71,13 @@ impl Pipe for Publish {
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
-        settings.to.destination()?;
-        let kinds = || vec![Image::NAME.to_owned(), ManifestList::NAME.to_owned()];
-        let mut selectors: Vec<Selector> = settings
-            .ids
-            .iter()
-            .enumerate()
-            .map(|(at, id)| Selector {
-                kinds: kinds(),
-                tables: vec![id.clone()],
-                key: format!("ids[{at}]"),
-                ..Selector::default()
-            })
-            .collect();
-        match selectors.is_empty() {
-            true => selectors.push(Selector { kinds: kinds(), ..Selector::default() }),
-            // The members of a list are pushed each in a step of its own, as soon as it is made.
-            false => selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Image::NAME) }),
-        }
-        selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Attachment::NAME) });
-        Ok(Wants { selectors, sources: Vec::new() })
+        let destination = settings.to.destination()?;
+        Ok(Wants { selectors: (destination.takes)(settings), sources: Vec::new() })
     }
 
     fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
         let destination = settings.to.destination()?;
-        let items = choice::choose(&settings.ids, given.offers)?;
-        let mut steps = (destination.plan)(settings, &items, given)?;
+        let mut steps = (destination.plan)(settings, given)?;
         for step in &mut steps {
             let params = Params { to: destination.name.to_owned(), what: step.params.take() };
             step.params = serde_json::to_value(params).unwrap_or_default();
@@ -151,17 +111,6 @@ impl To {
     }
 }
 
-impl JsonSchema for To {
-    fn schema_name() -> Cow<'static, str> {
-        "Destination".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = DESTINATIONS.iter().map(|it| it.name).collect();
-        json_schema!({ "type": "string", "enum": names })
-    }
-}
-
 /// The parameters of a step, typed.
 fn typed<T: serde::de::DeserializeOwned>(params: &Value) -> Result<T, Failure> {
     T::deserialize(params).map_err(|error| Failure::bug(format!("a step's parameters do not read: {error}")))
@@ -170,7 +119,7 @@ fn typed<T: serde::de::DeserializeOwned>(params: &Value) -> Result<T, Failure> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use forge_plugin::schemas::kind::Member;
+    use forge_plugin::schemas::kind::{Image, Kind as _, ManifestList, Member};
     use forge_plugin::schemas::{Digest, Memory, Platform};
     use forge_plugin::testing::{FakeHost, plan_table, run_step, sample_facts};
     use serde_json::json;
@@ -589,8 +538,8 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-            nothing can be published to `moon`; the destinations are registry, layout
-        "#]],
+                nothing can be published to `moon`; the destinations are registry, layout, github
+            "#]],
         );
         check_problems(
             json!({ "to": "registry" }),
@@ -603,8 +552,8 @@ mod tests {
             json!({ "to": "registry", "path": "x" }),
             REFERENCES,
             expect![[r#"
-            `path` means nothing to a registry; where an image goes is said by the `images` of its table
-        "#]],
+                `path` means nothing to `registry`; leave it out: it is for `layout`
+            "#]],
         );
         check_problems(
             json!({ "to": "layout", "path": "../x" }),

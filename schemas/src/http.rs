@@ -36,6 +36,9 @@ pub struct HttpRequest {
     /// Who may answer.
     #[serde(default, skip_serializing_if = "AnsweredBy::is_its_host")]
     pub by: AnsweredBy,
+    /// When the host hears who asks.
+    #[serde(default, skip_serializing_if = "Authorization::is_when_asked")]
+    pub authorization: Authorization,
     /// How often the caller has failed already at what this request is to mend: the engine waits first, longer each time.
     #[serde(default)]
     pub failed: u32,
@@ -64,6 +67,17 @@ pub enum AnsweredBy {
     ItsHost,
     /// A mirror too, where the user has named one. A HEAD of this kind is asked once a run: who asks the same hears the same.
     Mirror,
+}
+
+/// When the host of a request hears who asks. The credentials are the engine's in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// When it asks for that (RFC 9110, 11.6.1), and from then on at once.
+    #[default]
+    WhenAsked,
+    /// At once, by a bearer token (RFC 6750, 2.1): for hosts that show less to who says nothing, instead of asking.
+    Bearer,
 }
 
 /// What to do.
@@ -124,6 +138,7 @@ impl HttpRequest {
             digest: None,
             repeat: Repeat::ByMethod,
             by: AnsweredBy::ItsHost,
+            authorization: Authorization::WhenAsked,
             failed: 0,
         }
     }
@@ -140,6 +155,13 @@ impl HttpRequest {
     pub fn body(mut self, body: Body) -> HttpRequest {
         self.body = body;
         self
+    }
+}
+
+impl Authorization {
+    /// Whether it waits for that.
+    pub fn is_when_asked(&self) -> bool {
+        *self == Authorization::WhenAsked
     }
 }
 

@@ -28,7 +28,7 @@ pub use digest::{BadDigest, Digest, DigestMap, Digester};
 pub use event::{Event, EventKind, Level};
 pub use facts::Facts;
 pub use finding::{Change, Finding};
-pub use http::{AnsweredBy, Body, HttpRequest, HttpResponse, Method, Repeat};
+pub use http::{AnsweredBy, Authorization, Body, HttpRequest, HttpResponse, Method, Repeat};
 pub use outcome::{Failure, FailureClass, Outcome};
 pub use platform::{BadPlatform, Platform};
 pub use problem::{Place, Problem};

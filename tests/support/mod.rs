@@ -8,6 +8,7 @@ pub mod disk;
 pub mod docker;
 pub mod files;
 pub mod forge;
+pub mod github;
 pub mod olareg;
 pub mod program;
 pub mod project;

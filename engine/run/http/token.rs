@@ -91,6 +91,12 @@ impl Keys {
         }
     }
 
+    /// The host's secret as a bearer token, where there is one.
+    pub async fn bearer(&self, door: &Door<'_>) -> Result<Option<HeaderValue>, Trouble> {
+        let credential = self.credentials.of(&door.site.name).await.map_err(Trouble::Final)?;
+        Ok(credential.and_then(|it| bearer(it.login.secret().reveal())))
+    }
+
     /// What to send now that the server has asked, having been sent `refused`.
     pub async fn answer(
         &self,
@@ -241,7 +247,11 @@ fn granted(answer: &HttpResponse) -> Option<Token> {
     let life = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_LIFE));
     // A tenth less, so that it does not expire on its way.
     let expires = Instant::now() + life * 9 / 10;
-    Some(Token { value: sensitive(format!("Bearer {}", token.reveal()))?, expires })
+    Some(Token { value: bearer(token.reveal())?, expires })
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    sensitive(format!("Bearer {token}"))
 }
 
 /// None for an identity token: only a token server takes it.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use forge_plugin::schemas::kind::{Attachment, Image, Kind as _, ManifestList};
-use forge_plugin::schemas::{Offer, Problem};
+use forge_plugin::schemas::{Expect, Offer, Problem, Selector};
 
 use crate::oci::reference::Reference;
 
@@ -32,6 +32,25 @@ impl Item<'_> {
     pub fn is_list(&self) -> bool {
         self.offer.kind == ManifestList::NAME
     }
+}
+
+/// What images and lists of these tables there are, and all that is attached to them.
+pub fn selectors(ids: &[String]) -> Vec<Selector> {
+    let kinds = || vec![Image::NAME.to_owned(), ManifestList::NAME.to_owned()];
+    let of_table = |(at, id): (usize, &String)| Selector {
+        kinds: kinds(),
+        tables: vec![id.clone()],
+        key: format!("ids[{at}]"),
+        ..Selector::default()
+    };
+    let mut selectors: Vec<Selector> = ids.iter().enumerate().map(of_table).collect();
+    match selectors.is_empty() {
+        true => selectors.push(Selector { kinds: kinds(), ..Selector::default() }),
+        // The members of a list are pushed each in a step of its own, as soon as it is made.
+        false => selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Image::NAME) }),
+    }
+    selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(Attachment::NAME) });
+    selectors
 }
 
 /// Who gets what, of the tables with these ids; all of them where none is given. Every reference that a table declares

@@ -13,12 +13,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::choice::{Item, attached};
+use super::choice::{self, Item, attached};
 use super::push::Content;
 use super::{Destination, Planned, Settings, typed};
 use crate::oci::manifest::{Family, Index};
 
-pub(super) const DESTINATION: Destination = Destination { name: "layout", plan, probe: |_, _| Ok(Vec::new()), run };
+pub(super) const DESTINATION: Destination = Destination {
+    name: "layout",
+    schema: Own::json_schema,
+    takes: |settings| choice::selectors(&settings.ids),
+    plan,
+    probe: |_, _| Ok(Vec::new()),
+    run,
+};
+
+/// What it wants to know.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Own {
+    /// The directory to write, relative to the project file (`dist/oci`), or a file under `dist/` whose name ends in
+    /// `.tar`. Default: `dist/oci`.
+    path: Option<String>,
+}
 
 const DEFAULT_PATH: &str = "dist/oci";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -54,12 +69,10 @@ impl Kind for Layout {
     const NAME: &'static str = "layout";
 }
 
-fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
-    if settings.chunk_mib.is_some() {
-        let problem = Problem::at_key("chunk_mib", "`chunk_mib` means nothing to a layout");
-        return Err(vec![problem.help("leave it out: a layout is written, not sent")]);
-    }
-    let path = settings.path.clone().unwrap_or_else(|| DEFAULT_PATH.to_owned());
+fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
+    let own: Own = settings.own()?;
+    let items = &choice::choose(&settings.ids, given.offers)?;
+    let path = own.path.unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let path = checked(&path).map_err(|problem| vec![problem])?;
     // A member without a name of its own is in the layout with its list.
     let shown: Vec<&Item<'_>> = items.iter().filter(|it| !it.references.is_empty() || !it.is_member).collect();

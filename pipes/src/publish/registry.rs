@@ -6,16 +6,32 @@ use std::num::NonZeroU32;
 use forge_plugin::schemas::kind::{Attachment, Kind as _};
 use forge_plugin::schemas::{Artifact, Change, Effect, Failure, Finding, Memory, Place, Problem, Resource, Step};
 use forge_plugin::{Given, Host};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::choice::{Item, attached, repository};
+use super::choice::{self, Item, attached, repository};
 use super::push::{Content, push_all, push_missing};
 use super::remote::{Put, Remote};
 use super::{Destination, Planned, Settings, attached as attachments, digests, receipt, tag, typed};
 use crate::oci::reference::Reference;
 
-pub(super) const DESTINATION: Destination = Destination { name: "registry", plan, probe, run };
+pub(super) const DESTINATION: Destination = Destination {
+    name: "registry",
+    schema: Own::json_schema,
+    takes: |settings| choice::selectors(&settings.ids),
+    plan,
+    probe,
+    run,
+};
+
+/// What it wants to know.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Own {
+    /// Blobs that are larger go in parts of so many MiB, for a registry behind a proxy that takes no larger ones.
+    /// Default: 256.
+    chunk_mib: Option<NonZeroU32>,
+}
 
 /// What a step does, and how.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,11 +56,9 @@ enum What {
     Tag { reference: String, version: String, mounts: Vec<String> },
 }
 
-fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
-    if settings.path.is_some() {
-        let problem = Problem::at_key("path", "`path` means nothing to a registry");
-        return Err(vec![problem.help("where an image goes is said by the `images` of its table")]);
-    }
+fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
+    let own: Own = settings.own()?;
+    let items = &choice::choose(&settings.ids, given.offers)?;
     let pushes = items.iter().flat_map(|item| item.repositories.iter().map(|it| push(item, it, items, given)));
     let attached = items.iter().flat_map(|item| item.repositories.iter().filter_map(|it| attach(item, it, given)));
     let tags = items.iter().flat_map(|item| item.references.iter().map(|it| tag_step(item, it, given)));
@@ -52,7 +66,7 @@ fn plan(settings: &Settings, items: &[Item<'_>], given: &Given<'_>) -> Planned {
     match steps.is_empty() {
         false => {
             steps.push(list_of_digests(items, given));
-            let task = |what| Task { what, chunk_mib: settings.chunk_mib };
+            let task = |what| Task { what, chunk_mib: own.chunk_mib };
             steps.iter_mut().for_each(|step| step.params = json(&task(step.params.take())));
             Ok(steps)
         }
