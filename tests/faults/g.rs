@@ -13,3 +13,4 @@ mod secrets;
 mod steps;
 mod stops;
 mod talk;
+mod threads;
