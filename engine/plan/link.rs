@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::ask::{Asked, Reader};
 use super::circle::Makers;
-use super::{Need, Placed, Plan, Task, TaskId};
+use super::{Need, Placed, Plan, Task, TaskId, task_id};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, Table, diagnostic};
@@ -196,10 +196,7 @@ impl Linking<'_> {
                 self.bug(at, &format!("it planned two steps called `{}`", step.name));
                 continue;
             }
-            let id = match step.name.as_str() {
-                "" => table.name.to_string(),
-                name => format!("{}/{name}", table.name),
-            };
+            let id = task_id(&table.name, &step.name);
             let (secrets, revealed) = (table.secrets.clone(), table.revealed.clone());
             let task = Task { id, table: table.name.clone(), secrets, revealed, step: Placed::from(step) };
             let task = self.graph.add_node(Arc::new(task));

@@ -6,6 +6,7 @@ mod file_by_itself;
 mod files;
 mod in_cpp;
 mod in_go;
+mod in_process;
 mod in_rust;
 mod pins;
 mod places;
