@@ -5,6 +5,7 @@ mod atomic;
 mod blobs;
 mod clean;
 mod dist;
+mod elsewhere;
 mod format;
 mod hashes;
 mod inside;
