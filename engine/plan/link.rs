@@ -73,9 +73,16 @@ pub fn unanswered(
         return None;
     }
     let place = taker.places.find(&selector.key).value;
+    let mut candidates = makers.of_selector(selector);
+    let is_own = |at: &usize| asked[*at].table.name == taker.name;
+    if !selector.tables.is_empty() && !candidates.is_empty() && candidates.iter().all(is_own) {
+        let message = format!("`{}` can't take what it makes itself", taker.name);
+        let help = "name another table, or leave it out here";
+        return Some(Diagnostic::error(message).at(&project.source, place).help(help));
+    }
+    candidates.retain(|at| !is_own(at));
     let message = format!("nothing makes what this takes: {}", in_words(selector));
     let mut diagnostic = Diagnostic::error(message).at(&project.source, place);
-    let candidates = makers.of_selector(selector);
     // Which of them would make what is called so is not known; of one that is off, it may well be.
     let told = candidates.iter().filter(|at| selector.names.is_empty() || asked[**at].off.is_some());
     for at in told.take(3) {
