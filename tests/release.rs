@@ -18,5 +18,6 @@ mod locked_bases;
 mod manifests;
 mod partial;
 mod strangers;
+mod tags;
 mod twice;
 mod zig;
