@@ -19,5 +19,6 @@ mod locked_bases;
 mod manifests;
 mod partial;
 mod strangers;
+mod tags;
 mod twice;
 mod zig;

@@ -95,7 +95,7 @@ fn meanings(before: &Locked, session: &Session) -> Result<BTreeMap<String, Diges
     let secrets = secrets::as_far_as_set(session);
     let templates = Arc::new(Renderer::of_names());
     let outside = Outside { registries: &session.head.registries, secrets, templates };
-    let asked = names(&session.plan, &session.plugins, &session.root, &outside).map_err(|it| output::failure(&it))?;
+    let asked = names(&session.plan, &session.pipes, &session.root, &outside).map_err(|it| output::failure(&it))?;
     let mut meanings = BTreeMap::new();
     let mut failed = None;
     for (name, meaning) in asked {

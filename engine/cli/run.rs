@@ -69,7 +69,7 @@ fn world<'a>(
         folder: folder.clone(),
         diary: diary.to_path_buf(),
         sources: &session.sources,
-        pipes: &session.plugins,
+        pipes: &session.pipes,
         env: session.head.env.clone(),
         locked,
         secrets,

@@ -40,7 +40,7 @@ pub fn list_targets(arguments: &Arguments, pipes: OpenPipes) -> Result<u8, u8> {
         output::print(&line("  ", goal, widest + 2, &stands_for));
     }
     for (pipe, tables) in pipes {
-        let summary = session.plugins.info(pipe).map_or("", |info| info.summary.as_str());
+        let summary = session.pipes.info(pipe).map_or("", |info| info.summary.as_str());
         output::print(&format!("\n{pipe}: {summary}"));
         for table in &tables {
             let off = session.plan.off().iter().find(|off| off.table.to_string() == table.name);

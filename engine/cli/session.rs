@@ -16,8 +16,8 @@ use crate::git;
 use crate::pipes::Pipes as _;
 use crate::plan::{self, Compiled, Plan, Reader};
 use crate::project::{Document, Environment, Head, Renderer, lower};
-use crate::run::Sources;
 use crate::run::locked::Locked;
+use crate::run::{Sources, Watch, Watched};
 use crate::secrets::hidden;
 use crate::source::Source;
 use crate::store::Folder;
@@ -37,8 +37,8 @@ pub enum Mode {
 pub struct Session {
     /// The directory of the project file; absolute.
     pub root: PathBuf,
-    /// The plugins.
-    pub plugins: Plugins,
+    /// The plugins, and who watches over those in this process.
+    pub pipes: Watched,
     /// The engine's own tables.
     pub head: Head,
     /// The facts.
@@ -65,7 +65,7 @@ struct Given {
 
 /// The plugins, and what of the project file had to be read to have them.
 struct Opened {
-    plugins: Plugins,
+    pipes: Watched,
     /// None where the file names no plugin: most runs need not read it at all.
     typed: Option<Typed>,
     /// What there is to say of the plugins.
@@ -103,7 +103,7 @@ impl Session {
 
     /// Keeps the plan, and what plugins have said of themselves, for the next run.
     pub fn remember(&self, folder: &Folder) -> Result<(), Failure> {
-        described::remember(folder, self.plugins.plugins(), &self.head.plugins)?;
+        described::remember(folder, self.pipes.plugins.plugins(), &self.head.plugins)?;
         match &self.fresh {
             Some(compiled) => memory::remember(&folder.file(PLAN), compiled),
             None => Ok(()),
@@ -120,7 +120,7 @@ pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
             if !opened.warnings.is_empty() {
                 output::diagnostics(arguments, &opened.warnings);
             }
-            Ok(opened.plugins)
+            Ok(opened.pipes.plugins)
         }
         Err(_) => Ok(own),
     }
@@ -133,7 +133,8 @@ pub fn pins(arguments: &Arguments) -> Result<BTreeMap<String, Pinned>, u8> {
     if typed.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(told(arguments, &typed.diagnostics));
     }
-    typed.named(arguments, |named| named.pins())?.map_err(|diagnostics| {
+    let watch = Watch::of_project(&root(arguments)?);
+    typed.named(arguments, &watch, |named| named.pins())?.map_err(|diagnostics| {
         output::diagnostics(arguments, &diagnostics);
         exit::PLUGIN
     })
@@ -180,7 +181,7 @@ impl Given {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let repository = asked.answer();
-        let key = memory::key(&source, mode, &repository, &opened.plugins);
+        let key = memory::key(&source, mode, &repository, &opened.pipes.plugins);
         Ok(Given { source, repository, environment, files: Files::of(&root), opened, mode, key })
     }
 
@@ -194,14 +195,14 @@ impl Given {
         let typed = self.opened.typed.take().unwrap_or_else(|| Typed::of(&self.source));
         let Typed { document, head, mut diagnostics } = typed;
         diagnostics.append(&mut self.opened.warnings);
-        let plugins = &self.opened.plugins;
+        let pipes = &self.opened.pipes;
         let (facts, more) = facts(&self.repository, &head.project.name, self.mode);
         diagnostics.extend(more);
-        let (project, more) = lower(&document, head, &plugins.all(), &facts, &self.environment);
+        let (project, more) = lower(&document, head, &pipes.all(), &facts, &self.environment);
         diagnostics.extend(more);
         let hidden = hidden(&project.head.secrets, &project.head.registries);
         let renderer = Renderer::new(&facts, &project.head.env, &self.environment, &hidden);
-        let (plan, more) = plan::compile(&project, &facts, plugins, &renderer, &self.files);
+        let (plan, more) = plan::compile(&project, &facts, pipes, &renderer, &self.files);
         diagnostics.extend(more);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(told(arguments, &diagnostics));
@@ -224,17 +225,18 @@ impl Given {
     fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
         let Compiled { facts, plan, .. } = compiled;
         let Files { root, sources, .. } = self.files;
-        Session { root, plugins: self.opened.plugins, head, facts, sources, plan, fresh }
+        Session { root, pipes: self.opened.pipes, head, facts, sources, plan, fresh }
     }
 }
 
 impl Opened {
-    fn of(arguments: &Arguments, source: &Arc<Source>, mut plugins: Plugins) -> Result<Opened, u8> {
+    fn of(arguments: &Arguments, source: &Arc<Source>, plugins: Plugins) -> Result<Opened, u8> {
+        let mut pipes = Watched { plugins, watch: Watch::of_project(&root(arguments)?) };
         if !source.text.contains("plugins") {
-            return Ok(Opened { plugins, typed: None, warnings: Vec::new() });
+            return Ok(Opened { pipes, typed: None, warnings: Vec::new() });
         }
         let mut typed = Typed::of(source);
-        let warnings = typed.load(arguments, &mut plugins)?;
+        let warnings = typed.load(arguments, &mut pipes)?;
         if warnings.iter().any(Diagnostic::is_error) {
             let is_sound = !typed.diagnostics.iter().any(Diagnostic::is_error);
             typed.diagnostics.extend(warnings);
@@ -245,7 +247,7 @@ impl Opened {
         if typed.head.plugins.len() < typed.document.keys("plugins") {
             return Err(told(arguments, &typed.diagnostics));
         }
-        Ok(Opened { plugins, typed: Some(typed), warnings })
+        Ok(Opened { pipes, typed: Some(typed), warnings })
     }
 }
 
@@ -257,13 +259,20 @@ impl Typed {
         Typed { document, head, diagnostics }
     }
 
-    /// Loads the plugins that are named; all there is to say of them.
-    fn load(&self, arguments: &Arguments, plugins: &mut Plugins) -> Result<Vec<Diagnostic>, u8> {
-        self.named(arguments, |named| named.load(plugins))
+    /// Loads the plugins that are named; all there is to say of them. What ended an earlier forge is told before it can do so again.
+    fn load(&self, arguments: &Arguments, pipes: &mut Watched) -> Result<Vec<Diagnostic>, u8> {
+        let Watched { plugins, watch } = pipes;
+        self.named(arguments, watch, |named| {
+            let left_over = named.left_over();
+            if !left_over.is_empty() {
+                output::diagnostics(arguments, &left_over);
+            }
+            named.load(plugins)
+        })
     }
 
     /// What is named, and what that is held against.
-    fn named<T>(&self, arguments: &Arguments, act: impl FnOnce(Named<'_>) -> T) -> Result<T, u8> {
+    fn named<T>(&self, arguments: &Arguments, watch: &Watch, act: impl FnOnce(Named<'_>) -> T) -> Result<T, u8> {
         let locked = match self.head.plugins.is_empty() {
             true => Locked::default(),
             false => lock::read(arguments)?,
@@ -275,6 +284,7 @@ impl Typed {
             hidden: &hidden(&self.head.secrets, &self.head.registries),
             locked: &locked,
             unpinned: arguments.unpinned(),
+            watch,
         }))
     }
 }

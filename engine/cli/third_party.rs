@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plugins::{Isolation, Wanted, Wants};
 use crate::project::{Document, Head};
 use crate::run::locked::Locked;
-use crate::run::{Environment, is_withheld};
+use crate::run::{Environment, LeftOver, Watch, is_withheld};
 use crate::secrets::Hidden;
 use crate::source::{Source, Span};
 
@@ -41,6 +41,8 @@ pub struct Named<'a> {
     pub locked: &'a Locked,
     /// What becomes of a plugin that is not.
     pub unpinned: Unpinned,
+    /// Who watches over those in this process.
+    pub watch: &'a Watch,
 }
 
 /// What becomes of a plugin that is not pinned.
@@ -64,6 +66,21 @@ impl Named<'_> {
             diagnostics.extend(added.err().map(|it| *it));
         }
         diagnostics
+    }
+
+    /// What was being done in this process by plugins when an earlier forge ended.
+    pub fn left_over(&self) -> Vec<Diagnostic> {
+        let told = |LeftOver { plugin, words }| {
+            let message = format!("the last forge that worked here ended while {words} in its process");
+            let diagnostic = Diagnostic::warning(message);
+            let diagnostic = match self.all().find(|one| one.name == plugin) {
+                Some(one) => diagnostic.at(self.document.source(), one.span("isolation")),
+                None => diagnostic,
+            };
+            let help = "if that was its end, leave out `isolation = \"in-process\"`: a child that crashes fails its step alone";
+            diagnostic.help(help)
+        };
+        self.watch.left_over().into_iter().map(told).collect()
     }
 
     /// All at once: most of the time each waits for its own child. Not on threads of a pool, which no plugin may meet.
@@ -111,12 +128,26 @@ impl One<'_> {
         self.check_pin(&library)?;
         self.check_keys()?;
         let plugin = match (self.wants.isolation, self.described(&library)) {
-            (Isolation::InProcess, _) => library.load(),
+            (Isolation::InProcess, _) => return self.load_here(library, warnings),
             (Isolation::Child, Some(info)) => Ok(library.keep(self.nursery()?, info)),
             (Isolation::Child, None) => library.load_in_child(self.nursery()?),
         };
         let plugin = self.with_pipes(plugin.map_err(|error| self.refused(&error))?)?;
         Ok(Loaded { plugin, warnings })
+    }
+
+    fn load_here(&self, library: Library, warnings: Vec<Diagnostic>) -> Result<Loaded, Refused> {
+        let version = library.version().to_owned();
+        let (plugin, changed) = self.named.watch.over([self.name, &version], "was loaded", || library.load());
+        let plugin = plugin.map_err(|error| self.refused(&error))?;
+        match changed {
+            Some(failure) => {
+                let message = format!("{} can't be used: {}", self.file(), failure.message);
+                let diagnostic = self.at("path", message);
+                Err(Box::new(failure.help.into_iter().fold(diagnostic, Diagnostic::help)))
+            }
+            None => Ok(Loaded { plugin: self.with_pipes(plugin)?, warnings }),
+        }
     }
 
     fn find(&self) -> Result<Found, LoadError> {

@@ -36,7 +36,7 @@ pub fn past<'s>(arguments: &Arguments, session: &'s Session) -> Result<(Past<'s>
         root: session.root.clone(),
         folder,
         sources: &session.sources,
-        pipes: &session.plugins,
+        pipes: &session.pipes,
         env: session.head.env.clone(),
         locked: lock::read(arguments)?,
         hidden: hidden(&session.head.secrets, &session.head.registries),

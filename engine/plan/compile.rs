@@ -97,9 +97,10 @@ impl Scene<'_> {
                 is_blind |= candidates.iter().any(|it| asked[*it].state == Soundness::Broken);
                 let nothing = unanswered(self.project, asked, this.table, selector, makers, offers, self.pipes);
                 // Tables that no other key can find either: one name that is wrong is told once.
-                let is_known = candidates.is_empty() && is_all_in(&selector.tables, &unknown);
+                let is_nobody = candidates.iter().all(|it| *it == at);
+                let is_known = is_nobody && is_all_in(&selector.tables, &unknown);
                 diagnostics.extend(nothing.filter(|_| !is_blind && !is_known));
-                if candidates.is_empty() {
+                if is_nobody {
                     unknown.extend(selector.tables.iter().map(String::as_str));
                 }
             }

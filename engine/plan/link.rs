@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::ask::{Asked, Reader};
 use super::circle::Makers;
-use super::{Need, Placed, Plan, Task, TaskId};
+use super::{Need, Placed, Plan, Task, TaskId, task_id};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, Table, diagnostic};
@@ -73,9 +73,16 @@ pub fn unanswered(
         return None;
     }
     let place = taker.places.find(&selector.key).value;
+    let mut candidates = makers.of_selector(selector);
+    let is_own = |at: &usize| asked[*at].table.name == taker.name;
+    if !selector.tables.is_empty() && !candidates.is_empty() && candidates.iter().all(is_own) {
+        let message = format!("`{}` can't take what it makes itself", taker.name);
+        let help = "name another table, or leave it out here";
+        return Some(Diagnostic::error(message).at(&project.source, place).help(help));
+    }
+    candidates.retain(|at| !is_own(at));
     let message = format!("nothing makes what this takes: {}", in_words(selector));
     let mut diagnostic = Diagnostic::error(message).at(&project.source, place);
-    let candidates = makers.of_selector(selector);
     // Which of them would make what is called so is not known; of one that is off, it may well be.
     let told = candidates.iter().filter(|at| selector.names.is_empty() || asked[**at].off.is_some());
     for at in told.take(3) {
@@ -196,10 +203,7 @@ impl Linking<'_> {
                 self.bug(at, &format!("it planned two steps called `{}`", step.name));
                 continue;
             }
-            let id = match step.name.as_str() {
-                "" => table.name.to_string(),
-                name => format!("{}/{name}", table.name),
-            };
+            let id = task_id(&table.name, &step.name);
             let (secrets, revealed) = (table.secrets.clone(), table.revealed.clone());
             let task = Task { id, table: table.name.clone(), secrets, revealed, step: Placed::from(step) };
             let task = self.graph.add_node(Arc::new(task));

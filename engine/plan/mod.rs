@@ -38,6 +38,14 @@ pub use render::{dot, json, text};
 pub use selection::{Chosen, LeftOut, LeftOutBecause, Reach, Selection, Upstream};
 pub use target::{Goals, RELEASE, Target, Targets, UnknownTarget};
 
+/// The id of the task that a step of a table becomes: its table, and its name where it has one.
+pub fn task_id(table: &TableName, step: &str) -> String {
+    match step {
+        "" => table.to_string(),
+        name => format!("{table}/{name}"),
+    }
+}
+
 /// A task, by its place in the plan.
 pub type TaskId = NodeIndex<u32>;
 

@@ -24,7 +24,7 @@ pub fn side_by_side<'a, T: Sync, R: Send>(items: &'a [T], work: impl Fn(&'a T) -
     };
     let mut done = scope(|scope| {
         // Where no further thread can be had, those that are there do all of it.
-        let start = |_| Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok();
+        let start = |_| Builder::new().name("plan".to_owned()).stack_size(STACK).spawn_scoped(scope, work).ok();
         let threads: Vec<_> = (0..others(items.len())).map_while(start).collect();
         let mut done = work();
         for thread in threads {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use forge_schemas::{ArtifactEntry, ArtifactList, Digest};
+use forge_schemas::{ArtifactEntry, ArtifactList, BlobEntry, Digest};
 
 use super::words::size;
 
@@ -13,8 +13,7 @@ pub fn tree(list: &ArtifactList) -> String {
     let forest = Forest::of(list);
     let mut text = String::new();
     for top in forest.tops() {
-        let ArtifactEntry { name, digest, size_in_all, .. } = top;
-        let _ = writeln!(text, "{name}  {digest}  {}", size(*size_in_all));
+        let _ = writeln!(text, "{}  {}  {}", top.name, top.digest, weight(top));
         forest.below(top, "", &mut text);
     }
     text + &forest.sum()
@@ -35,7 +34,7 @@ impl<'a> Forest<'a> {
         };
         let leaves: Vec<&ArtifactEntry> =
             forest.composed.iter().copied().filter(|it| forest.in_it(it).is_empty()).collect();
-        for blob in leaves.iter().flat_map(|it| &it.blobs) {
+        for blob in leaves.iter().flat_map(|it| it.blobs.iter().chain(&it.elsewhere)) {
             *forest.users.entry(blob.digest).or_default() += 1;
         }
         forest
@@ -60,40 +59,62 @@ impl<'a> Forest<'a> {
         for (at, part) in parts.iter().enumerate() {
             let (branch, next) = branches(at + 1 == parts.len());
             let platform = part.platform.as_ref().map(|it| format!("{it}  ")).unwrap_or_default();
-            let all = size(part.size_in_all);
+            let all = weight(part);
             let _ = writeln!(text, "{indent}{branch}{platform}{}  {}  {all}", part.name, part.digest);
             self.below(part, &format!("{indent}{next}"), text);
         }
         if !parts.is_empty() {
             return;
         }
-        for (at, blob) in whole.blobs.iter().enumerate() {
-            let (branch, _) = branches(at + 1 == whole.blobs.len());
+        let (here, there) = (whole.blobs.iter().map(|it| (it, "")), whole.elsewhere.iter().map(|it| (it, THERE)));
+        let all: Vec<(&BlobEntry, &str)> = here.chain(there).collect();
+        for (at, (blob, place)) in all.iter().enumerate() {
+            let (branch, _) = branches(at + 1 == all.len());
             let shared = match self.users.get(&blob.digest) {
                 Some(users @ 2..) => format!("  in {users} of them"),
                 _ => String::new(),
             };
-            let _ = writeln!(text, "{indent}{branch}{}  {}{shared}", blob.digest, size(blob.size));
+            let _ = writeln!(text, "{indent}{branch}{}  {}{place}{shared}", blob.digest, size(blob.size));
         }
     }
 
     /// How much it is, and how much it would be if nothing were shared.
     fn sum(&self) -> String {
-        let mut blobs = BTreeMap::new();
+        let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
         for artifact in &self.composed {
-            blobs.insert(artifact.digest, artifact.size);
-            blobs.extend(artifact.blobs.iter().map(|it| (it.digest, it.size)));
+            here.insert(artifact.digest, artifact.size);
+            here.extend(artifact.blobs.iter().map(|it| (it.digest, it.size)));
+            there.extend(artifact.elsewhere.iter().map(|it| (it.digest, it.size)));
         }
-        let saved = |(digest, users): (&Digest, &usize)| blobs.get(digest).copied().unwrap_or(0) * (*users as u64 - 1);
-        let saved: u64 = self.users.iter().map(saved).sum();
-        match (blobs.is_empty(), saved) {
-            (true, _) => String::new(),
-            (false, 0) => format!("{} in all\n", size(blobs.values().sum())),
-            (false, saved) => {
-                let all: u64 = blobs.values().sum();
-                format!("{} in all; it would be {} if nothing were shared\n", size(all), size(all + saved))
+        // What one of them holds is here for all.
+        there.retain(|digest, _| !here.contains_key(digest));
+        if here.is_empty() {
+            return String::new();
+        }
+        let of = |digest| here.get(digest).or(there.get(digest)).copied().unwrap_or(0);
+        let saved: u64 = self.users.iter().map(|(digest, users)| of(digest) * (*users as u64 - 1)).sum();
+        let (all, far) = (here.values().sum(), there.values().sum());
+        match saved {
+            0 => format!("{} in all\n", both(all, far)),
+            saved => {
+                format!("{} in all; it would be {} if nothing were shared\n", both(all, far), size(all + far + saved))
             }
         }
+    }
+}
+
+/// What is said of content that the store does not have.
+const THERE: &str = " in the registry";
+
+/// How much an artifact is, with all that it refers to.
+fn weight(artifact: &ArtifactEntry) -> String {
+    both(artifact.size_in_all, artifact.elsewhere.iter().map(|it| it.size).sum())
+}
+
+fn both(here: u64, there: u64) -> String {
+    match there {
+        0 => size(here),
+        there => format!("{} and {}{THERE}", size(here), size(there)),
     }
 }
 
@@ -105,15 +126,16 @@ fn branches(is_last: bool) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use forge_schemas::{BlobEntry, TableName};
+    use forge_schemas::TableName;
 
     use super::*;
 
-    /// Artifacts by name, platform and what they refer to; content is called by a word.
+    /// Artifacts by name, platform and what they refer to; content is called by a word, with a `~` before it where it is elsewhere.
     fn check(artifacts: &[(&str, &str, &[&str])], expect: Expect) {
-        let blob = |word: &&str| BlobEntry { digest: Digest::of(word.as_bytes()), size: 1 << (10 + word.len()) };
+        let blob = |word: &str| BlobEntry { digest: Digest::of(word.as_bytes()), size: 1 << (10 + word.len()) };
         let entry = |(name, platform, blobs): &(&str, &str, &[&str])| {
-            let blobs: Vec<BlobEntry> = blobs.iter().map(blob).collect();
+            let elsewhere = blobs.iter().filter_map(|word| word.strip_prefix('~')).map(blob).collect();
+            let blobs: Vec<BlobEntry> = blobs.iter().filter(|it| !it.starts_with('~')).map(|it| blob(it)).collect();
             ArtifactEntry {
                 name: (*name).to_owned(),
                 kind: "any".to_owned(),
@@ -124,12 +146,13 @@ mod tests {
                 size_in_all: 100 + blobs.iter().map(|it| it.size).sum::<u64>(),
                 table: TableName::new("pipe", "table"),
                 blobs,
+                elsewhere,
                 detail: serde_json::Value::Null,
             }
         };
         let list = ArtifactList { artifacts: artifacts.iter().map(entry).collect() };
         let words = artifacts.iter().flat_map(|(name, _, blobs)| std::iter::once(name).chain(*blobs));
-        let text = words.fold(tree(&list), |text, word| {
+        let text = words.map(|it| it.trim_start_matches('~')).fold(tree(&list), |text, word| {
             text.replace(&Digest::of(word.as_bytes()).to_string(), &format!("<{word}>"))
         });
         expect.assert_eq(&text);
@@ -161,5 +184,36 @@ mod tests {
             "#]],
         );
         check(&[("program", "", &[])], expect![[""]]);
+    }
+
+    #[test]
+    fn what_lies_in_the_registry() {
+        check(
+            &[
+                ("one", "linux/amd64", &["config1", "layer1", "~base"]),
+                ("two", "linux/arm64", &["config2", "layer2", "~base"]),
+                ("list", "", &["one", "config1", "layer1", "two", "config2", "layer2", "~base"]),
+                ("own", "linux/amd64", &["config3", "~other"]),
+                ("holds", "linux/amd64", &["config3", "other"]),
+            ],
+            expect![[r#"
+                list  <list>  409.7 kB and 16.3 kB in the registry
+                ├─ linux/amd64  one  <one>  196.7 kB and 16.3 kB in the registry
+                │  ├─ <config1>  131.0 kB
+                │  ├─ <layer1>  65.5 kB
+                │  └─ <base>  16.3 kB in the registry  in 2 of them
+                └─ linux/arm64  two  <two>  196.7 kB and 16.3 kB in the registry
+                   ├─ <config2>  131.0 kB
+                   ├─ <layer2>  65.5 kB
+                   └─ <base>  16.3 kB in the registry  in 2 of them
+                own  <own>  131.1 kB and 32.7 kB in the registry
+                ├─ <config3>  131.0 kB  in 2 of them
+                └─ <other>  32.7 kB in the registry  in 2 of them
+                holds  <holds>  163.9 kB
+                ├─ <config3>  131.0 kB  in 2 of them
+                └─ <other>  32.7 kB  in 2 of them
+                573.7 kB and 16.3 kB in the registry in all; it would be 770.3 kB if nothing were shared
+            "#]],
+        );
     }
 }

@@ -31,9 +31,11 @@ pub mod secrets;
 mod shared;
 mod sources;
 mod stuck;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod watched;
 pub mod why;
 mod worker;
 
@@ -71,6 +73,7 @@ pub use required::Required;
 pub use results::Results;
 pub use sources::Sources;
 pub use tools::ask_all;
+pub use watched::{LeftOver, Watch, Watched};
 
 /// What a run is given besides the plan.
 pub struct World<'a> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::Duration;
 
 use forge_plugin::{Host, Renderer};
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use super::asked::Asked;
 use super::cancel::Stop;
 use super::http::Http;
-use crate::pipes::Pipes;
+use crate::pipes::{Pipes, STACK};
 use crate::plan::{Task, TaskId};
 use crate::store::read_sealed;
 
@@ -59,15 +60,18 @@ const SIDE_BY_SIDE: usize = 8;
 pub fn ask_all(questions: &[Question<'_>], reach: &Reach, pipes: &dyn Pipes) -> Vec<Answer> {
     let answers: Mutex<Vec<(usize, Answer)>> = Mutex::default();
     let queue = Mutex::new(questions.iter().enumerate());
+    let work = || {
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some((at, question)) = next() {
+            let answer = (question.id, ask(question, reach, pipes));
+            answers.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
+        }
+    };
     std::thread::scope(|threads| {
-        for _ in 0..SIDE_BY_SIDE.min(questions.len()) {
-            threads.spawn(|| {
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some((at, question)) = next() {
-                    let answer = (question.id, ask(question, reach, pipes));
-                    answers.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
-                }
-            });
+        let start = |_| Builder::new().name("probe".to_owned()).stack_size(STACK).spawn_scoped(threads, work).ok();
+        // Where no further thread can be had, those that are there do all of it, and without any this one does.
+        if (0..SIDE_BY_SIDE.min(questions.len())).map_while(start).count() == 0 {
+            work();
         }
     });
     let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);

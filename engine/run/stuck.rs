@@ -8,6 +8,7 @@ use forge_schemas::{EventKind, Failure, Outcome, exit};
 use super::cancel::Stop;
 use super::{Results, Run};
 use crate::plan::TaskId;
+use crate::store::Inside;
 
 /// How long tasks may take to end after the first signal: longer than programs and children have until they are killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +59,7 @@ impl Run<'_> {
             self.failed(id, failure.help(help), self.began.elapsed().as_millis() as u64, Vec::new(), None);
         }
         self.tell(None, self.results.ended());
+        Inside::of_project(&self.world.root).forget_own();
         forge_plugin::leave(exit::INTERRUPTED)
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use forge_schemas::{Artifact, ArtifactEntry, ArtifactList, BlobEntry, Digest, Facts, Failure, Metadata};
 
 use super::atomic::{clear_left_over, is_left_over, set_mode, write_beside};
+use super::elsewhere::elsewhere;
 use super::{Blobs, Directory, Folder, Stat};
 
 /// The directory `dist/` of a project.
@@ -142,6 +143,7 @@ impl Dist {
             size_in_all: artifact.size_in_all(),
             table: artifact.table.clone(),
             blobs: artifact.blobs.iter().map(|it| BlobEntry { digest: it.digest, size: it.size }).collect(),
+            elsewhere: elsewhere(artifact),
             detail: artifact.detail.clone(),
         }
     }

@@ -30,6 +30,7 @@ mod healthcheck;
 mod hooks;
 mod ignore;
 mod image;
+mod images;
 mod keys;
 mod layers;
 mod laying;
@@ -64,7 +65,8 @@ use self::conflicts::conflicts;
 use self::context::Context;
 use self::downloads::{Download, RemoteFile};
 use self::hooks::{Commands, Hooked};
-use self::making::{Making, Names, Planned};
+use self::images::{How, PlannedImage};
+use self::making::{Names, Planned};
 use self::packages::{PackageIndex, PackageSet};
 use self::recipe::Recipe;
 use self::settings::{Engine, Settings};
@@ -130,19 +132,13 @@ impl Pipe for Docker {
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let platforms = platforms(settings)?;
         let mut problems = conflicts(settings);
-        let mut steps: Vec<Step> = Vec::new();
-        for (at, platform) in platforms.iter().enumerate() {
-            match plan_image(settings, given, platform, &format!("platforms[{at}]")) {
-                Ok(more) => steps.extend(more),
-                Err(more) => problems.extend(more),
-            }
-        }
-        // What is the same for all platforms is planned for each, and done once.
-        let mut names = HashSet::new();
-        steps.retain(|step| names.insert(step.name.clone()));
+        let keys: Vec<String> = (0..platforms.len()).map(|at| format!("platforms[{at}]")).collect();
+        let planned = platforms.iter().zip(&keys).map(|(platform, key)| plan_image(settings, given, platform, key));
+        let images: Vec<PlannedImage<'_>> = planned.filter_map(|it| or_problems(it, &mut problems)).collect();
+        // Most mistakes are those of all platforms.
         let mut seen = HashSet::new();
         problems.retain(|it| seen.insert((it.place.clone(), it.message.clone())));
-        if problems.is_empty() { Ok(steps) } else { Err(problems) }
+        if problems.is_empty() { Ok(images::steps(&images)) } else { Err(problems) }
     }
 
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
@@ -213,12 +209,12 @@ fn selectors(settings: &Settings, platforms: &[Platform]) -> Vec<Selector> {
     by_id.chain(by_platform).chain(images).collect()
 }
 
-fn plan_image(
-    settings: &Settings,
-    given: &Given<'_>,
-    platform: &Platform,
-    key: &str,
-) -> Result<Vec<Step>, Vec<Problem>> {
+fn plan_image<'a>(
+    settings: &'a Settings,
+    given: &'a Given<'a>,
+    platform: &'a Platform,
+    key: &'a str,
+) -> Result<PlannedImage<'a>, Vec<Problem>> {
     let names = PlatformNames::from(platform);
     let context = Context::new(platform, given.offers);
     let mut problems = ambiguous(&context);
@@ -237,30 +233,19 @@ fn plan_image(
     match (how, references, annotations, labels, hooks) {
         (Some(how), Some(references), Some(annotations), Some(labels), Some(hooks)) if problems.is_empty() => {
             let compression = settings.compression;
-            let planned =
-                |making| Planned { given, platform, key, making, references, annotations, compression, labels, hooks };
-            match how {
-                How::Native(making) => Ok(planned(making).steps()),
-                How::Engine(making, asked) => planned(making).built(&asked),
-            }
+            PlannedImage::new(how, |making| Planned {
+                given,
+                platform,
+                key,
+                making,
+                references,
+                annotations,
+                compression,
+                labels,
+                hooks,
+            })
         }
         _ => Err(problems),
-    }
-}
-
-/// Who makes an image.
-enum How<'a> {
-    /// forge.
-    Native(Making),
-    /// An engine.
-    Engine(Making, Box<Asked<'a>>),
-}
-
-impl How<'_> {
-    fn making(&self) -> &Making {
-        match self {
-            How::Native(making) | How::Engine(making, _) => making,
-        }
     }
 }
 

@@ -56,8 +56,10 @@ pub struct Settings {
 pub enum Params {
     /// Asks what a reference means now.
     Resolve(String),
-    /// Fetches what it means.
-    Fetch(String),
+    /// Finds the images that it means.
+    Find(String),
+    /// Brings their layers.
+    Bring(String),
     /// Makes the list.
     List(List),
 }
@@ -93,7 +95,7 @@ impl Pipe for DockerManifest {
         let references = references::references(settings, given, &members)?;
         let annotations = annotations(settings, &members)?;
         let mut steps = existing::steps(&settings.existing, given)?;
-        let existing = steps.iter().filter_map(existing::fetched);
+        let existing = steps.iter().filter_map(existing::found);
         let takes = members.iter().map(|(offer, _)| offer.name.clone()).chain(existing).collect();
         let members: Vec<Member> = members.iter().filter_map(|(offer, _)| member(offer)).collect();
         let detail = ManifestList {
@@ -117,7 +119,8 @@ impl Pipe for DockerManifest {
         let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
         match params {
             Params::Resolve(reference) => meaning::ask(reference, &output.name, host),
-            Params::Fetch(reference) => existing::fetch(reference, &output.name, host),
+            Params::Find(reference) => existing::find(reference, &output.name, host),
+            Params::Bring(reference) => existing::bring(reference, &output.name, host),
             Params::List(list) => compose(list, &output.name, host),
         }
     }
@@ -125,7 +128,7 @@ impl Pipe for DockerManifest {
     fn probe(params: &Params, _: &Step, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
         match params {
             Params::Resolve(reference) => meaning::probe(reference, host),
-            Params::Fetch(_) | Params::List(_) => Ok(Vec::new()),
+            Params::Find(_) | Params::Bring(_) | Params::List(_) => Ok(Vec::new()),
         }
     }
 }

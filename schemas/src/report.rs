@@ -37,6 +37,10 @@ pub struct ArtifactEntry {
     /// Further content that it refers to, in `.forge/store`: an image's config and layers, a list's members with all of theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<BlobEntry>,
+    /// The same for what the store does not have, and a registry does: layers of a base that nobody has read here. No part of
+    /// `size_in_all`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<BlobEntry>,
     /// What is known of it, as its kind's schema says.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub detail: Value,

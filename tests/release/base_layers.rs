@@ -103,6 +103,8 @@ fn what_the_registry_has_is_mounted_and_never_fetched() {
     project.forge(&["store", "verify"]).expect(0);
     let shown = project.forge(&["images"]).expect(0).stdout;
     assert!(shown.contains("image_linux_arm64.image.json"), "{shown}");
+    let is_shown = |layer: &String, place: &str| shown.lines().any(|it| it.contains(layer) && it.contains(place));
+    assert!(bases.layers.iter().all(|it| is_shown(it, " in the registry")), "{shown}");
     project.forge(&["clean"]).expect(0);
     drop(proxy.seen());
     project.forge(&RELEASE).expect(0);
@@ -136,6 +138,7 @@ fn the_image_is_the_same_whether_its_base_is_here_or_not() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let from = format!("oci:{}:list.index.json", project.root().join(".forge/store").display());
     run(["skopeo", "copy", "--quiet", "--all", &from, &format!("oci:{}", place.path().display())]);
+    assert!(!project.forge(&["images"]).expect(0).stdout.contains("in the registry"));
     project.forge(&["run", "docker", "docker_manifest"]).expect(0);
     assert_eq!(bases.asked(&proxy), [""; 0]);
     project.forge(&["store", "verify"]).expect(0);

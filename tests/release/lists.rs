@@ -34,7 +34,12 @@ fn existing_images_and_lists_go_in() {
     project(&registry, "other", &["linux/arm/v7", "linux/s390x"], "", "").forge(&["run", "release"]).expect(0);
     let existing = format!("existing = ['{}/other:1']", registry.address());
     let ours = project(&registry, "ours", &["linux/amd64", "linux/arm64"], "", &existing);
+    registry.requests();
     ours.forge(&["run", "release"]).expect(0);
+    // Their layers are mounted, and never fetched: of each image there is the config alone.
+    let asked = registry.requests();
+    assert_eq!(asked.iter().filter(|it| it.starts_with("GET /v2/other/blobs/")).count(), 2, "{asked:#?}");
+    assert!(ours.forge(&["images"]).expect(0).stdout.contains(" in the registry"));
     let index = registry.manifest("ours:1");
     assert_eq!(platforms(&index), ["amd64", "arm64", "armv7", "s390x"]);
     // Each can be had from the repository of the list.
@@ -53,6 +58,13 @@ fn existing_images_and_lists_go_in() {
     registry.requests();
     ours.forge(&["run", "release"]).expect(0);
     assert_eq!(registry.requests(), ["HEAD /v2/other/manifests/1 200", "HEAD /v2/ours/manifests/1 200"]);
+
+    // A run that leaves nothing elsewhere brings them, so that others can copy the list out of the store.
+    ours.forge(&["run", "docker_manifest"]).expect(0);
+    let (store, copy) = (ours.root().join(".forge/store"), ours.place().join("whole"));
+    let (from, to) = (format!("oci:{}:ours.index.json", store.display()), format!("oci:{}", copy.display()));
+    output(Command::new("skopeo").args(["copy", "--all", &from, &to]));
+    assert!(!ours.forge(&["images"]).expect(0).stdout.contains(" in the registry"));
 
     let twice = project(&registry, "twice", &["linux/s390x"], "", &existing);
     let ended = twice.forge(&["run", "release"]).expect(1);

@@ -12,7 +12,7 @@ use crate::docker::making::{Named, Planned, Stage, json, number};
 use crate::docker::recipe::{Change, Source};
 
 impl Planned<'_> {
-    /// Those of one of the bases.
+    /// Those of one of the bases, once it is known what its name means.
     pub(crate) fn base_steps(&self, at: usize, named: &Named) -> Vec<Step> {
         let fetched = self.fetch_step(at, named);
         match &named.base {
@@ -24,15 +24,11 @@ impl Planned<'_> {
                 let found = self.find_step(at, named);
                 let takes = found.makes.iter().map(|it| it.name.clone()).collect();
                 let fetched = Step { takes, resource: Resource::Network, wanted: Wanted::Here, ..fetched };
-                self.name_step(named).into_iter().chain([found, fetched]).collect()
+                vec![found, fetched]
             }
             Base::Daemon { .. } => {
-                let fetched = Step {
-                    takes: vec![self.names().meaning(&named.in_full())],
-                    tools: vec![archived::client()],
-                    ..fetched
-                };
-                self.name_step(named).into_iter().chain([fetched]).collect()
+                let takes = vec![self.names().meaning(&named.in_full())];
+                vec![Step { takes, tools: vec![archived::client()], ..fetched }]
             }
         }
     }

@@ -116,23 +116,18 @@ pub struct Asked<'a> {
 }
 
 impl Planned<'_> {
-    /// The steps that find out what the Dockerfile's images are, who builds, and the one that builds; or what no engine takes.
-    pub fn built(&self, asked: &Asked<'_>) -> Result<Vec<Step>, Vec<Problem>> {
-        let problems: Vec<Problem> = self.making.bases.iter().filter_map(not_for_engines).collect();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut steps: Vec<Step> = asked.engine.is_none().then(|| self.choice(asked)).into_iter().collect();
+    /// The steps that find and fetch what it needs beside the Dockerfile, and the one that builds.
+    pub fn built(&self, asked: &Asked<'_>) -> Vec<Step> {
         let root = self.making.stages.last().and_then(|image| self.making.root(image.on));
-        steps.extend(root.into_iter().flat_map(|at| self.base_steps(at, &self.making.bases[at])));
-        steps.extend(self.making.bases.iter().filter_map(|named| self.name_step(named)));
+        let mut steps: Vec<Step> =
+            root.into_iter().flat_map(|at| self.base_steps(at, &self.making.bases[at])).collect();
         steps.extend(self.making.downloads.iter().enumerate().map(|(at, it)| self.download_step(at, it)));
         steps.push(self.building_step(asked, root));
-        Ok(steps)
+        steps
     }
 
     /// Finds out who is there. It is the same for all platforms.
-    fn choice(&self, asked: &Asked<'_>) -> Step {
+    pub fn choice(&self, asked: &Asked<'_>) -> Step {
         let artifact = self.choice_name();
         let why = asked.beyond.problems.first().map(|problem| why(problem, asked.text)).unwrap_or_default();
         let output = self.output(artifact, &ImageEngine { engine: String::new() });
@@ -245,7 +240,8 @@ fn why(problem: &Problem, text: &str) -> String {
     }
 }
 
-fn not_for_engines(named: &Named) -> Option<Problem> {
+/// Why an engine can't take what an image stands on or copies from, if it can't.
+pub fn not_for_engines(named: &Named) -> Option<Problem> {
     let what = match named.base {
         Base::Layout { .. } => "an OCI layout",
         Base::Archive { .. } => "a docker archive",
@@ -372,10 +368,10 @@ mod tests {
             "ARG V=3\nFROM golang:1 AS build\nCOPY go.mod .\nRUN make\nFROM alpine:$V\nCOPY --from=build /x /\nCOPY hello /\n",
             expect![[r#"
                 engine takes [] reads [] []
+                name/docker.io/library/golang:1 takes [] reads [] []
                 name/docker.io/library/alpine:3 takes [] reads [] []
                 base2/linux/amd64/manifest takes ["image.bases/docker.io/library/alpine_3.json"] reads [] []
                 base2/linux/amd64 takes ["image_linux_amd64.base2_manifest.json"] reads [] []
-                name/docker.io/library/golang:1 takes [] reads [] []
                 linux/amd64 takes ["image.engine", "image_linux_amd64.base2_manifest.json", "image.bases/docker.io/library/golang_1.json", "image.bases/docker.io/library/alpine_3.json", "one/hello"] reads ["go.mod"] []
                   pins [{"artifact":"image.bases/docker.io/library/golang_1.json","end":21,"repository":"docker.io/library/golang","start":13},{"artifact":"image.bases/docker.io/library/alpine_3.json","end":68,"repository":"docker.io/library/alpine","start":59}]
             "#]],

@@ -188,7 +188,7 @@ pub struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// The steps that find and fetch what it stands on and copies from, those that make its stages, and the one that makes it.
+    /// The steps that fetch what it stands on and copies from, those that make its stages, and the one that makes it.
     pub fn steps(&self) -> Vec<Step> {
         let bases = self.making.bases.iter().enumerate();
         let mut steps: Vec<Step> = bases.flat_map(|(at, base)| self.base_steps(at, base)).collect();

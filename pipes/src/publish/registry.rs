@@ -223,11 +223,10 @@ fn run(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
             let output = step.makes.first().ok_or_else(|| Failure::bug("the step makes nothing"))?;
             digests::write(&entries, &output.name, host)
         }
-        What::Tag { reference, mounts, .. } => {
-            let content = Content::of_step(host)?;
-            let remote = remote(&reference)?;
-            tag::set(&remote, &content, host.found().first(), &mounts)?;
-            receipt::emit(host, step, &reference, content.artifact())
+        What::Tag { reference, version, mounts } => {
+            let wanted = tag::Wanted { content: Content::of_step(host)?, version: &version, mounts: &mounts };
+            tag::set(&remote(&reference)?, &wanted, host.found().first())?;
+            receipt::emit(host, step, &reference, wanted.content.artifact())
         }
     }
 }

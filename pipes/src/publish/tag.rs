@@ -3,6 +3,8 @@
 
 use forge_plugin::schemas::{Change, Digest, Failure, FailureClass, Finding, Level};
 use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::push::{Content, push_all};
 use super::remote::{Put, Remote};
@@ -11,6 +13,15 @@ use crate::oci::manifest::Document;
 
 /// The annotation of a manifest, and the label of an image, that says which version it is (image-spec, "Annotations").
 const VERSION: &str = "org.opencontainers.image.version";
+
+/// The note of what was put there last. To ask takes up to three requests: for the list, for its first image, and for the config of that.
+const PUBLISHED: &str = "published";
+
+#[derive(Serialize, Deserialize)]
+struct Published {
+    digest: Digest,
+    version: String,
+}
 
 /// What the tag of `remote` is now, and what it would become.
 pub fn probe(remote: &Remote<'_>, ours: Option<Digest>, version: &str) -> Result<Finding, Failure> {
@@ -24,13 +35,19 @@ pub fn probe(remote: &Remote<'_>, ours: Option<Digest>, version: &str) -> Result
     Ok(Finding { place: remote.named(), there, ours, change })
 }
 
-/// Makes the tag name the content, which lies there by digest, unless it does. `found` is what `probe` has answered.
-pub fn set(
-    remote: &Remote<'_>,
-    content: &Content<'_>,
-    found: Option<&Finding>,
-    mounts: &[String],
-) -> Result<(), Failure> {
+/// What a tag is to become.
+pub struct Wanted<'a> {
+    /// This, which lies there by digest.
+    pub content: Content<'a>,
+    /// The version that it is of.
+    pub version: &'a str,
+    /// The repositories that may hold what it consists of.
+    pub mounts: &'a [String],
+}
+
+/// Makes the tag name what is wanted, unless it does. `found` is what `probe` has answered.
+pub fn set(remote: &Remote<'_>, wanted: &Wanted<'_>, found: Option<&Finding>) -> Result<(), Failure> {
+    let Wanted { content, version, mounts } = wanted;
     let (name, digest) = (remote.named(), content.digest());
     if found.is_some_and(Finding::is_there) {
         remote.host.log(Level::Info, &format!("`{name}` is there"));
@@ -45,6 +62,8 @@ pub fn set(
     match remote.digest_of(&target)? {
         Some(stored) if stored == digest => {
             remote.host.log(Level::Info, &format!("`{name}` is {digest}"));
+            // What is not remembered is asked for.
+            let _ = remote.host.remember(PUBLISHED, &json!(Published { digest, version: (*version).to_owned() }));
             Ok(())
         }
         stored => Err(not_kept(&name, digest, stored)),
@@ -59,13 +78,24 @@ fn otherwise(remote: &Remote<'_>, there: Digest, version: &str) -> Result<Change
         return Ok(Change::Conflict { because });
     }
     let Ok(ours) = Version::parse(version) else { return Ok(Change::Move) };
-    let theirs = version_of(remote, there)?.and_then(|it| Version::parse(it.trim_start_matches('v')).ok());
+    let theirs = match remembered(remote, there) {
+        Some(version) => Some(version),
+        None => version_of(remote, there)?,
+    };
+    let theirs = theirs.and_then(|it| Version::parse(it.trim_start_matches('v')).ok());
     Ok(match theirs {
         Some(theirs) if theirs > ours => {
             Change::Conflict { because: format!("it is version {theirs} now, and {ours} is older") }
         }
         _ => Change::Move,
     })
+}
+
+/// The version of what lies at the tag, where that is what was put there from here the last time.
+fn remembered(remote: &Remote<'_>, there: Digest) -> Option<String> {
+    let note = remote.host.recall(PUBLISHED).ok()?;
+    let published = Published::deserialize(&note).ok()?;
+    (published.digest == there).then_some(published.version)
 }
 
 /// Whether a tag names this very version: `1.2.3`, `v1.2.3`, `1.2.3-alpine`. Such a tag is not meant to move.

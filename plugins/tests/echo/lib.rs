@@ -173,4 +173,3 @@ fn emit(name: &str, text: &str, host: &dyn Host) -> Result<(), Failure> {
 }
 
 forge_plugin::export! { name: "echo", build: Some(forge_plugin::BUILD_ID), pipes: [Echo] }
-forge_plugin::entry!(forge_plugin);

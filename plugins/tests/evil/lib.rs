@@ -59,10 +59,16 @@ impl Pipe for Evil {
     fn run(params: &Settings, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         misbehave(&params.mode, host)?;
         let path = host.dir().join("made");
-        fs::write(&path, "made\n").map_err(|error| Failure::file("write", &path, &error))?;
+        let write = || fs::write(&path, "made\n").map_err(|error| Failure::file("write", &path, &error));
+        write()?;
         match params.mode.as_str() {
             "nothing" => Ok(()),
             "undeclared" => emit("something-else", path, host),
+            "twice" => {
+                emit(&step.makes[0].name, path.clone(), host)?;
+                write()?;
+                emit(&step.makes[0].name, path, host)
+            }
             "outside" => emit(&step.makes[0].name, "/etc/passwd".into(), host),
             _ => emit(&step.makes[0].name, path, host),
         }

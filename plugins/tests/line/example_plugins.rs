@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use crate::examples::{Example, done, workspace};
 use crate::{child, end_as_forge_does};
 
-/// The plugin, loaded and in a child.
-fn everywhere(folder: &str) -> [Plugin; 2] {
+/// The plugin, loaded, in a child, and linked in where it is a crate.
+fn everywhere(folder: &str) -> Vec<Plugin> {
     let library = Example::of(folder).build(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    let plugins = [Plugin::open(&library).unwrap(), child::open(&library)];
+    let linked = (folder == "upload").then(|| Plugin::linked(acme_upload::forge_plugin).unwrap());
+    let plugins = [Plugin::open(&library).unwrap(), child::open(&library)].into_iter().chain(linked).collect();
     end_as_forge_does();
     plugins
 }
@@ -35,16 +36,21 @@ fn host(status: u16) -> FakeHost {
     })
 }
 
-/// The same from both; then as expected.
+/// The same from all; then as expected.
 #[track_caller]
 fn check(folder: &str, settings: &Value, host: impl Fn() -> FakeHost, expect: &Expect) {
-    let [loaded, kept] = everywhere(folder).map(|plugin| {
-        let broken: Vec<_> = plugin.conformance().into_iter().filter(|rule| rule.broken.is_some()).collect();
-        assert_eq!(broken, []);
-        transcript(&plugin, settings, host())
-    });
-    assert_eq!(loaded, kept);
-    expect.assert_eq(&loaded);
+    let transcripts: Vec<String> = everywhere(folder)
+        .iter()
+        .map(|plugin| {
+            let broken: Vec<_> = plugin.conformance().into_iter().filter(|rule| rule.broken.is_some()).collect();
+            assert_eq!(broken, []);
+            transcript(plugin, settings, host())
+        })
+        .collect();
+    for other in &transcripts {
+        assert_eq!(transcripts[0], *other);
+    }
+    expect.assert_eq(&transcripts[0]);
 }
 
 /// All that the only pipe of a plugin does with these settings: what it asks for, sends, says and makes.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,17 @@ __attribute__((constructor)) static void touch(void) {
   fputs("ran\n", file);
   fclose(file);
 }
+#endif
+#ifdef THREADS
+/* What is called leaves a line, which names the thread. */
+static void tell_thread(forge_str method) {
+  char name[16] = "main";
+  FILE *file = fopen(THREADS, "a");
+  if (syscall(SYS_gettid) != getpid()) pthread_getname_np(pthread_self(), name, sizeof name);
+  fprintf(file, "%.*s on %s\n", (int)method.len, (const char *)method.ptr, name);
+  fclose(file);
+}
+#define AT_CALL tell_thread(method)
 #endif
 #ifdef AT_LOAD
 __attribute__((constructor)) static void at_load(void) { AT_LOAD; }
@@ -227,6 +239,10 @@ static forge_status lies(forge_cx cx, const char *mode, const char *dir) {
     write_file(path, key);
     return emit(cx, "made-by-secret_made", path);
   }
+  if (!strcmp(mode, "twice")) {
+    forge_status status = make(cx, mode, dir);
+    return status == FORGE_OK ? make(cx, mode, dir) : status;
+  }
   if (!strcmp(mode, "directory")) return emit(cx, "made-by-directory", dir);
   if (!strcmp(mode, "claims")) return host->reply(host, cx, forge_str_of("x", (size_t)2 << 30));
   if (!strcmp(mode, "hole")) return host->reply(host, cx, forge_str_of(NULL, 5));
@@ -274,6 +290,15 @@ static void meddle(forge_cx cx, const char *mode) {
     signal(SIGTERM, SIG_IGN);
     signal(SIGCHLD, SIG_IGN);
   }
+  if (!strcmp(mode, "changes_directory") && chdir("/") != 0) abort();
+  if (!strcmp(mode, "changes_umask")) umask(0777);
+  if (!strcmp(mode, "surroundings")) {
+    char text[4200], place[4096];
+    mode_t mask = umask(0);
+    umask(mask);
+    snprintf(text, sizeof text, "in %s with umask %04o", getcwd(place, sizeof place), mask);
+    host->log(host, cx, FORGE_WARN, str(text), FORGE_LIT(""));
+  }
   if (!strcmp(mode, "close_all"))
     for (int fd = 0; fd < 256; fd++) close(fd);
   if (!strcmp(mode, "counts")) {
@@ -314,8 +339,8 @@ static forge_status plan(forge_cx cx, forge_str request) {
   if (!strcmp(mode, "dies_planning")) abort();
   snprintf(answer, sizeof answer,
            "{\"steps\":[{\"makes\":[{\"name\":\"" MADE "%s\",\"kind\":\"" KIND "\",\"detail\":{}}],"
-           "\"params\":{\"mode\":\"%s\"}}]}",
-           mode, mode);
+           "\"effect\":\"%s\",\"params\":{\"mode\":\"%s\"}}]}",
+           mode, strcmp(mode, "publishes") ? "local" : "publish", mode);
   return host->reply(host, cx, str(answer));
 }
 

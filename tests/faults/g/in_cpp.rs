@@ -44,7 +44,7 @@ fn g2_a_thread_at_the_end_of_forge() {
     let project = Project::of_text(&text(&["x"], HERE));
     build(&project, LIBRARY, &["-O2", "-DTALKS"]);
     // Of the ends by `exit` a third go wrong.
-    for _ in 0..20 {
+    for _ in 0..50 {
         project.forge(&["check"]).expect(0);
     }
     project.forge(&["run", "evil", "--snapshot"]).expect(0);

@@ -75,6 +75,7 @@ fn g5_claims() {
 fn g13_g14_what_it_makes() {
     fails("outside", "the pipe gave away `/etc/passwd`, which is not a file of its step");
     fails("undeclared", "the pipe made `something-else`, which its step did not declare");
+    fails("twice", "the pipe made `made-by-twice` twice");
     fails("nothing", "the pipe declared `made-by-nothing` and did not make it");
 }
 

@@ -257,6 +257,14 @@ fn g14_more_and_less_than_it_declared() {
 }
 
 #[test]
+fn g14_one_artifact_twice() {
+    for keys in ["", "isolation = \"in-process\""] {
+        let project = project_with(&["twice", "good"], keys);
+        fails_in(&project, "twice", &bug("the pipe made `made-by-twice` twice"), &[]);
+    }
+}
+
+#[test]
 fn g15_other_bytes_of_the_same() {
     let project = is_done("random");
     fs::remove_dir_all(project.root().join(".forge/store")).expect("a store");

@@ -147,7 +147,7 @@ fn start(line: &Arc<Line>, plugin: &Arc<Plugin>, frame: Frame) {
         let result = plugin.call(&frame.name, &frame.body, &services);
         own.give_back(id, result);
     };
-    if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(work) {
+    if let Err(error) = thread::Builder::new().name("call".to_owned()).stack_size(STACK).spawn(work) {
         line.give_back(id, Err(Refusal::new(Status::UNAVAILABLE, format!("can't start a thread: {error}"))));
     }
 }
