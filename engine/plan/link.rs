@@ -241,7 +241,7 @@ impl Linking<'_> {
     fn check_reads(&mut self, reader: &dyn Reader) {
         let mut asked: BTreeMap<(&str, &[String]), (TaskId, &Read)> = BTreeMap::new();
         for id in self.graph.node_indices() {
-            for read in &self.graph[id].step.reads {
+            for read in self.graph[id].step.reads.iter().filter(|it| it.presence.is_required()) {
                 asked.entry((&read.path, &read.except)).or_insert((id, read));
             }
         }

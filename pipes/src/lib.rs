@@ -2,6 +2,7 @@
 //! Does not know the engine.
 
 pub mod apk;
+mod archive;
 mod attach;
 mod build;
 mod docker;
@@ -12,5 +13,5 @@ pub mod publish;
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [archive::Archive, attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
 }
