@@ -139,7 +139,14 @@ fn help(
         _ => {
             let all = pipes.all();
             let can = all.iter().filter(|pipe| pipe.makes.iter().any(|kind| selector.kinds.contains(&kind.name)));
-            format!("add a table that makes it; pipes that can: {}", list(can.map(|it| it.name.as_str()), ", "))
+            let can: Vec<&str> = can.map(|it| it.name.as_str()).collect();
+            match (selector.kinds.first(), can.is_empty()) {
+                (Some(kind), true) => {
+                    let kinds = all.iter().flat_map(|pipe| &pipe.makes).map(|it| it.name.as_str());
+                    did_you_mean(kind, "the kinds are", kinds)
+                }
+                _ => format!("add a table that makes it; pipes that can: {}", list(can, ", ")),
+            }
         }
     }
 }

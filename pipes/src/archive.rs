@@ -1,6 +1,7 @@
 //! Pipe `archive`: programs and what belongs to them, packed for people to download, an archive a platform.
 //! Does not know how a format is written: its container and its compressor are a file each under `archive/`.
 
+pub(crate) mod choosing;
 mod deflate;
 pub(crate) mod entry;
 pub(crate) mod files;
@@ -8,7 +9,7 @@ pub(crate) mod format;
 mod gzip;
 pub(crate) mod info;
 mod mistakes;
-mod naming;
+pub(crate) mod naming;
 mod planning;
 pub(crate) mod settings;
 mod tar;

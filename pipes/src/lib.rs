@@ -5,13 +5,15 @@ pub mod apk;
 mod archive;
 mod attach;
 mod build;
+mod checksum;
 mod docker;
 mod docker_manifest;
 pub mod oci;
 pub mod publish;
+mod source;
 
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [archive::Archive, attach::Attach, build::Build, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [archive::Archive, attach::Attach, build::Build, checksum::Checksum, docker::Docker, docker_manifest::DockerManifest, publish::Publish, source::Source],
 }

@@ -17,9 +17,10 @@ use crate::oci::layer::{Content, Stoppable};
 use crate::oci::pieces::{PieceWriter, Pieces};
 
 /// What an archive is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum Format {
     /// A tar, compressed by gzip: what everything can read.
+    #[default]
     #[serde(rename = "tar.gz")]
     TarGz,
     /// The same by another name.

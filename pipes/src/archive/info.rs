@@ -22,9 +22,9 @@ pub struct Said {
     pub stamp: Stamp,
 }
 
-impl Info {
+impl<N> Info<N> {
     /// What it says, where its keys begin with `prefix`, or all that is wrong with it.
-    pub fn said(&self, prefix: &str, timestamp: i64, render: &Render<'_>) -> Result<Said, Vec<Problem>> {
+    pub fn said(&self, prefix: &str, timestamp: i64, render: &Render<'_, N>) -> Result<Said, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut said = Said { mode: None, stamp: Stamp::of_root(timestamp) };
         if let Some(mode) = &self.mode {

@@ -102,4 +102,4 @@ pub fn check(key: &str, name: &str) -> Result<(), Problem> {
 }
 
 /// A template of the names of an archive, rendered: what [`Unit::render`] is, with all but the template known.
-pub type Render<'r> = dyn Fn(&str, &Template<ArchiveNames>) -> Result<String, Problem> + 'r;
+pub type Render<'r, N = ArchiveNames> = dyn Fn(&str, &Template<N>) -> Result<String, Problem> + 'r;

@@ -2,15 +2,16 @@
 //! Does not pack.
 
 use forge_plugin::schemas::kind::{Archive as Packed, Kind as _};
-use forge_plugin::schemas::{Output, Place, Presence, Problem, Read, Step};
+use forge_plugin::schemas::{Output, Place, Problem, Read, Step};
 use forge_plugin::{Given, Template};
 
 use super::Params;
-use super::files::{DEFAULT, Files, Parents};
+use super::choosing::resolve_all;
+use super::files::{DEFAULT, Files};
 use super::format::{Container, Format};
 use super::mistakes::mistakes;
-use super::naming::{Render, Taken, directory, inside, name};
-use super::settings::{ArchiveNames, File, FileTable, Settings};
+use super::naming::{Taken, directory, name};
+use super::settings::{ArchiveNames, Settings};
 use super::units::{Unit, by_platform};
 
 /// The steps, or all that is wrong.
@@ -113,24 +114,9 @@ impl Planning<'_> {
     /// The files that go in beside the programs, and the same as what the step reads.
     fn files(&mut self) -> (Vec<Files>, Vec<Read>) {
         let Some(files) = &self.settings.files else { return self.default_files() };
-        let mut found = (Vec::new(), Vec::new());
-        for (at, file) in files.iter().enumerate() {
-            let key = format!("files[{at}]");
-            let (table, prefix) = match file {
-                File::Path(path) => (FileTable::from(path.text()), None),
-                File::Table(table) => (table.clone(), Some(format!("{key}."))),
-            };
-            let src = prefix.as_ref().map_or(key, |it| format!("{it}src"));
-            let resolved =
-                resolve(&table, &src, &prefix.unwrap_or_default(), self.given.facts.commit_timestamp, &|key, it| {
-                    self.render(key, it)
-                });
-            if let Some(files) = self.keep_all(resolved) {
-                found.1.push(Read::all(&files.pattern, Place::Key(src)));
-                found.0.push(files);
-            }
-        }
-        found
+        let timestamp = self.given.facts.commit_timestamp;
+        let resolved = resolve_all(files, timestamp, &|key, it| self.render(key, it));
+        self.keep_all(resolved).unwrap_or_default()
     }
 
     fn default_files(&mut self) -> (Vec<Files>, Vec<Read>) {
@@ -150,35 +136,6 @@ impl Planning<'_> {
 
     fn keep_all<T>(&mut self, result: Result<T, Vec<Problem>>) -> Option<T> {
         result.map_err(|problems| self.problems.extend(problems)).ok()
-    }
-}
-
-/// What a table says of files, with its templates rendered. Its own key is `src`; the others begin with `prefix`.
-pub fn resolve(
-    table: &FileTable,
-    src: &str,
-    prefix: &str,
-    timestamp: i64,
-    render: &Render<'_>,
-) -> Result<Files, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut path = |key: String, template: &_, place| {
-        let rendered = render(&key, template).and_then(|path| inside(&key, &path, place).map(|()| path));
-        rendered.map_err(|problem| problems.push(problem)).ok()
-    };
-    let pattern = path(src.to_owned(), &table.src, "project");
-    let dst = table.dst.as_ref().map(|dst| path(format!("{prefix}dst"), dst, "archive"));
-    let said = table.info().said(prefix, timestamp, render).map_err(|more| problems.extend(more));
-    match (pattern, said) {
-        (Some(pattern), Ok(said)) if problems.is_empty() => Ok(Files {
-            pattern,
-            presence: Presence::Required,
-            dst: dst.flatten().filter(|it| !it.is_empty()),
-            parents: if table.strip_parent { Parents::Stripped } else { Parents::Kept },
-            mode: said.mode,
-            stamp: said.stamp,
-        }),
-        _ => Err(problems),
     }
 }
 

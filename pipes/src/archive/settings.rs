@@ -73,51 +73,54 @@ pub enum Directory {
     Named(Template<ArchiveNames>),
 }
 
-/// Files of the project.
+/// Files of the project. Their templates may use the names of `N`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum File {
+#[serde(untagged, bound = "")]
+#[schemars(rename = "File", bound = "N: Names")]
+pub enum File<N = ArchiveNames> {
     /// What they are, relative to the project file. They lie in the archive as in the project.
-    Path(Template<ArchiveNames>),
+    Path(Template<N>),
     /// The same, with where they go and what is said of them.
-    Table(FileTable),
+    Table(FileTable<N>),
 }
 
 /// Files of the project, and where they go.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FileTable {
+#[serde(deny_unknown_fields, bound = "")]
+#[schemars(rename = "FileTable", bound = "N: Names")]
+pub struct FileTable<N = ArchiveNames> {
     /// A file, a directory (all that is in it, but for what git ignores) or a glob, relative to the project file.
-    pub src: Template<ArchiveNames>,
+    pub src: Template<N>,
     /// Where it goes: of a file its path in the archive, or a directory where it ends with `/`; of a directory or a glob the directory,
     /// below which the files lie as they do below that directory, or below the directories that the glob names without a wildcard.
     /// Default: as in the project.
-    pub dst: Option<Template<ArchiveNames>>,
+    pub dst: Option<Template<N>>,
     /// Whether files lie in `dst` without the directories that they are in.
     #[serde(default)]
     pub strip_parent: bool,
     /// Permissions in octal: `"0644"`. Default: 0755 for what may be executed, else 0644.
     pub mode: Option<String>,
     /// The name of the owner. Default: `root`. A zip has none.
-    pub owner: Option<Template<ArchiveNames>>,
+    pub owner: Option<Template<N>>,
     /// The name of the group. Default: `root`. A zip has none.
-    pub group: Option<Template<ArchiveNames>>,
+    pub group: Option<Template<N>>,
     /// When it was changed last, as in `2026-01-02T03:04:05Z`. Default: the time of the commit.
-    pub mtime: Option<Template<ArchiveNames>>,
+    pub mtime: Option<Template<N>>,
 }
 
 /// What is said of files in an archive.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Info {
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, bound = "")]
+#[schemars(rename = "Info", bound = "N: Names")]
+pub struct Info<N = ArchiveNames> {
     /// Permissions in octal: `"0755"`.
     pub mode: Option<String>,
     /// The name of the owner. Default: `root`. A zip has none.
-    pub owner: Option<Template<ArchiveNames>>,
+    pub owner: Option<Template<N>>,
     /// The name of the group. Default: `root`. A zip has none.
-    pub group: Option<Template<ArchiveNames>>,
+    pub group: Option<Template<N>>,
     /// When they were changed last, as in `2026-01-02T03:04:05Z`. Default: the time of the commit.
-    pub mtime: Option<Template<ArchiveNames>>,
+    pub mtime: Option<Template<N>>,
 }
 
 /// The names of an archive.
@@ -152,23 +155,23 @@ impl Default for Directory {
     }
 }
 
-impl From<&str> for FileTable {
-    fn from(src: &str) -> FileTable {
-        FileTable {
-            src: Template::new(src),
-            dst: None,
-            strip_parent: false,
-            mode: None,
-            owner: None,
-            group: None,
-            mtime: None,
-        }
+impl<N> Default for Info<N> {
+    fn default() -> Info<N> {
+        Info { mode: None, owner: None, group: None, mtime: None }
     }
 }
 
-impl FileTable {
+impl<N> FileTable<N> {
+    /// These files, as they are in the project.
+    pub fn of(src: &Template<N>) -> FileTable<N> {
+        let Info { mode, owner, group, mtime } = Info::default();
+        FileTable { src: Template::new(src.text()), dst: None, strip_parent: false, mode, owner, group, mtime }
+    }
+}
+
+impl<N: Clone> FileTable<N> {
     /// What is said of the files.
-    pub fn info(&self) -> Info {
+    pub fn info(&self) -> Info<N> {
         let FileTable { mode, owner, group, mtime, .. } = self.clone();
         Info { mode, owner, group, mtime }
     }
