@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
+use rawzip::extra_fields::ExtraFieldId;
 use rawzip::time::UtcDateTime;
-use rawzip::{CompressionMethod, ZipArchiveWriter};
+use rawzip::{CompressionMethod, Header, ZipArchiveWriter, ZipFileBuilder};
 
 use super::deflate::Deflate;
 use super::entry::Entry;
@@ -15,6 +16,8 @@ use crate::oci::pieces::PieceWriter;
 /// What `st_mode` says of a file, and of a link.
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
+/// Of three times, the extended timestamp has that of the last change.
+const MTIME: u8 = 1;
 
 /// Writes entries into `sink`, in their order. When `stop` says so, it ends with an error of kind `ConnectionAborted`.
 pub fn write<W: Write>(entries: &[Entry], sink: W, stop: &dyn Fn() -> bool) -> io::Result<W> {
@@ -46,7 +49,7 @@ fn append_directory<W: Write>(zip: &mut ZipArchiveWriter<W>, entry: &Entry) -> i
 }
 
 fn append_as_it_is<W: Write>(zip: &mut ZipArchiveWriter<W>, entry: &Entry, bytes: &[u8]) -> io::Result<()> {
-    let file = zip.new_file(&entry.path).last_modified(time(entry)).unix_permissions(LINK | entry.mode);
+    let file = named(zip, entry, LINK)?;
     let (mut file, content) = file.start().map_err(io::Error::other)?;
     let mut content = content.wrap(&mut file);
     content.write_all(bytes)?;
@@ -55,14 +58,24 @@ fn append_as_it_is<W: Write>(zip: &mut ZipArchiveWriter<W>, entry: &Entry, bytes
 }
 
 fn append_deflated<W: Write>(zip: &mut ZipArchiveWriter<W>, entry: &Entry, from: &mut dyn Read) -> io::Result<()> {
-    let file = zip.new_file(&entry.path).last_modified(time(entry)).unix_permissions(FILE | entry.mode);
-    let file = file.compression_method(CompressionMethod::DEFLATE);
+    let file = named(zip, entry, FILE)?.compression_method(CompressionMethod::DEFLATE);
     let (mut file, content) = file.start().map_err(io::Error::other)?;
     let mut content = content.wrap(PieceWriter::new(&mut file, Deflate));
     io::copy(from, &mut content)?;
     let (pieces, descriptor) = content.finish().map_err(io::Error::other)?;
     pieces.finish()?;
     file.finish(descriptor).map_err(io::Error::other).map(drop)
+}
+
+fn named<'a, 'e, W: Write>(
+    zip: &'a mut ZipArchiveWriter<W>,
+    entry: &'e Entry,
+    what: u32,
+) -> io::Result<ZipFileBuilder<'a, 'e, W>> {
+    let file = zip.new_file(&entry.path).last_modified(time(entry)).unix_permissions(what | entry.mode);
+    // The library has it in the directory at the end alone, and unzip reads it here.
+    let mtime = [&[MTIME][..], &u32::try_from(entry.stamp.mtime).unwrap_or(u32::MAX).to_le_bytes()].concat();
+    file.extra_field(ExtraFieldId::EXTENDED_TIMESTAMP, &mtime, Header::LOCAL).map_err(io::Error::other)
 }
 
 /// The format's own times begin in 1980 and know even seconds only; a field beside them has the whole time, in UTC.
