@@ -3,6 +3,7 @@
 
 mod accounts;
 mod apk;
+mod archives;
 mod base_layers;
 mod base_requests;
 mod bases;

@@ -146,7 +146,14 @@ fn help(
         _ => {
             let all = pipes.all();
             let can = all.iter().filter(|pipe| pipe.makes.iter().any(|kind| selector.kinds.contains(&kind.name)));
-            format!("add a table that makes it; pipes that can: {}", list(can.map(|it| it.name.as_str()), ", "))
+            let can: Vec<&str> = can.map(|it| it.name.as_str()).collect();
+            match (selector.kinds.first(), can.is_empty()) {
+                (Some(kind), true) => {
+                    let kinds = all.iter().flat_map(|pipe| &pipe.makes).map(|it| it.name.as_str());
+                    did_you_mean(kind, "the kinds are", kinds)
+                }
+                _ => format!("add a table that makes it; pipes that can: {}", list(can, ", ")),
+            }
         }
     }
 }
@@ -245,7 +252,7 @@ impl Linking<'_> {
     fn check_reads(&mut self, reader: &dyn Reader) {
         let mut asked: BTreeMap<(&str, &[String]), (TaskId, &Read)> = BTreeMap::new();
         for id in self.graph.node_indices() {
-            for read in &self.graph[id].step.reads {
+            for read in self.graph[id].step.reads.iter().filter(|it| it.presence.is_required()) {
                 asked.entry((&read.path, &read.except)).or_insert((id, read));
             }
         }

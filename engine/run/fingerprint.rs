@@ -162,11 +162,11 @@ impl Outline<'_> {
         tools.chain(platform).chain(secrets).chain(revealed).chain([("forge-plugin", &*self.plugin)]).collect()
     }
 
-    // `step.json`, what it reads below `source/`, and what it takes below `inputs/`, with what is known of that in `details/`.
+    // `step.json`, what it reads below `sources/`, and what it takes below `inputs/`, with what is known of that in `details/`.
     fn input_root(&self, tree: &Tree) -> Content {
         let step = Content { digest: self.task.step.digest, size: self.task.step.size };
         let mut entries = vec![("step.json", Node::File(step, false.into()))];
-        entries.extend(tree.source.map(|it| ("source", Node::Directory(it))));
+        entries.extend(tree.source.map(|it| ("sources", Node::Directory(it))));
         entries.extend(tree.linked.map(|it| ("linked", Node::Directory(it))));
         if !self.inputs.is_empty() {
             let file = |it: &Artifact| Node::File(Content { digest: it.digest, size: it.size }, it.executable.into());

@@ -42,12 +42,12 @@ mod recipe;
 mod references;
 mod run;
 mod settings;
-mod sources;
+pub(crate) mod sources;
 mod stages;
 mod substitution;
 mod syntax;
 mod triggers;
-mod values;
+pub(crate) mod values;
 mod words;
 
 use std::collections::{BTreeMap, HashSet};

@@ -2,16 +2,29 @@
 //! Does not know the engine.
 
 pub mod apk;
+mod archive;
 mod attach;
 mod build;
 mod changelog;
+mod checksum;
 mod docker;
 mod docker_manifest;
 pub mod oci;
 pub mod publish;
+mod source;
 
 forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
-    pipes: [attach::Attach, build::Build, changelog::Changelog, docker::Docker, docker_manifest::DockerManifest, publish::Publish],
+    pipes: [
+        archive::Archive,
+        attach::Attach,
+        build::Build,
+        changelog::Changelog,
+        checksum::Checksum,
+        docker::Docker,
+        docker_manifest::DockerManifest,
+        publish::Publish,
+        source::Source,
+    ],
 }

@@ -156,6 +156,8 @@ type Read struct {
 	Path   string   `json:"path"`             // relative to the project file
 	Except []string `json:"except,omitempty"` // what of it is not read: patterns as those of a .dockerignore
 	Place  Place    `json:"place"`
+
+	Presence Presence `json:"presence,omitempty"` // whether it must name a file at all; empty: it must
 }
 
 // A Tool is a program whose version decides what comes out.

@@ -109,15 +109,22 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// Whether a source file has to be there.
+/// Whether a source file, or one at least of a glob, has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// It is a mistake of the user's where it is missing.
     #[default]
     Required,
-    /// `plan` is given it where it is there: a `.dockerignore`.
+    /// It may be missing. `plan` is given it where it is there: a `.dockerignore`.
     Optional,
+}
+
+impl Presence {
+    /// Whether it has to be there.
+    pub fn is_required(&self) -> bool {
+        *self == Presence::Required
+    }
 }
 
 /// `plan`: steps, or what is wrong. Pure.

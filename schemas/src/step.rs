@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Place, Platform};
+use crate::{Place, Platform, Presence};
 
 /// One step of a table. A task is a step that has been placed in the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,12 +114,20 @@ pub struct Read {
     pub except: Vec<String>,
     /// Where the user asked for it.
     pub place: Place,
+    /// Whether it must name a file at all.
+    #[serde(default)]
+    pub presence: Presence,
 }
 
 impl Read {
     /// All that `path` names.
     pub fn all(path: impl Into<String>, place: Place) -> Read {
-        Read { path: path.into(), except: Vec::new(), place }
+        Read { path: path.into(), except: Vec::new(), place, presence: Presence::Required }
+    }
+
+    /// All that the glob `path` matches, which may be nothing.
+    pub fn any(path: impl Into<String>, place: Place) -> Read {
+        Read { presence: Presence::Optional, ..Read::all(path, place) }
     }
 }
 

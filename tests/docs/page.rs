@@ -99,6 +99,10 @@ impl<'a> Page<'a> {
     }
 
     fn names(&self, value: &'a Value) -> &'a [Value] {
+        let one_of = self.alternatives(value).into_iter().map(|it| self.names(it)).find(|it| !it.is_empty());
+        if let Some(names) = one_of {
+            return names;
+        }
         let value = self.resolve(value);
         let inside = ["items", "additionalProperties"].into_iter().filter_map(|it| value.get(it));
         match array(value, "x-forge-names") {
@@ -109,6 +113,9 @@ impl<'a> Page<'a> {
 
     /// What a value is: `list of strings`.
     fn in_words(&self, value: &'a Value, number: Number) -> String {
+        if let several @ [_, _, ..] = self.alternatives(value).as_slice() {
+            return several.iter().map(|it| self.in_words(it, number)).collect::<Vec<_>>().join(" or ");
+        }
         let value = self.resolve(value);
         if let Some(values) = value.get("enum").and_then(Value::as_array) {
             return values.iter().filter_map(Value::as_str).map(code).collect::<Vec<_>>().join(", ");
@@ -135,14 +142,26 @@ impl<'a> Page<'a> {
 
     /// The table that a value is, or that the items of a list are.
     fn table_within(&self, value: &'a Value) -> Option<&'a Value> {
-        let value = self.resolve(value);
-        let items = value.get("items").map(|it| self.resolve(it));
-        [Some(value), items].into_iter().flatten().find(|it| properties(it).is_some())
+        let items = self.resolve(value).get("items");
+        let tables =
+            [Some(value), items].into_iter().flatten().flat_map(|it| self.alternatives(it).into_iter().chain([it]));
+        tables.map(|it| self.resolve(it)).find(|it| properties(it).is_some())
+    }
+
+    /// What a value may be, where that is one of several things.
+    fn alternatives(&self, value: &'a Value) -> Vec<&'a Value> {
+        let value = match value.get("$ref").and_then(Value::as_str) {
+            Some(path) => self.schema.pointer(path.trim_start_matches('#')).unwrap_or(&Value::Null),
+            None => value,
+        };
+        array(value, "anyOf").iter().filter(|it| it["type"] != "null").collect::<Vec<_>>()
     }
 
     /// The words that a value may be, where each is told.
     fn choices(&self, value: &'a Value) -> Option<&'a Vec<Value>> {
-        self.resolve(value).get("oneOf")?.as_array().filter(|it| it.iter().all(|value| value.get("const").is_some()))
+        let value = self.resolve(value);
+        let value = value.get("items").map_or(value, |it| self.resolve(it));
+        value.get("oneOf")?.as_array().filter(|it| it.iter().all(|value| value.get("const").is_some()))
     }
 
     /// What a reference refers to, and of a value that may be absent what it is when it is there.

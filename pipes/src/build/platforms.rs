@@ -78,7 +78,7 @@ fn check_patterns(settings: &Settings, problems: &mut Vec<Problem>) {
 }
 
 /// A pattern whose words no platform has fits nothing, ever: a slip of the pen.
-fn check_pattern(pattern: &Pattern, key: &str) -> Option<Problem> {
+pub(crate) fn check_pattern(pattern: &Pattern, key: &str) -> Option<Problem> {
     let (os, arch) = (pattern.os.as_deref(), pattern.arch.as_deref());
     if pattern.is_empty() {
         return Some(Problem::at_key(key, "it names no platform").help("say which with `os`, `arch` or `variant`"));

@@ -44,9 +44,12 @@ impl Found {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
+/// Where something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// It was named itself.
     Top,
+    /// In a directory that was named.
     Inside,
 }
 
@@ -109,7 +112,7 @@ fn below(root: &Path, top: &Path, except: &Except) -> Result<Vec<Found>, Failure
 }
 
 /// A link that was named is followed; one in a directory that was named stays a link.
-fn one(from: &Path, path: String, at: At) -> Result<Found, Failure> {
+pub fn one(from: &Path, path: String, at: At) -> Result<Found, Failure> {
     let failed = |error: io::Error| Failure::file("read", from, &error);
     let meta = fs::symlink_metadata(from).map_err(failed)?;
     if meta.is_symlink() && at == At::Inside {
@@ -130,7 +133,7 @@ fn file_name(path: &Path) -> Result<String, Failure> {
 }
 
 fn not_utf8(path: &Path) -> Failure {
-    Failure::input(format!("the name of `{}` is not UTF-8, which images need", path.display()))
+    Failure::input(format!("the name of `{}` is not UTF-8", path.display()))
 }
 
 #[cfg(test)]

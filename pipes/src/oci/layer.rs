@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use forge_plugin::schemas::{Digest, Digester};
 use tar::{Builder, EntryType, Header};
 
-use crate::oci::compression::{BlockWriter, Compression};
+use crate::oci::compression::Compression;
+use crate::oci::pieces::PieceWriter;
 
 const CHANGED: &str = "it changed while it was read";
 
@@ -96,7 +97,7 @@ pub fn compress(tar: &mut dyn Read, path: &Path) -> io::Result<Layer> {
 }
 
 /// Takes a tar, writes it compressed, and knows the digest of both.
-pub(crate) type Sink = Hashing<BlockWriter<Hashing<BufWriter<File>>>>;
+pub(crate) type Sink = Hashing<PieceWriter<Hashing<BufWriter<File>>, Compression>>;
 
 /// A layer that is being written.
 pub(crate) struct LayerFile {
@@ -120,7 +121,7 @@ impl LayerFile {
 
 fn sink(path: &Path, compression: Compression) -> io::Result<Sink> {
     let file = Hashing { sink: BufWriter::new(File::create(path)?), digester: Digester::default() };
-    Ok(Hashing { sink: BlockWriter::new(file, compression), digester: Digester::default() })
+    Ok(Hashing { sink: PieceWriter::new(file, compression), digester: Digester::default() })
 }
 
 /// What a layer was, now that all of it is written.
@@ -144,22 +145,33 @@ fn append<W: Write>(tar: &mut Builder<W>, entry: &Entry, mtime: u64, stop: &dyn 
     header.set_uid(entry.uid);
     header.set_gid(entry.gid);
     header.set_mtime(mtime);
-    match &entry.content {
+    append_content(tar, &mut header, &entry.path, &entry.content, stop)
+}
+
+/// Appends something to a tar. Its header says all but what it is and how large.
+pub(crate) fn append_content<W: Write>(
+    tar: &mut Builder<W>,
+    header: &mut Header,
+    path: &str,
+    content: &Content,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<()> {
+    match content {
         Content::Directory => {
             header.set_entry_type(EntryType::Directory);
-            append_bytes(tar, &mut header, &format!("{}/", entry.path), &[])
+            append_bytes(tar, header, &format!("{path}/"), &[])
         }
-        Content::Text(text) => append_bytes(tar, &mut header, &entry.path, text),
-        Content::File(path) => append_file(tar, &mut header, &entry.path, path, stop),
+        Content::Text(text) => append_bytes(tar, header, path, text),
+        Content::File(from) => append_file(tar, header, path, from, stop),
         Content::Part { file, offset, size } => {
             let mut file = File::open(file)?;
             file.seek(SeekFrom::Start(*offset))?;
-            append_part(tar, &mut header, &entry.path, file.take(*size), stop)
+            append_part(tar, header, path, file.take(*size), stop)
         }
         Content::Link(to) => {
             header.set_entry_type(EntryType::Symlink);
             header.set_size(0);
-            tar.append_link(&mut header, &entry.path, to)
+            tar.append_link(header, path, to)
         }
     }
 }
@@ -205,9 +217,11 @@ fn append_part<W: Write>(
 }
 
 /// Reads on, until it is to stop.
-struct Stoppable<'a, R> {
-    source: R,
-    stop: &'a dyn Fn() -> bool,
+pub(crate) struct Stoppable<'a, R> {
+    /// What it reads.
+    pub(crate) source: R,
+    /// Whether it is to stop.
+    pub(crate) stop: &'a dyn Fn() -> bool,
 }
 
 impl<R: Read> Read for Stoppable<'_, R> {

@@ -11,6 +11,7 @@ pub mod held;
 pub mod layer;
 pub mod layout;
 pub mod manifest;
+pub mod pieces;
 pub mod reference;
 pub mod referrers;
 pub mod retimed;
