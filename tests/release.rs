@@ -16,6 +16,7 @@ mod hello;
 mod lists;
 mod locked_bases;
 mod manifests;
+mod packages;
 mod partial;
 mod strangers;
 mod twice;

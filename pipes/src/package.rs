@@ -408,5 +408,14 @@ mod tests {
                     leave one out, or lay it elsewhere; two directories may lie in one whose `dst` ends with `/`
             "#]],
         );
+        check_plan(
+            json!({
+                "formats": ["rpm", "archlinux"], "contents": [{ "dst": "/var/lib/hello", "type": "dir", "owner": "ada" }],
+            }),
+            expect![[r#"
+                contents[0].owner: archlinux packages know no users and groups by name
+                    leave it out for `archlinux` by `formats`, or by `contents` in `overrides.archlinux`, and let a script or a file of tmpfiles.d give it to `ada`
+            "#]],
+        );
     }
 }

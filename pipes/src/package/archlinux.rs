@@ -85,6 +85,11 @@ impl Format for ArchLinux {
         whole.map(Some).ok_or_else(|| "write `name` or `name >= 1.2`".to_owned())
     }
 
+    /// pacman takes the numbers of the tar, which are not known here.
+    fn has_owners(&self) -> bool {
+        false
+    }
+
     fn signing(&self) -> Signing {
         Signing::GpgBeside
     }
@@ -179,11 +184,7 @@ fn tree(notes: &[(&str, Vec<u8>)], parcel: &Parcel<'_>) -> Result<Vec<u8>, Failu
 }
 
 fn line(item: &Item) -> Result<String, Failure> {
-    let mut line = format!("./{} time={}.0 mode={:o}", escaped(&item.path), item.time, item.mode);
-    // Others' numbers are those of the system that it comes to.
-    for (owner, number) in [(&item.owner, " uid=0"), (&item.group, " gid=0")] {
-        line += if owner == "root" { number } else { "" };
-    }
+    let mut line = format!("./{} time={}.0 mode={:o} uid=0 gid=0", escaped(&item.path), item.time, item.mode);
     let _ = match &item.what {
         What::Parent | What::Directory => write!(line, " type=dir"),
         What::Link { to } => write!(line, " type=link link={}", escaped(to)),
@@ -242,7 +243,7 @@ mod tests {
         check(
             |tar| listing(tar, &[".PKGINFO", ".INSTALL"]),
             expect![[r#"
-                644 root:root 1767323045 853 .MTREE
+                644 root:root 1767323045 820 .MTREE
                 644 root:root 1767323045 359 .PKGINFO
                     pkgname = hello
                     pkgbase = hello
@@ -280,15 +281,15 @@ mod tests {
                     }
                 755 root:root 1767323045 0 etc/
                 755 root:root 1767323045 0 etc/hello/
-                640 root:adm 1767323045 6 etc/hello/hello.conf
+                640 root:root 1767323045 6 etc/hello/hello.conf
                 644 root:root 1767323045 6 etc/hello/kept.conf
                 755 root:root 1767323045 0 opt/
                 755 root:root 1767323045 0 opt/hello/
-                755 ada:root 1767323045 0 opt/hello/docs/
-                644 ada:root 1767323045 4 opt/hello/docs/a.md
-                777 ada:root 1767323045 0 opt/hello/docs/link.md -> a.md
-                755 ada:root 1767323045 0 opt/hello/docs/more/
-                644 ada:root 1767323045 4 opt/hello/docs/more/b.md
+                755 root:root 1767323045 0 opt/hello/docs/
+                644 root:root 1767323045 4 opt/hello/docs/a.md
+                777 root:root 1767323045 0 opt/hello/docs/link.md -> a.md
+                755 root:root 1767323045 0 opt/hello/docs/more/
+                644 root:root 1767323045 4 opt/hello/docs/more/b.md
                 755 root:root 1767323045 0 usr/
                 755 root:root 1767323045 0 usr/bin/
                 755 root:root 1767323045 23 usr/bin/hello
@@ -330,15 +331,15 @@ mod tests {
                 ./.INSTALL time=1767323045.0 mode=644 uid=0 gid=0 size=115 type=file md5digest=131cb30ac38fd34c6e6181f86244571d sha256digest=3515ff422417d7a79f4285f1a8eed8ab097d3f0d196a87803bc8996e270591b2
                 ./etc time=1767323045.0 mode=755 uid=0 gid=0 type=dir
                 ./etc/hello time=1767323045.0 mode=755 uid=0 gid=0 type=dir
-                ./etc/hello/hello.conf time=1767323045.0 mode=640 uid=0 size=6 type=file md5digest=9358f2568f3316fe7e78a4fa7707c414 sha256digest=cb78bd8a17f7b751fe0d4663366dcbc257204033ef7ddd64b1f2969573b5b2e2
+                ./etc/hello/hello.conf time=1767323045.0 mode=640 uid=0 gid=0 size=6 type=file md5digest=9358f2568f3316fe7e78a4fa7707c414 sha256digest=cb78bd8a17f7b751fe0d4663366dcbc257204033ef7ddd64b1f2969573b5b2e2
                 ./etc/hello/kept.conf time=1767323045.0 mode=644 uid=0 gid=0 size=6 type=file md5digest=9358f2568f3316fe7e78a4fa7707c414 sha256digest=cb78bd8a17f7b751fe0d4663366dcbc257204033ef7ddd64b1f2969573b5b2e2
                 ./opt time=1767323045.0 mode=755 uid=0 gid=0 type=dir
                 ./opt/hello time=1767323045.0 mode=755 uid=0 gid=0 type=dir
-                ./opt/hello/docs time=1767323045.0 mode=755 gid=0 type=dir
-                ./opt/hello/docs/a.md time=1767323045.0 mode=644 gid=0 size=4 type=file md5digest=6e980849a5f14634773f0b41cff2183c sha256digest=fd99dedae7c3f7532f8a65d60f811a05dc9dc3e1c5936b0c554c98aafdad8c10
-                ./opt/hello/docs/link.md time=1767323045.0 mode=777 gid=0 type=link link=a.md
-                ./opt/hello/docs/more time=1767323045.0 mode=755 gid=0 type=dir
-                ./opt/hello/docs/more/b.md time=1767323045.0 mode=644 gid=0 size=4 type=file md5digest=98f28f51a49393f82505007a42573d8e sha256digest=d872451e4b3cda63d8cd50d1ea4bd9af3fbe0e8255bd3f9a6a16c84fcae54f7f
+                ./opt/hello/docs time=1767323045.0 mode=755 uid=0 gid=0 type=dir
+                ./opt/hello/docs/a.md time=1767323045.0 mode=644 uid=0 gid=0 size=4 type=file md5digest=6e980849a5f14634773f0b41cff2183c sha256digest=fd99dedae7c3f7532f8a65d60f811a05dc9dc3e1c5936b0c554c98aafdad8c10
+                ./opt/hello/docs/link.md time=1767323045.0 mode=777 uid=0 gid=0 type=link link=a.md
+                ./opt/hello/docs/more time=1767323045.0 mode=755 uid=0 gid=0 type=dir
+                ./opt/hello/docs/more/b.md time=1767323045.0 mode=644 uid=0 gid=0 size=4 type=file md5digest=98f28f51a49393f82505007a42573d8e sha256digest=d872451e4b3cda63d8cd50d1ea4bd9af3fbe0e8255bd3f9a6a16c84fcae54f7f
                 ./usr time=1767323045.0 mode=755 uid=0 gid=0 type=dir
                 ./usr/bin time=1767323045.0 mode=755 uid=0 gid=0 type=dir
                 ./usr/bin/hello time=1767323045.0 mode=755 uid=0 gid=0 size=23 type=file md5digest=8c44a372f4c4977b701d65ee7f7c68d6 sha256digest=18e1d2ef00cefbe708061baad55d3ecb9c1c3b7a180d39b493360d91611b9166

@@ -120,6 +120,7 @@ pub fn listing(tar: impl Read, shown: &[&str]) -> String {
 
 /// Keys of a table that lays something of each type.
 pub fn one_of_each(format: &str) -> Value {
+    let (owner, group) = if format == "archlinux" { ("root", "root") } else { ("ada", "adm") };
     json!({
         "formats": [format],
         "dependencies": ["zlib >= 1.2", "git"],
@@ -132,10 +133,10 @@ pub fn one_of_each(format: &str) -> Value {
         "section": "utils",
         "scripts": { "postinstall": "run.sh", "preremove": "run.sh", "postupgrade": "run.sh" },
         "contents": [
-            { "src": "hello.conf", "dst": "/etc/hello/", "type": "config", "mode": "0640", "group": "adm" },
+            { "src": "hello.conf", "dst": "/etc/hello/", "type": "config", "mode": "0640", "group": group },
             { "src": "hello.conf", "dst": "/etc/hello/kept.conf", "type": "config|noreplace" },
             { "src": "docs/**/*.md", "dst": "/usr/share/doc/hello", "type": "doc" },
-            { "src": "docs", "dst": "/opt/hello/docs", "type": "tree", "owner": "ada" },
+            { "src": "docs", "dst": "/opt/hello/docs", "type": "tree", "owner": owner },
             { "src": "run.sh", "dst": "/usr/libexec/hello/run-{{ arch }}", "mtime": "2001-02-03T04:05:06Z" },
             { "dst": "/var/lib/hello", "type": "dir", "mode": "0750" },
             { "src": "hello", "dst": "/usr/bin/hi", "type": "symlink" },

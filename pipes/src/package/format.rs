@@ -42,6 +42,10 @@ pub trait Format: Sync {
     fn has_ghosts(&self) -> bool {
         false
     }
+    /// Whether its packages can say by name whose files are.
+    fn has_owners(&self) -> bool {
+        true
+    }
     /// What signs its packages.
     fn signing(&self) -> Signing;
     /// Writes a package to `path`. What it needs beside lies in `host.dir()`.

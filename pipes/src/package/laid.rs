@@ -204,6 +204,15 @@ fn account(unit: &mut Unit<'_>, name: Option<&str>, key: &str) -> String {
         let problem = Problem::at_key(key, format!("`{name}` is not the name of a user or a group"));
         unit.problem(problem.help("letters, digits, `_`, `-` and `.` can be in it, 31 at most"));
     }
+    if name != ROOT && !unit.format.has_owners() {
+        let format = unit.format.name();
+        let problem = Problem::at_key(key, format!("{format} packages know no users and groups by name"));
+        let help = format!(
+            "leave it out for `{format}` by `formats`, or by `contents` in `overrides.{format}`, and let a script or a file of \
+             tmpfiles.d give it to `{name}`"
+        );
+        unit.problem(problem.help(help));
+    }
     name.to_owned()
 }
 

@@ -179,7 +179,7 @@ fn relate(builder: &mut PackageBuilder, about: &About) {
 fn run(builder: &mut PackageBuilder, script: Script, bytes: &[u8]) -> Result<(), Failure> {
     let text = String::from_utf8(bytes.to_vec());
     let text = text.map_err(|_| Failure::input("a script is not UTF-8, and rpm keeps them as text"))?;
-    let script_text = Scriptlet::new(text);
+    let script_text = Scriptlet::new(text).prog(vec!["/bin/sh"]);
     match script {
         Script::PreInstall => drop(builder.pre_install_script(script_text)),
         Script::PostInstall => drop(builder.post_install_script(script_text)),
@@ -308,7 +308,7 @@ mod tests {
         let mut host = host();
         made(json!({ "formats": ["rpm"], "signature": { "gpg": "ada@example.org" } }), &mut host).unwrap();
         let argv = host.record().commands[0].argv.join(" ");
-        expect!["rpmsign --define _gpg_name ada@example.org --define _gpg_sign_cmd_extra_args --faked-system-time 1767323045! --addsign DIR/package"].assert_eq(&argv.replace(&host.dir().display().to_string(), "DIR"));
+        expect![[r#"rpmsign --define _gpg_name ada@example.org --define __gpg_sign_cmd /usr/bin/env env gpg --batch --no-tty --no-armor --faked-system-time 1767323045! --local-user "%{_gpg_name}" --output %{__signature_filename} --detach-sign %{?__plaintext_filename} --addsign DIR/package"#]].assert_eq(&argv.replace(&host.dir().display().to_string(), "DIR"));
     }
 
     #[test]

@@ -110,9 +110,9 @@ pub struct Content {
     pub r#type: ContentType,
     /// Permissions in octal, as in `"0644"`; of all files in it.
     pub mode: Option<String>,
-    /// Whose it is. Default: `root`.
+    /// Whose it is. `archlinux` can't say that. Default: `root`.
     pub owner: Option<String>,
-    /// Whose group it is. Default: `root`.
+    /// Whose group it is. `archlinux` can't say that. Default: `root`.
     pub group: Option<String>,
     /// When it was changed, as in `2026-01-02T03:04:05Z`; in an `rpm`, not after the commit. Default: the commit's time.
     pub mtime: Option<String>,

@@ -58,11 +58,15 @@ pub fn gpg(key: &str, path: &Path, time: u64, host: &dyn Host) -> Result<PathBuf
 }
 
 /// Puts gpg's signatures into an rpm, by the program that rpm has for it: the library that writes them can't without an OpenPGP of
-/// its own.
+/// its own. It is told how to start gpg, since where it would look differs between distributions.
 pub fn rpmsign(key: &str, path: &Path, time: u64, host: &dyn Host) -> Result<(), Failure> {
-    let (name, time) = (format!("_gpg_name {key}"), format!("_gpg_sign_cmd_extra_args --faked-system-time {time}!"));
+    let name = format!("_gpg_name {key}");
+    let gpg = format!(
+        "__gpg_sign_cmd /usr/bin/env env gpg --batch --no-tty --no-armor --faked-system-time {time}! \
+         --local-user \"%{{_gpg_name}}\" --output %{{__signature_filename}} --detach-sign %{{?__plaintext_filename}}"
+    );
     let path = path.display().to_string();
-    let argv = ["rpmsign", "--define", &name, "--define", &time, "--addsign", &path];
+    let argv = ["rpmsign", "--define", &name, "--define", &gpg, "--addsign", &path];
     host.exec_ok(&Command::new(argv)).map_err(|failure| failure.help(HELP))?;
     Ok(())
 }
