@@ -18,6 +18,7 @@ mod hello;
 mod lists;
 mod locked_bases;
 mod manifests;
+mod packages;
 mod partial;
 mod strangers;
 mod tags;

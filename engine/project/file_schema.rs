@@ -75,7 +75,7 @@ fn allow_own_keys(settings: &mut Value) {
             "description": "The names of `[secrets]` that its programs may see",
         });
         properties.insert("secrets".to_owned(), secrets);
-        let reveal = json!({ "type": "boolean", "description": "Whether its plugin may see these secrets itself; no pipe of forge asks for one" });
+        let reveal = json!({ "type": "boolean", "description": "Whether its plugin may see these secrets itself" });
         properties.insert("reveal".to_owned(), reveal);
     }
 }

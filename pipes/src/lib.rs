@@ -10,6 +10,7 @@ mod checksum;
 mod docker;
 mod docker_manifest;
 pub mod oci;
+mod package;
 pub mod publish;
 mod source;
 
@@ -24,6 +25,7 @@ forge_plugin::export! {
         checksum::Checksum,
         docker::Docker,
         docker_manifest::DockerManifest,
+        package::Package,
         publish::Publish,
         source::Source,
     ],

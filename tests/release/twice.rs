@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::packages;
 use crate::support::forge::{self, Ended};
 use crate::support::program::{directory, output, run, started};
 use crate::support::project::Project;
@@ -25,6 +26,18 @@ fn by_another_user_elsewhere() {
     let made = fs::metadata(theirs.root().join("dist")).expect("a directory");
     assert_eq!((made.uid(), made.mode() & 0o777), (65534, 0o700), "it is the stranger who has made it");
     assert!(ours.digests().len() >= 5, "{:#?}", ours.digests());
+    assert_eq!(ours.digests(), theirs.digests());
+}
+
+/// Permissions of the sources differ as well: git keeps but one bit of them.
+#[test]
+fn packages_by_another_user_elsewhere() {
+    let ours = packages::project(packages::PROJECT);
+    ours.forge(&["run", "package"]).expect(0);
+    let theirs = packages::project(packages::PROJECT);
+    output(Command::new("chmod").args(["-R", "go="]).arg(theirs.root()));
+    Stranger::moved_into(&theirs).forge(&["run", "package"]).expect(0);
+    assert_eq!(ours.digests().len(), 5, "{:#?}", ours.digests());
     assert_eq!(ours.digests(), theirs.digests());
 }
 
