@@ -176,7 +176,9 @@ fn same_name(step: &Step, others: &[Step], key: &str) -> Option<Problem> {
     let name = &step.makes.first()?.name;
     let other = others.iter().find(|it| it.makes.iter().any(|made| made.name == *name))?;
     let problem = Problem::at_key(key, format!("`{}` and `{}` are both called `{name}`", other.name, step.name));
-    Some(problem.help("say `{{ platform }}`, or what of it differs, in `name`, or leave one out with `platforms`"))
+    Some(problem.help(
+        "say what differs in a `name` of your own, as in `{{ arch }}{{ variant }}`, or leave one out with `platforms`",
+    ))
 }
 
 fn read_scripts(paths: &BTreeMap<Script, String>, host: &dyn Host) -> Result<BTreeMap<Script, Vec<u8>>, Failure> {
@@ -260,9 +262,9 @@ mod tests {
         check_plan(
             json!({ "name": "same", "formats": ["deb"], "platforms": ["linux/amd64", "linux/arm/v6"] }),
             expect![[r#"
-            platforms[1]: `linux/amd64/deb` and `linux/arm/v6/deb` are both called `same.deb`
-                say `{{ platform }}`, or what of it differs, in `name`, or leave one out with `platforms`
-        "#]],
+                platforms[1]: `linux/amd64/deb` and `linux/arm/v6/deb` are both called `same.deb`
+                    say what differs in a `name` of your own, as in `{{ arch }}{{ variant }}`, or leave one out with `platforms`
+            "#]],
         );
         check_plan(
             json!({ "name": "../{{ nobody }}", "formats": ["deb"] }),
@@ -376,6 +378,7 @@ mod tests {
                     { "src": "hello.conf", "dst": "/usr/bin/hello", "formats": ["deb"] },
                     { "src": "hello.conf", "dst": "/x", "formats": ["rpm", "dep"] },
                     { "src": "{{ nobody }}", "dst": "/{{ none }}" },
+                    { "src": "hello", "dst": "/", "type": "symlink" },
                 ],
             }),
             expect![[r#"
@@ -402,6 +405,8 @@ mod tests {
                 contents[8].formats[1]: `dep` is no format of packages
                     there is `deb`
                 contents[9].src: undefined name `nobody`
+                contents[10].dst: `/` is the root itself
+                    name something below it
                 contents[6].dst: two things lie at `/etc/hello/hello.conf`
                     leave one out, or lay it elsewhere; two directories may lie in one whose `dst` ends with `/`
                 contents[7].dst: two things lie at `/usr/bin/hello`

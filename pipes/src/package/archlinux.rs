@@ -383,8 +383,7 @@ mod tests {
                     letters, digits and `.` `_` `+` can; write `version` in `overrides.archlinux`
                 dependencies[0]: archlinux can't say `a: b` of packages
                     write `name` or `name >= 1.2`
-                suggests[1]: archlinux can't say `a
-                b: c` of packages
+                suggests[1]: archlinux can't say `a\nb: c` of packages
                     write `name` or `name >= 1.2`
             "#]],
         );

@@ -28,7 +28,7 @@ pub fn host() -> FakeHost {
         .with_source("docs/a.md", "# a\n")
         .with_source("docs/more/b.md", "# b\n")
         .with_source("run.sh", "#!/bin/sh\nexit 0\n")
-        .with_source("hello.service", "[Unit]\n");
+        .with_source("odd/a\nb", "");
     fs::set_permissions(host.root().join("run.sh"), fs::Permissions::from_mode(0o700)).unwrap();
     symlink("a.md", host.root().join("docs/link.md")).unwrap();
     host.on_exec(|command| {

@@ -104,6 +104,10 @@ impl Items {
     }
 
     fn put(&mut self, one: &Laid, path: &str, mode: u32, what: What) -> Result<(), Failure> {
+        if path.contains(char::is_control) {
+            let help = "no format can say such a name; give the file another";
+            return Err(Failure::input(format!("`/{}` is no path for a package", path.escape_debug())).help(help));
+        }
         let item = Item {
             path: path.to_owned(),
             mode: one.mode.unwrap_or(mode),
@@ -347,6 +351,13 @@ mod tests {
             expect![[r#"
             `run.sh` is not a directory
                 lay a file with type `file`
+        "#]],
+        );
+        check(
+            json!([{ "src": "odd", "dst": "/a" }]),
+            expect![[r#"
+            `/a/a\nb` is no path for a package
+                no format can say such a name; give the file another
         "#]],
         );
         check(

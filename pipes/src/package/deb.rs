@@ -118,6 +118,8 @@ fn alternative(text: &str) -> Option<String> {
         let _ = write!(spelled, " ({} {version})", sign(comparison));
     }
     if let Some(machines) = machines {
+        let fits = |it: char| it.is_ascii_alphanumeric() || "!- ".contains(it);
+        machines.chars().all(fits).then_some(())?;
         let _ = write!(spelled, " [{machines}]");
     }
     Some(spelled)
@@ -404,7 +406,7 @@ mod tests {
         check_plan(
             json!({
                 "formats": ["deb"], "package": "Hello", "version": "x", "maintainer": null,
-                "dependencies": ["a | b (>= 1) [amd64 arm64]", "a b", "a >> 1", "", "(a or b)"],
+                "dependencies": ["a | b (>= 1) [amd64 arm64]", "a b", "a >> 1", "", "(a or b)", "a [b\nC: d]"],
             }),
             expect![[r#"
                 package: `Hello` can't be the name of a package in deb
@@ -416,6 +418,8 @@ mod tests {
                 dependencies[3]: deb can't say `` of packages
                     write `name` or `name >= 1.2`, or several with `|` between them
                 dependencies[4]: deb can't say `(a or b)` of packages
+                    write `name` or `name >= 1.2`, or several with `|` between them
+                dependencies[5]: deb can't say `a [b\nC: d]` of packages
                     write `name` or `name >= 1.2`, or several with `|` between them
             "#]],
         );

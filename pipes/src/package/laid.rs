@@ -115,6 +115,10 @@ fn one(unit: &mut Unit<'_>, content: &Content, key: &str) -> Option<Laid> {
     };
     let dst = unit.text(&format!("{key}.dst"), &content.dst)?;
     let path = path(unit, &dst, &format!("{key}.dst"));
+    if path.as_deref() == Some("") && !content.r#type.is_below() {
+        let problem = Problem::at_key(format!("{key}.dst"), format!("`{dst}` is the root itself"));
+        unit.problem(problem.help("name something below it"));
+    }
     let source = source(unit, content.r#type, src, &dst, key);
     let mode = content.mode.as_deref().map(|text| mode(unit, text, &format!("{key}.mode")));
     let time = content.mtime.as_deref().map(|text| time(unit, text, &format!("{key}.mtime")));
@@ -125,7 +129,8 @@ fn one(unit: &mut Unit<'_>, content: &Content, key: &str) -> Option<Laid> {
 
 /// From a path that begins at the root.
 pub fn path(unit: &mut Unit<'_>, text: &str, key: &str) -> Option<String> {
-    let is_plain = !text.split('/').any(|part| part == "..") && !text.contains(['\n', '\0', '\\']);
+    let is_plain =
+        !text.split('/').any(|part| part == "..") && !text.contains(|it: char| it.is_control() || it == '\\');
     if text.starts_with('/') && is_plain {
         return Some(normal(text));
     }

@@ -154,6 +154,13 @@ pub enum ContentType {
     License,
 }
 
+impl ContentType {
+    /// Whether things lie below its `dst`, and not there itself.
+    pub fn is_below(self) -> bool {
+        !matches!(self, ContentType::Dir | ContentType::Symlink | ContentType::Ghost)
+    }
+}
+
 /// Files of the project that shells run, as root.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

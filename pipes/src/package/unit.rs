@@ -214,7 +214,7 @@ impl<'a> Unit<'a> {
             match self.format.relation(which, text) {
                 Ok(spelled) => related.extend(spelled),
                 Err(help) => {
-                    let message = format!("{} can't say `{text}` of packages", self.format.name());
+                    let message = format!("{} can't say `{}` of packages", self.format.name(), text.escape_debug());
                     self.problem(Problem::at_key(format!("{key}[{at}]"), message).help(help));
                 }
             }
