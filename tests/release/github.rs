@@ -29,7 +29,7 @@ platforms = ["linux/amd64"]
 
 [[build]]
 id = "two"
-binary = "two"
+binary = "two~rc"
 tool = "command"
 argv = ["sh", "-c", "echo two > $FORGE_OUTPUT"]
 platforms = ["linux/amd64"]
@@ -55,7 +55,7 @@ fn release(project: &Project) -> Ended {
 const RELEASED: &[&str] = &[
     r#"release "v1.2.3" "v1.2.3": "* f7f5b1b All of it\n""#,
     r#"  "one" "sha256:2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806""#,
-    r#"  "two" "sha256:27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a""#,
+    r#"  "two.rc" "sha256:27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a""#,
 ];
 
 /// The first line without the commit, which is another for each address.
@@ -169,7 +169,7 @@ fn what_others_have_made_stays() {
     github.has(json!({ "tag_name": "v1.2.3", "name": "theirs", "body": "", "draft": false }), "one");
     let before = github.releases();
     let ended = release(&project(github.address())).expect(1);
-    assert!(ended.stdout.contains("has another `one`, has no `two`"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("has another `one`, has no `two.rc`"), "{}", ended.stdout);
     assert_eq!(github.releases(), before);
 }
 

@@ -190,7 +190,9 @@ impl State {
     }
 
     fn upload(&mut self, release: u64, asked: &Asked) -> Answer {
-        let name = asked.query.get("name").cloned().unwrap_or_default();
+        // "GitHub renames asset filenames that have special characters".
+        let shown = |it: char| if it.is_ascii_alphanumeric() || "-_.+".contains(it) { it } else { '.' };
+        let name: String = asked.query.get("name").map(|it| it.chars().map(shown).collect()).unwrap_or_default();
         match self.releases.get(&release) {
             None => return missing(),
             Some(it) if it["immutable"] == true => return immutable(),

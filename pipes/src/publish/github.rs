@@ -167,13 +167,20 @@ fn repository(own: &Own, given: &Given<'_>) -> Result<String, Problem> {
 fn files(offers: &[&Offer], problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for offer in offers {
-        let name = offer.name.rsplit('/').next().unwrap_or(&offer.name).to_owned();
+        let name = as_shown(offer.name.rsplit('/').next().unwrap_or(&offer.name));
         if let Some(other) = names.insert(name.clone(), &offer.name) {
             let message = format!("two files of the release would be `{name}`: `{other}` and `{}`", offer.name);
             problems.push(Problem::at_key("", message).help("give one of them another name in its table"));
         }
     }
     names.into_iter().map(|(name, artifact)| (artifact.to_owned(), name)).collect()
+}
+
+/// What GitHub makes of the name of a file ("Upload a release asset": special characters are renamed): `~`, as Debian's
+/// prereleases have it, is a `.` on the page.
+fn as_shown(name: &str) -> String {
+    let shown = |it: char| if it.is_ascii_alphanumeric() || "-_.+".contains(it) { it } else { '.' };
+    name.chars().map(shown).collect()
 }
 
 fn steps(wanted: &Wanted, stays_draft: bool, given: &Given<'_>) -> Vec<Step> {
