@@ -41,6 +41,7 @@ impl Died {
         proxy.wait_for("PUT", "/manifests/latest");
         running.signal(Signal::KILL);
         assert_eq!(running.end(), None);
+        proxy.wait_for_the_last();
         proxy.heal();
         Died { registry, proxy, project }
     }

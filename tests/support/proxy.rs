@@ -4,7 +4,7 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -59,6 +59,8 @@ pub struct Seen {
 struct Shared {
     upstream: String,
     stopped: AtomicBool,
+    /// How many clients are connected.
+    clients: AtomicUsize,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
 }
@@ -95,8 +97,12 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&for_clients);
-                // A connection that breaks is what this is about.
-                thread::spawn(move || drop(shared.serve(client)));
+                shared.clients.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    // A connection that breaks is what this is about.
+                    drop(shared.serve(client));
+                    shared.clients.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Proxy { address, shared }
@@ -131,6 +137,16 @@ impl Proxy {
     /// What went through since the last time that this was asked.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.shared.seen.lock().expect("no panic"))
+    }
+
+    /// Waits until all clients are gone: what they had sent before they died has come to the server then, and was answered.
+    #[track_caller]
+    pub fn wait_for_the_last(&self) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while self.shared.clients.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < patience, "somebody is still connected");
+            thread::yield_now();
+        }
     }
 
     /// Waits until a request with this method and this text in its path has gone through.
