@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use forge_schemas::Digest;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use minijinja::{Environment, Error, ErrorKind, Value};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 use semver::{BuildMetadata, Prerelease, Version};
 
@@ -97,13 +99,13 @@ pub const FILTERS: &[Filter] = &[
         name: "url_encode",
         about: "as a part of a URL: what may not stand there is written as `%` and two digits (RFC 3986, 2.1)",
         example: "{{ 'a b/c' | url_encode }}",
-        add: |engine, name| engine.add_filter(name, url_encode),
+        add: |engine, name| engine.add_filter(name, |text: &str| utf8_percent_encode(text, UNRESERVED).to_string()),
     },
     Filter {
         name: "sha256",
         about: "the sha256 of a text, in hexadecimal",
         example: "{{ 'hello' | sha256 }}",
-        add: |engine, name| engine.add_filter(name, |text: &str| sha256(text)),
+        add: |engine, name| engine.add_filter(name, |text: &str| Digest::of(text.as_bytes()).hex()),
     },
 ];
 
@@ -185,18 +187,8 @@ fn escape_telegram(text: &str) -> String {
     escaped.collect()
 }
 
-fn url_encode(text: &str) -> String {
-    let encoded = text.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    encoded.collect()
-}
-
-fn sha256(text: &str) -> String {
-    let digest = forge_schemas::Digest::of(text.as_bytes()).to_string();
-    digest.trim_start_matches("sha256:").to_owned()
-}
+/// RFC 3986, 2.3: what is encoded nowhere.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn wrong(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)

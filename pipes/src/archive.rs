@@ -19,7 +19,7 @@ mod zip;
 mod zstd;
 
 use forge_plugin::schemas::kind::{Archive as Packed, Binary, Kind as _};
-use forge_plugin::schemas::{Artifact, Emit, Failure, KindInfo, Platform, Problem, Selector, Step};
+use forge_plugin::schemas::{Artifact, Emit, Failure, KindInfo, Output, Platform, Problem, Selector, Step};
 use forge_plugin::{Given, Host, Pipe, Wants, kind};
 use serde::{Deserialize, Serialize};
 
@@ -84,15 +84,7 @@ impl Params {
             entries.extend(files.find(host.root())?);
         }
         entries.extend(self.programs(host));
-        for entry in &mut entries {
-            if let Some(directory) = &self.directory {
-                entry.path = format!("{directory}/{}", entry.path);
-            }
-        }
-        let path = host.dir().join("archive");
-        self.format.write(&in_order(entries)?, &path, &|| host.cancelled())?;
-        host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail: output.detail.clone() })?;
-        Ok(())
+        pack(entries, self.directory.as_deref(), self.format, output, host)
     }
 
     /// A file for each program.
@@ -118,6 +110,25 @@ impl Params {
         };
         host.inputs().iter().zip(&self.binaries).map(entry).collect()
     }
+}
+
+/// Makes one archive of these, in a directory if there is to be one.
+pub(crate) fn pack(
+    mut entries: Vec<Entry>,
+    directory: Option<&str>,
+    format: Format,
+    output: &Output,
+    host: &dyn Host,
+) -> Result<(), Failure> {
+    for entry in &mut entries {
+        if let Some(directory) = directory {
+            entry.path = format!("{directory}/{}", entry.path);
+        }
+    }
+    let path = host.dir().join("archive");
+    format.write(&in_order(entries)?, &path, &|| host.cancelled())?;
+    host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail: output.detail.clone() })?;
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -261,7 +261,6 @@ fn params(settings: &Settings, given: &Given<'_>) -> Result<Params, Vec<Problem>
         sort: settings.sort,
         include: settings.include.clone(),
         exclude: settings.exclude.clone(),
-        page: history.page.clone(),
     };
     Ok(Params { text, history, form, header, footer })
 }

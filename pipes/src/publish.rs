@@ -47,6 +47,8 @@ type Planned = Result<Vec<Step>, Vec<Problem>>;
 /// Where something can be published to.
 struct Destination {
     name: &'static str,
+    /// What it does, in sentences of which the name is the subject.
+    about: &'static str,
     /// The keys of its own.
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// What it publishes.

@@ -6,14 +6,15 @@ use std::io;
 use std::path::Path;
 
 use forge_plugin::schemas::kind::{Archive as Packed, Kind as _};
-use forge_plugin::schemas::{Command, Emit, Failure, KindInfo, Output, Problem, Read, Step, Tool};
+use forge_plugin::schemas::{Command, Failure, KindInfo, Output, Problem, Read, Step, Tool};
 use forge_plugin::{Given, Host, Names, Pipe, Template, Wants, kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tar::{Archive as Tar, EntryType};
 
+use crate::archive;
 use crate::archive::choosing::resolve_all;
-use crate::archive::entry::{Entry, Stamp, in_order};
+use crate::archive::entry::{Entry, Stamp};
 use crate::archive::files::Files;
 use crate::archive::format::{Container, Format};
 use crate::archive::naming;
@@ -108,15 +109,7 @@ impl Pipe for Source {
         for files in &params.files {
             entries.extend(files.find(host.root())?);
         }
-        for entry in &mut entries {
-            if let Some(directory) = &params.directory {
-                entry.path = format!("{directory}/{}", entry.path);
-            }
-        }
-        let path = host.dir().join("archive");
-        params.format.write(&in_order(entries)?, &path, &|| host.cancelled())?;
-        host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail: output.detail.clone() })?;
-        Ok(())
+        archive::pack(entries, params.directory.as_deref(), params.format, output, host)
     }
 }
 

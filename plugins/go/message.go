@@ -316,16 +316,17 @@ func (e Exit) Success() bool { return e.Code != nil && *e.Code == 0 }
 // An HTTPRequest is sent by forge, which adds the credentials of the host, repeats what may be repeated, and follows
 // redirects of GET and HEAD.
 type HTTPRequest struct {
-	Method  string            `json:"method"` // HEAD, GET, POST, PUT, PATCH, DELETE
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers,omitempty"` // without Authorization
-	Body    Body              `json:"body"`
-	Scopes  []string          `json:"scopes,omitempty"`  // to ask a token server for
-	ToFile  string            `json:"to_file,omitempty"` // where the answer's body goes; without it, inline, 4 MiB at most
-	Digest  Digest            `json:"digest,omitempty"`  // what the answer's body must hash to
-	Repeat  string            `json:"repeat,omitempty"`  // by_method (default), always, never
-	By      string            `json:"by,omitempty"`      // who may answer: its_host (default), mirror: one of a registry too
-	Failed  uint32            `json:"failed,omitempty"`  // how often the caller has tried before: forge waits first
+	Method        string            `json:"method"` // HEAD, GET, POST, PUT, PATCH, DELETE
+	URL           string            `json:"url"`
+	Headers       map[string]string `json:"headers,omitempty"` // without Authorization
+	Body          Body              `json:"body"`
+	Scopes        []string          `json:"scopes,omitempty"`        // to ask a token server for
+	ToFile        string            `json:"to_file,omitempty"`       // where the answer's body goes; without it, inline, 4 MiB at most
+	Digest        Digest            `json:"digest,omitempty"`        // what the answer's body must hash to
+	Repeat        string            `json:"repeat,omitempty"`        // by_method (default), always, never
+	By            string            `json:"by,omitempty"`            // who may answer: its_host (default), mirror: one of a registry too
+	Authorization string            `json:"authorization,omitempty"` // when the host hears who asks: when_asked (default), bearer: at once
+	Failed        uint32            `json:"failed,omitempty"`        // how often the caller has tried before: forge waits first
 }
 
 // A Body is what a request sends: nothing, Text, or the file at Path, of which Offset and Size choose a part.

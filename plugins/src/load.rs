@@ -107,8 +107,8 @@ impl Plugin {
     }
 
     /// Opens a library that must be of this build: one that comes with forge. It is mapped where it lies, as every library
-    /// of a program is: who can write to it can write to the program. Another one [is stale](LoadError::is_stale), and is
-    /// mapped all the same, but nothing of it is called.
+    /// of a program is: who can write to it can write to the program. Another one [is stale](LoadError::is_stale); it is
+    /// mapped all the same, and nothing of it is called but what hands out its table, where its build stands.
     pub fn open_of_build(path: &Path, build: &str) -> Result<Plugin, LoadError> {
         library::open_of_build(path, build)
     }

@@ -41,12 +41,23 @@ pub fn files(root: &Path, path: &Path, except: &Except) -> io::Result<Vec<PathBu
     Ok(files)
 }
 
+/// Whether a path is a glob, unless there is a file of that very name.
+pub fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '[', '{'])
+}
+
+/// The part of a pattern in which nothing is a glob: `docs` of `./docs/*.md`; of what is no glob, all of it.
+pub fn fixed(pattern: &Path) -> PathBuf {
+    let is_fixed = |part: &Component<'_>| !is_glob(&part.as_os_str().to_string_lossy());
+    let parts = pattern.components().filter(|part| !matches!(part, Component::CurDir));
+    parts.take_while(is_fixed).collect()
+}
+
 fn matching(root: &Path, pattern: &Path, except: &Except) -> io::Result<Vec<PathBuf>> {
     let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
     let glob = glob.map_err(io::Error::other)?.compile_matcher();
     // Only the part of the tree that the pattern can match is walked.
-    let wild = |part: &Component<'_>| is_glob(&part.as_os_str().to_string_lossy());
-    let fixed: PathBuf = pattern.components().take_while(|part| !wild(part)).collect();
+    let fixed = fixed(pattern);
     let rest = pattern.strip_prefix(&fixed).unwrap_or(pattern);
     let is_deep = rest.components().any(|part| part.as_os_str().to_string_lossy().contains("**"));
     let depth = (!is_deep).then(|| rest.components().count());
@@ -85,10 +96,6 @@ fn walk(root: &Path, directory: &Path, depth: Option<usize>, except: &Except) ->
         .build();
     let entries: Result<Vec<DirEntry>, _> = walk.filter(|it| it.as_ref().map_or(true, |it| it.depth() > 0)).collect();
     entries.map_err(io::Error::other)
-}
-
-fn is_glob(pattern: &str) -> bool {
-    pattern.contains(['*', '?', '[', '{'])
 }
 
 fn normal(pattern: &str) -> PathBuf {

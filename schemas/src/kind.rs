@@ -131,22 +131,6 @@ pub struct Checksums {
     pub subject: Option<String>,
 }
 
-/// `sbom`: what an artifact consists of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Sbom {
-    /// The artifact that it is about.
-    pub subject: String,
-    /// The format: `spdx-json`, `cyclonedx-json`.
-    pub format: String,
-}
-
-/// `provenance`: where artifacts come from: an in-toto Statement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Provenance {
-    /// The artifacts that it is about.
-    pub subjects: Vec<String>,
-}
-
 /// `signature`: what shows that an artifact is genuine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signature {
@@ -231,16 +215,6 @@ impl Kind for Package {
 impl Kind for Checksums {
     const NAME: &'static str = "checksums";
     const ROLE: Role = Role::Sums;
-}
-
-impl Kind for Sbom {
-    const NAME: &'static str = "sbom";
-    const ROLE: Role = Role::About;
-}
-
-impl Kind for Provenance {
-    const NAME: &'static str = "provenance";
-    const ROLE: Role = Role::About;
 }
 
 impl Kind for Signature {

@@ -174,6 +174,26 @@ fn what_others_have_made_stays() {
 }
 
 #[test]
+fn what_is_released_is_changed_where_the_user_says_so() {
+    let released = |is_immutable: bool| {
+        let github = GitHub::start();
+        let release = json!({ "tag_name": "v1.2.3", "name": "theirs", "draft": false, "immutable": is_immutable });
+        github.has(release, "one");
+        let place = format!("https://{}/acme/hello/releases/tag/v1.2.3", github.address());
+        let ended = project(github.address()).forge(&["run", "release", "--json", "--replace", &place]);
+        (github, ended)
+    };
+    let (github, ended) = released(false);
+    ended.expect(0);
+    assert_eq!(releases(&github)[1..], RELEASED[1..]);
+    // What GitHub lets nobody change stays, and GitHub's own words are told.
+    let (github, ended) = released(true);
+    let ended = ended.expect(1);
+    assert!(ended.stdout.contains("Cannot change the assets of an immutable release."), "{}", ended.stdout);
+    assert_eq!(github.releases().len(), 2);
+}
+
+#[test]
 fn an_immutable_release_is_whole_before_it_is_shown() {
     let github = GitHub::start();
     github.is_immutable();

@@ -90,7 +90,7 @@ impl Files {
             (dst, Parents::Stripped) => Path::new(dst.as_deref().unwrap_or_default()).join(name()),
             (None, Parents::Kept) => file.to_path_buf(),
             (Some(dst), Parents::Kept) => {
-                let below = file.strip_prefix(fixed(&self.pattern)).unwrap_or(file);
+                let below = file.strip_prefix(sources::fixed(Path::new(&self.pattern))).unwrap_or(file);
                 match below.as_os_str().is_empty() {
                     // It is the one file that was named.
                     true if dst.ends_with('/') => Path::new(dst).join(name()),
@@ -101,12 +101,6 @@ impl Files {
         };
         path.to_string_lossy().into_owned()
     }
-}
-
-/// What of a pattern is no pattern: the directories before the first wildcard.
-fn fixed(pattern: &str) -> PathBuf {
-    let parts = pattern.split('/').filter(|part| !matches!(*part, "" | "."));
-    parts.take_while(|part| !part.contains(['*', '?', '[', '{'])).collect()
 }
 
 #[cfg(test)]

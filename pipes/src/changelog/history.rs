@@ -22,7 +22,7 @@ pub struct History {
     since: Option<String>,
     paths: Vec<String>,
     /// Where the repository is looked at with a browser.
-    pub page: Option<String>,
+    page: Option<String>,
 }
 
 /// What git has told.

@@ -25,8 +25,6 @@ pub struct Form {
     pub include: Vec<String>,
     /// Nothing that matches one of these.
     pub exclude: Vec<String>,
-    /// Where the repository is looked at with a browser.
-    pub page: Option<String>,
 }
 
 /// A group of commits.

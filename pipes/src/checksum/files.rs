@@ -73,7 +73,7 @@ pub fn mistakes(settings: &Settings) -> Vec<Problem> {
     for file in settings.files.iter().map(Extra::from) {
         let key = file.key(settings);
         problems.extend(naming::inside(&key, &file.src, "project").err());
-        if settings.split && file.src.contains(['*', '?', '[', '{']) {
+        if settings.split && sources::is_glob(&file.src) {
             let message =
                 format!("how many files `{}` is, and so how many have a checksum, is not known beforehand", file.src);
             problems.push(Problem::at_key(&key, message).help("name each file, or leave `split` out"));

@@ -41,16 +41,8 @@ impl Format for Apk {
         machine.apk
     }
 
-    /// What abuild lets pass.
     fn naming(&self) -> Naming {
-        let fits = |name: &str| {
-            name.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_')
-                && name.chars().all(|it| it.is_ascii_alphanumeric() || "._+-".contains(it))
-        };
-        Naming {
-            fits,
-            rule: "it is made of letters, digits, `.`, `_`, `+` and `-`, and begins with a letter, digit or `_`",
-        }
+        Naming::OF_WORDS
     }
 
     fn spell(&self, version: &Version) -> Result<Spelled, BadVersion> {

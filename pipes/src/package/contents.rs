@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use forge_plugin::Host;
 use forge_plugin::schemas::Failure;
-use forge_plugin::sources::{self, Except};
+use forge_plugin::sources::{self, Except, fixed, is_glob};
 
-use super::laid::{Into, Laid, Source, is_glob};
+use super::laid::{Into, Laid, Source};
 use super::parcel::{Item, What};
 
 /// Everything in a package, by path.
@@ -41,7 +41,7 @@ struct Items {
 
 impl Items {
     fn files(&mut self, one: &Laid, pattern: &str, into: Into, root: &Path) -> Result<(), Failure> {
-        let above = fixed(pattern);
+        let above = fixed(Path::new(pattern));
         for top in tops(root, pattern)? {
             let path = root.join(&top);
             let meta = fs::metadata(&path).map_err(|error| Failure::file("read", &path, &error))?;
@@ -143,11 +143,6 @@ fn parent_item(path: &str, time: u64) -> Item {
 
 fn collision(path: &str) -> Failure {
     Failure::input(format!("two things lie at `/{path}`")).help("leave one of them out of `contents`")
-}
-
-/// What of a pattern is none: `docs` of `docs/*.md`. A directory is all of it.
-fn fixed(pattern: &str) -> PathBuf {
-    Path::new(pattern).components().take_while(|part| !is_glob(&part.as_os_str().to_string_lossy())).collect()
 }
 
 fn tops(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, Failure> {

@@ -59,6 +59,17 @@ pub struct Naming {
     pub rule: &'static str,
 }
 
+impl Naming {
+    /// What abuild and rpmbuild let pass.
+    pub const OF_WORDS: Naming = Naming {
+        fits: |name| {
+            name.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_')
+                && name.chars().all(|it| it.is_ascii_alphanumeric() || "._+-".contains(it))
+        },
+        rule: "it is made of letters, digits, `.`, `_`, `+` and `-`, and begins with a letter, digit or `_`",
+    };
+}
+
 /// What signs packages of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use forge_plugin::schemas::{Place, Problem, Read};
+use forge_plugin::sources::is_glob;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::parcel::Mark;
 use super::settings::{Content, ContentType};
 use super::unit::Unit;
+use crate::docker::values;
 
 /// One of `contents`, or a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +185,7 @@ pub fn is_inside(path: &str) -> bool {
 }
 
 fn mode(unit: &mut Unit<'_>, text: &str, key: &str) -> Option<u32> {
-    let mode = u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).ok().filter(|mode| *mode <= 0o7777);
+    let mode = values::mode(text.strip_prefix("0o").unwrap_or(text)).ok();
     if mode.is_none() {
         let problem = Problem::at_key(key, format!("`{text}` is not a mode"));
         unit.problem(problem.help("write it in octal, as in `\"0644\"`"));
@@ -261,9 +263,4 @@ impl Laid {
             _ => Mark::Plain,
         }
     }
-}
-
-/// Whether a path may name several.
-pub fn is_glob(path: &str) -> bool {
-    path.contains(['*', '?', '[', '{'])
 }

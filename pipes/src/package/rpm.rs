@@ -36,16 +36,8 @@ impl Format for Rpm {
         machine.rpm
     }
 
-    /// What rpmbuild lets pass.
     fn naming(&self) -> Naming {
-        let fits = |name: &str| {
-            name.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_')
-                && name.chars().all(|it| it.is_ascii_alphanumeric() || "._+-".contains(it))
-        };
-        Naming {
-            fits,
-            rule: "it is made of letters, digits, `.`, `_`, `+` and `-`, and begins with a letter, digit or `_`",
-        }
+        Naming::OF_WORDS
     }
 
     /// No `-`, since it separates name, version and release. A `~` sorts before the end.

@@ -18,8 +18,16 @@ use serde_json::Value;
 use self::api::{Api, Draft, Release};
 use super::{Destination, Planned, Settings, receipt, typed};
 
-pub(super) const DESTINATION: Destination =
-    Destination { name: "github", schema: Own::json_schema, takes, plan, probe, run };
+pub(super) const DESTINATION: Destination = Destination {
+    name: "github",
+    about: "makes a release on GitHub, with archives, packages, checksums and what else users get: as a draft first, and for \
+            everyone when all of it is there.",
+    schema: Own::json_schema,
+    takes,
+    plan,
+    probe,
+    run,
+};
 
 /// What it wants to know.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -20,6 +20,7 @@ use crate::oci::manifest::{Family, Index};
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "layout",
+    about: "writes an OCI image layout on this machine.",
     schema: Own::json_schema,
     takes: |settings| choice::selectors(&settings.ids),
     plan,

@@ -18,6 +18,8 @@ use crate::oci::reference::Reference;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "registry",
+    about: "pushes each image and each list to the registry of its references, by digest first and the tags last, when \
+            everything else of the run has succeeded; `dist/digests.txt` says which digest each reference gets.",
     schema: Own::json_schema,
     takes: |settings| choice::selectors(&settings.ids),
     plan,

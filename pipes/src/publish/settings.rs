@@ -34,10 +34,7 @@ pub struct To(pub String);
 #[schemars(rename = "Settings")]
 #[expect(dead_code, reason = "the part of the schema that all destinations have")]
 struct Shared {
-    /// Where to: `registry` pushes each image and each list to the registry of its references, by digest first and the
-    /// tags last, when everything else of the run has succeeded; `dist/digests.txt` says which digest each reference
-    /// gets. `layout` writes an OCI image layout on this machine. `github` makes a release on GitHub, with archives,
-    /// packages, checksums and what else users get: as a draft first, and for everyone when all of it is there.
+    /// Where to:
     to: To,
     /// Which tables to publish, by id; all of them where none is given. Of images: ids of `docker` and `docker_manifest` tables;
     /// where an image and a list that holds it have one reference, the list gets it.
@@ -80,6 +77,8 @@ impl JsonSchema for Settings {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Shared::json_schema(generator);
         let mut all = keys_of(&schema);
+        let whereto = DESTINATIONS.iter().map(|it| format!(" `{}` {}", it.name, it.about));
+        all["to"]["description"] = format!("Where to:{}", whereto.collect::<String>()).into();
         for destination in DESTINATIONS {
             for (key, mut value) in keys_of(&(destination.schema)(generator)) {
                 let about = value["description"].as_str().unwrap_or_default().to_owned();

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use forge_plugin::schemas::kind::Role;
 use forge_plugin::schemas::{
-    AnsweredBy, Artifact, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit, Expect, Failure,
-    FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo, Memory, Method,
-    Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe, ProbeReply, Problem,
-    Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName, Takes, TakesReply, Tool,
-    Wanted,
+    AnsweredBy, Artifact, Authorization, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit,
+    Expect, Failure, FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo,
+    Memory, Method, Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe,
+    ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName,
+    Takes, TakesReply, Tool, Wanted,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -207,6 +207,7 @@ fn services() {
         digest: Some(Digest::of(b"answer")),
         repeat: Repeat::Always,
         by: AnsweredBy::Mirror,
+        authorization: Authorization::Bearer,
         failed: 1,
         ..HttpRequest::new(Method::Put, "https://files.example.org/1.2.3/hello").header("x-a", "b").body(body)
     };

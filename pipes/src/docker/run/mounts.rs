@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use forge_plugin::sources;
 use parse_dockerfile::Flag;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ fn mount(reader: &mut Reader<'_>, text: &str, span: &Range<usize>) -> Option<Mou
 
 /// What lies at a path of the project, or of a stage.
 fn files(reader: &mut Reader<'_>, from: Option<&str>, path: &str, span: &Range<usize>) -> Option<Vec<Source>> {
-    if path.contains(['*', '?', '[', '{']) {
+    if sources::is_glob(path) {
         return None;
     }
     if let Some(from) = from {
