@@ -59,7 +59,8 @@ impl Diagnostic {
     /// The same at one more place, of which something is to be said.
     #[must_use]
     pub fn label(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Diagnostic {
-        self.labels.push(Label { source: source.clone(), span, text: text.into() });
+        let (source, span) = source.locate(span);
+        self.labels.push(Label { source, span, text: text.into() });
         self
     }
 

@@ -15,6 +15,8 @@ pub struct Source {
     /// All of it.
     pub text: String,
     line_starts: OnceLock<Vec<usize>>,
+    /// The texts that it was put together from, and where each begins. None for the text of one file.
+    parts: Vec<(usize, Arc<Source>)>,
 }
 
 /// Some bytes of a source: from the first to the one after the last.
@@ -76,7 +78,36 @@ impl Unreadable {
 impl Source {
     /// A text under this path.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { path: path.into(), text: text.into(), line_starts: OnceLock::new() })
+        Arc::new(Source { path: path.into(), text: text.into(), line_starts: OnceLock::new(), parts: Vec::new() })
+    }
+
+    /// These texts, one after the other, under the path of the first. A place in it is one number for all of them, as in a compiler
+    /// that reads many files; [`Source::locate`] tells the file again.
+    pub fn joined(first: Arc<Source>, others: impl IntoIterator<Item = Arc<Source>>) -> Arc<Source> {
+        let (path, mut text) = (first.path.clone(), first.text.clone());
+        let mut parts = vec![(0, first)];
+        for other in others {
+            // Between them, so that the end of one is not the start of the next.
+            text.push('\n');
+            parts.push((text.len(), other.clone()));
+            text.push_str(&other.text);
+        }
+        Arc::new(Source { path, text, line_starts: OnceLock::new(), parts })
+    }
+
+    /// The files that it is made of, each with where it begins.
+    pub fn parts(self: &Arc<Source>) -> Vec<(usize, Arc<Source>)> {
+        if self.parts.is_empty() { vec![(0, self.clone())] } else { self.parts.clone() }
+    }
+
+    /// The file that a place lies in, and where it is there.
+    pub fn locate(self: &Arc<Source>, span: Span) -> (Arc<Source>, Span) {
+        match self.parts.iter().rev().find(|(start, _)| *start <= span.start) {
+            Some((start, part)) => {
+                (part.clone(), part.within(Span::new(span.start - start, span.end.max(span.start) - start)))
+            }
+            None => (self.clone(), span),
+        }
     }
 
     /// Reads the file at `path`, relative to `root`; the user knows it as `path`.
@@ -151,6 +182,12 @@ impl Span {
         Span { start, end }
     }
 
+    /// The same, so many bytes further on.
+    #[must_use]
+    pub fn moved(self, by: usize) -> Span {
+        Span::new(self.start + by, self.end + by)
+    }
+
     /// As a range.
     pub fn range(self) -> Range<usize> {
         self.start..self.end
@@ -204,6 +241,20 @@ mod tests {
         check("é = 1", 2, (1, 2));
         check("é = 1", 1, (1, 1));
         check("a\nb", 99, (2, 2));
+    }
+
+    #[test]
+    fn places_lie_in_files() {
+        let other = Source::new("b.toml", "two\n");
+        let both = Source::joined(Source::new("a.toml", "one"), [other]);
+        let check = |span: Span, expect: (&str, &str)| {
+            let (source, span) = both.locate(span);
+            assert_eq!((source.path.to_str(), source.at(span)), (Some(expect.0), expect.1));
+        };
+        check(Span::new(0, 3), ("a.toml", "one"));
+        check(Span::new(3, 3), ("a.toml", ""));
+        check(Span::new(4, 7), ("b.toml", "two"));
+        check(Span::new(1, 7), ("a.toml", "ne"));
     }
 
     #[test]

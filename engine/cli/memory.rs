@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use forge_plugin::Plugins;
 use forge_schemas::{Digest, Digester, Failure, Presence};
@@ -18,13 +19,16 @@ use crate::source::Source;
 use crate::store::{read_sealed_as, write_sealed};
 
 /// What decides a plan, of all that is known before anything is read but the project file.
-pub fn key(source: &Source, mode: Mode, repository: &Repository, plugins: &Plugins) -> Digest {
+pub fn key(source: &Arc<Source>, mode: Mode, repository: &Repository, plugins: &Plugins) -> Digest {
     let pipes: Vec<(&str, Cow<'_, str>)> =
         plugins.all().iter().map(|pipe| (pipe.name.as_str(), plugins.identity(&pipe.name))).collect();
     let version = env!("CARGO_PKG_VERSION");
     let mut digester = Digester::default();
     // Writing to a digester can't fail.
-    let _ = writeln!(digester, "forge-plan-5 {version} {mode:?} {repository:?} {pipes:?}");
+    let _ = writeln!(digester, "forge-plan-6 {version} {mode:?} {repository:?} {pipes:?}");
+    for (start, file) in source.parts() {
+        let _ = writeln!(digester, "{start} {:?}", file.path);
+    }
     let _ = digester.write_all(source.text.as_bytes());
     digester.finish().0
 }

@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod plugin_file;
 mod plugins;
+mod project_file;
 mod run;
 mod runs;
 mod schema;

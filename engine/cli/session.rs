@@ -10,7 +10,7 @@ use forge_schemas::{Digest, Facts, Failure, Presence, Read, exit};
 
 use super::args::Arguments;
 use super::third_party::{Named, Pinned};
-use super::{OpenPipes, described, lock, memory, output};
+use super::{OpenPipes, described, lock, memory, output, project_file};
 use crate::diagnostic::Diagnostic;
 use crate::git;
 use crate::pipes::Pipes as _;
@@ -115,7 +115,8 @@ impl Session {
 pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
     let own = own(pipes)?;
     match Source::read(&directory(arguments)?, &arguments.file) {
-        Ok(source) => {
+        Ok(_) => {
+            let source = project_file::read(arguments)?;
             let opened = Opened::of(arguments, &source, own)?;
             if !opened.warnings.is_empty() {
                 output::diagnostics(arguments, &opened.warnings);
@@ -128,8 +129,7 @@ pub fn plugins(arguments: &Arguments, pipes: OpenPipes) -> Result<Plugins, u8> {
 
 /// What the plugins are to be pinned to that the project file names, by name. Loads none of them.
 pub fn pins(arguments: &Arguments) -> Result<BTreeMap<String, Pinned>, u8> {
-    let source = Source::read(&directory(arguments)?, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
-    let typed = Typed::of(&source);
+    let typed = Typed::of(&project_file::read(arguments)?);
     if typed.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(told(arguments, &typed.diagnostics));
     }
@@ -174,8 +174,7 @@ impl Given {
         // git works beside us.
         let asked = git::ask(&root);
         let own = own(pipes)?;
-        let directory = directory(arguments)?;
-        let source = Source::read(&directory, &arguments.file).map_err(|it| told(arguments, &[it.into()]))?;
+        let source = project_file::read(arguments)?;
         let opened = Opened::of(arguments, &source, own)?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -37,6 +37,15 @@ pub struct ProjectTable {
     pub license: Option<String>,
 }
 
+/// `[include]`: further files of the same form, whose tables are read as if they stood at the end of this one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Include {
+    /// The files: paths and globs, relative to this file. Those of a glob are read in the order of their names. Paths in them are relative to this
+    /// file as well. A table that both have (`[env]`, `[secrets]`) has the keys of both; none may stand twice. They include no others.
+    pub files: Vec<String>,
+}
+
 /// `[run]`: how many steps run side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -58,6 +67,9 @@ pub struct RunLimits {
 pub struct Head {
     /// What the project is.
     pub project: ProjectTable,
+    /// Further files whose tables are read as well.
+    #[serde(default)]
+    pub include: Include,
     /// Variables for templates and for every program that is started.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -83,7 +95,8 @@ pub struct Head {
 
 impl Head {
     /// Their names.
-    pub const NAMES: &'static [&'static str] = &["project", "env", "goals", "run", "registries", "secrets", "plugins"];
+    pub const NAMES: &'static [&'static str] =
+        &["project", "include", "env", "goals", "run", "registries", "secrets", "plugins"];
 }
 
 impl Head {
@@ -119,6 +132,7 @@ fn read_all(mut tables: Map<String, Value>) -> Head {
     let project = read(&mut tables, "project");
     Head {
         project: project.unwrap_or_else(|| ProjectTable { name: UNNAMED.to_owned(), ..ProjectTable::default() }),
+        include: read(&mut tables, "include").unwrap_or_default(),
         env: read(&mut tables, "env").unwrap_or_default(),
         goals: read(&mut tables, "goals").unwrap_or_default(),
         run: read(&mut tables, "run").unwrap_or_default(),

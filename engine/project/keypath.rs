@@ -67,6 +67,20 @@ impl Places {
         }
     }
 
+    /// The same, so many bytes further on.
+    pub(super) fn shift(&mut self, by: usize) {
+        if by == 0 {
+            return;
+        }
+        self.key = self.key.moved(by);
+        self.value = self.value.moved(by);
+        match &mut self.inside {
+            Inside::Nothing => {}
+            Inside::Items(items) => items.iter_mut().for_each(|it| it.shift(by)),
+            Inside::Keys(keys) => keys.values_mut().for_each(|it| it.shift(by)),
+        }
+    }
+
     /// What the start of `path` leads to, and the rest of it.
     fn enter<'a>(&self, path: &'a str) -> Option<(&Places, &'a str)> {
         let path = path.strip_prefix('.').unwrap_or(path);

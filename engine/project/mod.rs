@@ -5,6 +5,7 @@ mod blocks;
 mod file_schema;
 pub mod filters;
 mod head;
+mod include;
 mod keypath;
 mod lower;
 mod parse;
@@ -22,7 +23,8 @@ use serde_json::Value;
 use crate::source::{Source, Span};
 
 pub use file_schema::file_schema;
-pub use head::{Head, ProjectTable, RunLimits};
+pub use head::{Head, Include, ProjectTable, RunLimits};
+pub use include::{Included, included, nested};
 pub use keypath::{Inside, Places, diagnostic};
 pub use lower::lower;
 pub use parse::Document;
@@ -41,7 +43,7 @@ pub struct Project {
     pub goals: Option<Places>,
     /// Variables of the process environment that templates asked for, set or not.
     pub environment: BTreeSet<String>,
-    /// The file.
+    /// The file, with those that it includes.
     pub source: Arc<Source>,
 }
 

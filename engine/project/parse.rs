@@ -51,20 +51,25 @@ pub(super) enum Form {
 impl Document {
     /// What stands in `source`, and all that is wrong with its syntax.
     pub fn parse(source: Arc<Source>) -> (Document, Vec<Diagnostic>) {
-        let (tree, errors) = DeTable::parse_recoverable(&source.text);
-        let broken = first_per_line(&source, errors);
-        let mut diagnostics: Vec<Diagnostic> =
-            broken.iter().map(|(span, message)| syntax_error(&source, *span, message)).collect();
-        let mut entries = Vec::new();
-        for (key, value) in tree.get_ref() {
-            enter(key, value, &mut entries);
+        let (mut entries, mut broken, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
+        for (start, file) in source.parts() {
+            let (tree, errors) = DeTable::parse_recoverable(&file.text);
+            let errors = first_per_line(&file, errors);
+            diagnostics.extend(errors.iter().map(|(span, message)| syntax_error(&file, *span, message)));
+            broken.extend(errors.into_iter().map(|(span, _)| span.moved(start)));
+            let before = entries.len();
+            for (key, value) in tree.get_ref() {
+                enter(key, value, &mut entries);
+            }
+            entries[before..].iter_mut().for_each(|entry| entry.places.shift(start));
         }
         if entries.is_empty() && diagnostics.is_empty() {
             diagnostics.push(nothing_to_do(&source));
         }
         entries.sort_by_key(|entry| entry.places.key);
-        let broken: Vec<Span> = broken.into_iter().map(|(span, _)| span).collect();
         mark_broken(&mut entries, &broken);
+        let (entries, twice) = join(entries, &source);
+        diagnostics.extend(twice);
         (Document { source, entries, broken }, diagnostics)
     }
 
@@ -168,6 +173,52 @@ fn enter(key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>,
 fn entry(name: &str, form: Form, header: Span, value: &Spanned<DeValue<'_>>) -> Entry {
     let (value, places) = convert(header, value);
     Entry { name: name.to_owned(), form, value, places, broken: false }
+}
+
+/// A table that several files have is one with the keys of all. What stands in two of them is told, and is what the first says.
+fn join(entries: Vec<Entry>, source: &Arc<Source>) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let (mut joined, mut diagnostics): (Vec<Entry>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries {
+        match first.get(&entry.name) {
+            Some(at) if entry.form == Form::Table => diagnostics.extend(joined[*at].take_in(entry, source)),
+            _ => {
+                if entry.form == Form::Table {
+                    first.insert(entry.name.clone(), joined.len());
+                }
+                joined.push(entry);
+            }
+        }
+    }
+    (joined, diagnostics)
+}
+
+impl Entry {
+    /// The keys of `other` as well.
+    fn take_in(&mut self, other: Entry, source: &Arc<Source>) -> Vec<Diagnostic> {
+        self.broken |= other.broken;
+        let (Value::Object(values), Inside::Keys(places)) = (&mut self.value, &mut self.places.inside) else {
+            return Vec::new();
+        };
+        let (Value::Object(more), Inside::Keys(mut at)) = (other.value, other.places.inside) else { return Vec::new() };
+        let mut twice = Vec::new();
+        for (key, value) in more {
+            let Some(place) = at.remove(&key) else { continue };
+            match places.get(&key) {
+                Some(first) => twice.push(
+                    Diagnostic::error(format!("`{key}` of `[{}]` stands in two files", self.name))
+                        .at(source, place.key)
+                        .label(source, first.key, "the first")
+                        .help("leave one of them out"),
+                ),
+                None => {
+                    values.insert(key.clone(), value);
+                    places.insert(key, place);
+                }
+            }
+        }
+        twice
+    }
 }
 
 /// Both are sorted: one pass.
