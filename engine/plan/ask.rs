@@ -27,6 +27,8 @@ pub struct Asked<'a> {
     pub table: &'a Table,
     /// What it takes.
     pub selectors: Vec<Selector>,
+    /// The kinds that it makes, of those that its pipe can; none where it can make all.
+    pub makes: Option<Vec<String>>,
     /// The source files that it must read to plan.
     pub texts: Vec<SourceText>,
     /// The same, for diagnostics that point into them.
@@ -71,7 +73,7 @@ fn ask_one<'a>(
     let off = (is_sound && table.switch == Switch::Off).then_some(OffBecause::If);
     if !is_sound || off.is_some() {
         let (selectors, texts, sources) = (Vec::new(), Vec::new(), HashMap::new());
-        return (Asked { table, selectors, texts, sources, state: table.soundness, off }, Vec::new());
+        return (Asked { table, selectors, makes: None, texts, sources, state: table.soundness, off }, Vec::new());
     }
     let request = Takes { table: table.name.clone(), settings: table.settings.clone() };
     let (reply, mut diagnostics) = match pipes.takes(&request) {
@@ -99,5 +101,5 @@ fn ask_one<'a>(
     let all = pipes.all();
     let kinds = all.iter().flat_map(|pipe| &pipe.makes);
     let selectors = reply.selectors.into_iter().map(|it| it.with_kinds_of_roles(kinds.clone())).collect();
-    (Asked { table, selectors, texts, sources, state, off }, diagnostics)
+    (Asked { table, selectors, makes: reply.makes, texts, sources, state, off }, diagnostics)
 }

@@ -28,10 +28,9 @@ impl<'a> Makers<'a> {
         let mut makers = Makers { by_kind: HashMap::new(), by_id: HashMap::new(), kinds: Vec::new() };
         for (at, asked) in asked.iter().enumerate() {
             let name = &asked.table.name;
-            let kinds: Vec<&str> = pipes
-                .info(&name.pipe)
-                .map(|info| info.makes.iter().map(|kind| kind.name.as_str()).collect())
-                .unwrap_or_default();
+            let is_made = |kind: &&str| asked.makes.as_ref().is_none_or(|made| made.iter().any(|it| it == kind));
+            let kinds = pipes.info(&name.pipe).into_iter().flat_map(|info| &info.makes);
+            let kinds: Vec<&str> = kinds.map(|kind| kind.name.as_str()).filter(is_made).collect();
             for kind in &kinds {
                 makers.by_kind.entry(kind).or_default().push(at);
             }

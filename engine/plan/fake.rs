@@ -39,6 +39,7 @@ struct Settings {
     wanted: Wanted,
     exclusive: Option<String>,
     reads: Vec<String>,
+    writes: Vec<String>,
     text: Option<String>,
     problem: Option<String>,
     content: String,
@@ -138,7 +139,7 @@ impl Pipes for FakePipes {
         let selectors =
             settings.takes.into_iter().enumerate().map(|(at, it)| Selector { key: key(at), ..it }).collect();
         let source = |path: String| SourceText { path, key: "text".to_owned(), ..SourceText::default() };
-        Ok(TakesReply { selectors, sources: settings.text.into_iter().map(source).collect(), problems: Vec::new() })
+        Ok(TakesReply { selectors, sources: settings.text.into_iter().map(source).collect(), ..TakesReply::default() })
     }
 
     fn plan(&self, request: &PlanRequest, _: &dyn Renderer) -> Result<PlanReply, Failure> {
@@ -203,6 +204,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         memory: settings.memory,
         wanted: settings.wanted,
         reads: settings.reads.iter().map(read).collect(),
+        writes: settings.writes.clone(),
         resource: settings.exclusive.clone().map_or(Resource::Cpu, Resource::Exclusive),
         params: json!({ "content": settings.content, "sin": settings.sin }),
         ..Step::default()

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::ask::{Asked, Reader};
 use super::circle::Makers;
+use super::turns::{Turns, reads_of};
 use super::{Need, Placed, Plan, Task, TaskId, task_id};
 use crate::diagnostic::{Diagnostic, did_you_mean, list};
 use crate::pipes::Pipes;
@@ -180,11 +181,13 @@ pub fn link(
     }
     linking.check_reads(reader);
     linking.draw(offers);
-    let Linking { graph, mut diagnostics, .. } = linking;
+    let Linking { mut graph, mut diagnostics, origin, .. } = linking;
+    let turns = Turns { project, asked, origin: &origin };
+    diagnostics.extend(turns.draw(&mut graph));
     match Plan::new(graph) {
-        Some(plan) => (plan, diagnostics),
-        None => {
-            diagnostics.push(Diagnostic::error("the steps of one table wait for each other: a bug in its pipe"));
+        Ok(plan) => (plan, diagnostics),
+        Err(graph) => {
+            diagnostics.extend(turns.circles(&graph));
             (Plan::default(), diagnostics)
         }
     }
@@ -251,8 +254,11 @@ impl Linking<'_> {
 
     fn check_reads(&mut self, reader: &dyn Reader) {
         let mut asked: BTreeMap<(&str, &[String]), (TaskId, &Read)> = BTreeMap::new();
+        let writers: Vec<&Arc<Task>> = self.graph.node_weights().filter(|it| !it.step.writes.is_empty()).collect();
         for id in self.graph.node_indices() {
-            for read in self.graph[id].step.reads.iter().filter(|it| it.presence.is_required()) {
+            // What a task writes is there when it is read.
+            let is_asked = |it: &&Read| it.presence.is_required() && !writers.iter().any(|task| reads_of(it, task));
+            for read in self.graph[id].step.reads.iter().filter(is_asked) {
                 asked.entry((&read.path, &read.except)).or_insert((id, read));
             }
         }
@@ -295,7 +301,7 @@ impl Linking<'_> {
             for name in takes {
                 match self.makers.get(&name).copied() {
                     Some((maker, output)) if self.origin[maker.index()] == at || chosen.contains(name.as_str()) => {
-                        self.graph.add_edge(maker, id, Need { output });
+                        self.graph.add_edge(maker, id, Need::Takes(output));
                     }
                     _ => self.bug(at, &format!("it takes `{name}`, which none of its selectors chose")),
                 }

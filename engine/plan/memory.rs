@@ -92,7 +92,7 @@ impl Compiled {
             texts: written.texts,
             head: written.head.into_owned(),
             facts: written.facts,
-            plan: Plan::new(graph)?.with_off(written.off),
+            plan: Plan::new(graph).ok()?.with_off(written.off),
         })
     }
 }

@@ -14,6 +14,7 @@ mod render;
 mod selection;
 mod target;
 mod threads;
+mod turns;
 
 #[cfg(test)]
 pub mod fake;
@@ -64,11 +65,13 @@ pub struct Task {
     pub step: Placed,
 }
 
-/// An edge of the plan: the artifact that one task makes and another takes.
+/// An edge of the plan: why one task waits for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Need {
-    /// Its place in `makes` of the task that the edge comes from.
-    pub output: u32,
+pub enum Need {
+    /// It takes an artifact of that one: its place in `makes`.
+    Takes(u32),
+    /// It takes nothing, and comes after it: it reads what that one writes, or the user says so.
+    Follows,
 }
 
 /// The acyclic graph of tasks. Edges lead from the task that makes to the task that takes.
@@ -82,10 +85,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// From a graph; none when it is not acyclic. Ties follow the order in which the tasks were added.
-    fn new(graph: DiGraph<Arc<Task>, Need>) -> Option<Plan> {
-        let order = order::stable_order(&graph)?;
-        Some(Plan { graph, order, off: Vec::new() })
+    /// From a graph; the graph again when it is not acyclic. Ties follow the order in which the tasks were added.
+    fn new(graph: DiGraph<Arc<Task>, Need>) -> Result<Plan, Box<DiGraph<Arc<Task>, Need>>> {
+        match order::stable_order(&graph) {
+            Some(order) => Ok(Plan { graph, order, off: Vec::new() }),
+            None => Err(Box::new(graph)),
+        }
     }
 
     /// The same, with the tables that are off.

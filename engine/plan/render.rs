@@ -8,7 +8,7 @@ use forge_schemas::{Effect, Output, Platform};
 use petgraph::visit::EdgeRef as _;
 use serde::Serialize;
 
-use super::{Made, Plan, TaskId};
+use super::{Made, Need, Plan, TaskId};
 
 /// A plan for people: tasks after what they need, what each takes and makes. Those that are `required` must be fresh.
 pub fn text(plan: &Plan, required: &BTreeSet<TaskId>) -> String {
@@ -63,14 +63,13 @@ pub fn dot(plan: &Plan) -> String {
     }
     for edge in plan.graph.edge_references() {
         let (from, to) = (plan.task(edge.source()), plan.task(edge.target()));
-        let made = &from.step.makes[edge.weight().output as usize].name;
-        let _ = writeln!(
-            dot,
-            "  \"{}\" -> \"{}\" [label=\"{}\"];",
-            from.id.escape_default(),
-            to.id.escape_default(),
-            made.escape_default()
-        );
+        let how = match edge.weight() {
+            Need::Takes(output) => {
+                format!("label=\"{}\"", from.step.makes[*output as usize].name.escape_default())
+            }
+            Need::Follows => "style=dotted".to_owned(),
+        };
+        let _ = writeln!(dot, "  \"{}\" -> \"{}\" [{how}];", from.id.escape_default(), to.id.escape_default());
     }
     dot.push_str("}\n");
     dot

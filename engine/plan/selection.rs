@@ -5,9 +5,10 @@ use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashSet};
 
 use forge_schemas::{Effect, Platform, TableName, Wanted};
+use petgraph::visit::EdgeRef as _;
 
 use super::target::{Targets, UnknownTarget};
-use super::{Off, Plan, Task, TaskId};
+use super::{Need, Off, Plan, Task, TaskId};
 
 /// What was asked for. Nothing asked for is all of the plan.
 #[derive(Debug, Clone, Default)]
@@ -199,11 +200,12 @@ fn missing(plan: &Plan, part: &Plan, say: impl Fn(&Task) -> Option<LeftOutBecaus
 }
 
 impl Plan {
-    /// The plan without the tasks that `leave_out` names, and without all that need them.
+    /// The plan without the tasks that `leave_out` names, and without all that take from them. What only follows one stays.
     fn without(&self, leave_out: impl Fn(&Task) -> bool) -> Plan {
         let mut keep = vec![true; self.len()];
         for id in &self.order {
-            let lost = self.needs(*id).any(|need| !keep[need.index()]);
+            let mut taken = self.graph.edges_directed(*id, petgraph::Direction::Incoming);
+            let lost = taken.any(|it| matches!(it.weight(), Need::Takes(_)) && !keep[it.source().index()]);
             keep[id.index()] = !lost && !leave_out(self.task(*id));
         }
         self.keep(&keep)

@@ -390,7 +390,7 @@ fn a_chain_of_a_million_tasks_is_walked() {
     let mut last = graph.add_node(task(0));
     for at in 1..1_000_000 {
         let next = graph.add_node(task(at));
-        graph.add_edge(last, next, super::Need { output: 0 });
+        graph.add_edge(last, next, super::Need::Takes(0));
         last = next;
     }
     let plan = Plan::new(graph).unwrap();

@@ -54,7 +54,7 @@ fn move_references(schema: &mut Value, pipe: &str) {
     }
 }
 
-/// `id`, `if`, `secrets` and `reveal` are the engine's keys: where a table takes no unknown keys, it takes these.
+/// `id`, `if`, `secrets`, `reveal`, `before` and `after` are the engine's keys: where a table takes no unknown keys, it takes these.
 fn allow_own_keys(settings: &mut Value) {
     let Some(settings) = settings.as_object_mut() else { return };
     settings.remove("$schema");
@@ -77,5 +77,11 @@ fn allow_own_keys(settings: &mut Value) {
         properties.insert("secrets".to_owned(), secrets);
         let reveal = json!({ "type": "boolean", "description": "Whether its plugin may see these secrets itself" });
         properties.insert("reveal".to_owned(), reveal);
+        let names = |what: &str| json!({ "type": "array", "items": { "type": "string" }, "description": what });
+        let before =
+            names("Pipes (`build`) and tables (`build:hello`) that wait for it, besides those that take what it makes");
+        properties.insert("before".to_owned(), before);
+        let after = names("Pipes and tables that it waits for, besides those that it takes from");
+        properties.insert("after".to_owned(), after);
     }
 }

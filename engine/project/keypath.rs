@@ -146,6 +146,7 @@ mod tests {
                 switch: crate::project::Switch::On,
                 secrets: Vec::new(),
                 revealed: Vec::new(),
+                turn: Default::default(),
                 name,
                 settings: Value::Null,
                 soundness: crate::project::Soundness::Sound,

@@ -12,17 +12,19 @@ use super::keypath::Segment;
 use super::parse::{Entry, Form};
 use super::resolve::{Names, Resolver};
 use super::schema::{Schema, Settings};
-use super::{Document, Environment, Head, Project, Renderer, Switch, Table};
+use super::{Document, Environment, Head, Neighbour, Project, Renderer, Switch, Table, Turn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secrets::hidden;
 use crate::source::{Source, Span};
 
 /// The engine's own keys in every table of a pipe.
-pub(super) const OWN_KEYS: &[&str] = &[ID, IF, SECRETS, REVEAL];
+pub(super) const OWN_KEYS: &[&str] = &[ID, IF, SECRETS, REVEAL, BEFORE, AFTER];
 const ID: &str = "id";
 const IF: &str = "if";
 pub(super) const SECRETS: &str = "secrets";
 pub(super) const REVEAL: &str = "reveal";
+const BEFORE: &str = "before";
+const AFTER: &str = "after";
 
 /// The project that `document` means, as far as it can be told, and all that is wrong with it.
 /// `environment` is the process environment; templates see it as `env.NAME`, behind `[env]`.
@@ -222,6 +224,25 @@ impl Lowering<'_> {
         Switch::Off
     }
 
+    /// What its tasks come before and after.
+    fn turn(&mut self, entry: &Entry) -> Turn {
+        Turn { before: self.neighbours(entry, BEFORE), after: self.neighbours(entry, AFTER) }
+    }
+
+    fn neighbours(&mut self, entry: &Entry, key: &str) -> Vec<Neighbour> {
+        let Some(value) = entry.value.get(key) else { return Vec::new() };
+        let place = entry.places.step(Segment::Key(key)).unwrap_or(&entry.places);
+        let names: Option<Vec<&str>> = value.as_array().and_then(|it| it.iter().map(Value::as_str).collect());
+        let Some(names) = names else {
+            let diagnostic = Diagnostic::error(format!("`{key}` is a list of names")).at(self.source, place.value);
+            let help = format!("pipes and tables: `{key} = [\"build\", \"archive:hello\"]`");
+            self.diagnostics.push(diagnostic.help(help));
+            return Vec::new();
+        };
+        let span = |at| place.step(Segment::Item(at)).unwrap_or(place).value;
+        names.iter().enumerate().map(|(at, name)| Neighbour { name: (*name).to_owned(), span: span(at) }).collect()
+    }
+
     fn duplicate(&mut self, entry: &Entry, first: &Entry, id: &str) {
         let diagnostic = Diagnostic::error(format!("two `{}` tables have the id `{id}`", entry.name))
             .at(self.source, place_of(entry, ID))
@@ -240,6 +261,7 @@ impl Lowering<'_> {
         let switch = self.switch(entry);
         let secrets = self.granted(entry);
         let revealed = self.revealed(entry, &secrets);
+        let turn = self.turn(entry);
         if let (Some(Some(schema)), false) = (self.schemas.get(&entry.name), entry.broken) {
             let mut resolver = Resolver::new(self.renderer, self.source, &mut self.diagnostics).of_table(switch);
             settings = resolver.value(settings, &entry.places, &Names::new(schema));
@@ -250,7 +272,7 @@ impl Lowering<'_> {
         }
         let soundness = Soundness::of(self.diagnostics.len() == before && !entry.broken);
         let (header, places) = (entry.places.key, entry.places.clone());
-        Table { name, settings, switch, secrets, revealed, soundness, header, places }
+        Table { name, settings, switch, secrets, revealed, turn, soundness, header, places }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Project {
 pub struct Table {
     /// Its pipe and id.
     pub name: TableName,
-    /// All its keys but the engine's own, `id`, `if`, `secrets` and `reveal`, templates of facts resolved, checked against the pipe's schema.
+    /// All its keys but the engine's own (`id`, `if`, `secrets`, `reveal`, `before`, `after`), templates of facts resolved, checked against the pipe's schema.
     pub settings: Value,
     /// Whether it makes steps: what its `if` comes to.
     pub switch: Switch,
@@ -60,12 +60,32 @@ pub struct Table {
     pub secrets: Vec<String>,
     /// The names of those that its pipe may see as well, sorted.
     pub revealed: Vec<String>,
+    /// What its tasks come before and after, besides what they take.
+    pub turn: Turn,
     /// Whether a pipe can be asked about it.
     pub soundness: Soundness,
     /// Where its header is: `[[docker]]`.
     pub header: Span,
     /// Where its keys and values are.
     pub places: Places,
+}
+
+/// What the tasks of a table come before and after, besides what follows from what they take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// These wait for them.
+    pub before: Vec<Neighbour>,
+    /// They wait for these.
+    pub after: Vec<Neighbour>,
+}
+
+/// A pipe or a table that is named in `before` or `after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// `build`, or `build:hello`.
+    pub name: String,
+    /// Where it is named.
+    pub span: Span,
 }
 
 /// Whether a mistake has been told of something already. What follows from that mistake is not told as well.

@@ -300,7 +300,7 @@ plaforms = []
             21 | plaforms = []
                | ^^^^^^^^
                |
-               = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+               = help: did you mean `platforms`? the keys are `after`, `before`, `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );
@@ -532,7 +532,7 @@ fn keys_and_types() {
             6 | platfroms = []
               | ^^^^^^^^^
               |
-              = help: did you mean `platforms`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: did you mean `platforms`? the keys are `after`, `before`, `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
             error: unknown key `zzz` of `build`
              --> forge.toml:7:1
@@ -540,7 +540,7 @@ fn keys_and_types() {
             7 | zzz = 1
               | ^^^
               |
-              = help: the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: the keys are `after`, `before`, `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );
@@ -802,7 +802,7 @@ fn keys_of_one_variant() {
             7 | retries = 1
               | ^^^^^^^
               |
-              = help: the keys are `id`, `if`, `images`, `path`, `reveal`, `secrets`, `to`
+              = help: the keys are `after`, `before`, `id`, `if`, `images`, `path`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -815,7 +815,7 @@ fn keys_of_one_variant() {
             6 | pahth = 'x'
               | ^^^^^
               |
-              = help: did you mean `path`? the keys are `id`, `if`, `images`, `path`, `retries`, `reveal`, `secrets`, `to`
+              = help: did you mean `path`? the keys are `after`, `before`, `id`, `if`, `images`, `path`, `retries`, `reveal`, `secrets`, `to`
 
         "#]],
     );
@@ -1144,7 +1144,7 @@ fn syntax() {
             9 | tol = 1
               | ^^^
               |
-              = help: did you mean `tool`? the keys are `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
+              = help: did you mean `tool`? the keys are `after`, `before`, `binary`, `env`, `hooks`, `id`, `if`, `jobs`, `platforms`, `reveal`, `secrets`, `tags`, `tool`
 
         "#]],
     );

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forge_schemas::{Artifact, Digest, Failure, Memory, Platform};
+use forge_schemas::{Artifact, Digest, Failure, Memory, Place, Platform, Read};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -64,7 +64,8 @@ pub fn look<'a>(
     let names = scene.tools.names(step).into_iter().map(|found| Ok(Arc::new(found.into())));
     let tools = tools.chain(names).collect::<Result<_, _>>()?;
     let outline = Outline { task, inputs, environment: environment(step, scene), plugin, tools };
-    let stats = scene.sources.stats(&step.reads)?;
+    let reads = files_of(step);
+    let stats = scene.sources.stats(&reads)?;
     let sight = stats.as_ref().and_then(|stats| outline.sight(stats));
     let files = || stats.iter().flatten().map(|(_, stat)| *stat);
     if let Some(sight) = sight
@@ -72,13 +73,22 @@ pub fn look<'a>(
     {
         return Ok(Sight { outline, fingerprint, tree: None });
     }
-    let tree = scene.sources.tree(&step.reads, scene.hashes)?;
+    let tree = scene.sources.tree(&reads, scene.hashes)?;
     let fingerprint = outline.fingerprint(&tree);
     // One that was changed before it was read was read as something else than was seen.
     if let Some(sight) = sight.filter(|_| tree.stats().eq(files())) {
         scene.hashes.learn(&step.digest, sight, files(), fingerprint);
     }
     Ok(Sight { outline, fingerprint, tree: Some(tree) })
+}
+
+/// The files of the project that decide whether a step is done: those that it reads, and those that it writes.
+fn files_of(step: &Placed) -> Cow<'_, [Read]> {
+    if step.writes.is_empty() {
+        return (&step.reads).into();
+    }
+    let written = step.writes.iter().map(|path| Read::any(path, Place::Key(String::new())));
+    step.reads.iter().cloned().chain(written).collect::<Vec<Read>>().into()
 }
 
 /// All that a fingerprint is made of, with what the file system says of a source file in place of its content. Must name
@@ -103,7 +113,8 @@ const ROOM: usize = 1024;
 impl Sight<'_> {
     /// The same with the source files, for one who is to run, or is to be explained.
     pub fn with_tree(self, scene: &Scene<'_>) -> Result<Self, Failure> {
-        let tree = self.tree.map_or_else(|| scene.sources.tree(&self.outline.task.step.reads, scene.hashes), Ok)?;
+        let tree =
+            self.tree.map_or_else(|| scene.sources.tree(&files_of(&self.outline.task.step), scene.hashes), Ok)?;
         Ok(Sight { tree: Some(tree), ..self })
     }
 }

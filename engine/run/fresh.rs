@@ -71,6 +71,15 @@ impl Look<'_> {
         Ok(Seen::Fresh(sight.fingerprint))
     }
 
+    /// What a task that has written files of the project is fresh with: with these as it left them.
+    pub fn after(&self, id: TaskId, due: Due) -> Result<Due, Failure> {
+        let task = self.plan.task(id);
+        let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
+        let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
+        let sight = sight.with_tree(&self.scene)?;
+        Ok(Due { fingerprint: sight.fingerprint, parts: sight.parts(), ..due })
+    }
+
     /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made. The source
     /// files are there for one that made nothing.
     pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered<'_>>), Failure> {

@@ -325,9 +325,14 @@ impl<'a> Run<'a> {
 
     fn ended(&mut self, ended: Ended) -> Result<(), Failure> {
         let Ended { id, result, took, tail, log } = ended;
+        let has_written = !self.plan.task(id).step.writes.is_empty();
+        if has_written {
+            self.world.sources.forget();
+        }
         match result {
             Ok(artifacts) => {
                 if let Some(due) = self.due.remove(&id) {
+                    let due = if has_written { Box::new(self.scene(&self.results.made).after(id, *due)?) } else { due };
                     let fingerprint = due.fingerprint;
                     self.remember(id, *due, took, &artifacts)?;
                     self.keep(id, fingerprint, artifacts)?;

@@ -103,6 +103,12 @@ impl Sources {
         Ok(Some(stats))
     }
 
+    /// Nothing is known of them any more: a task has written some.
+    pub fn forget(&self) {
+        self.found.0.iter().for_each(|it| it.write().unwrap_or_else(PoisonError::into_inner).clear());
+        self.trees.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// All that these name, as one tree: paths, contents, and who may execute them.
     pub fn tree(&self, reads: &[Read], hashes: &Hashes) -> Result<Arc<Tree>, Failure> {
         let mut found = Vec::with_capacity(reads.len());
@@ -170,7 +176,12 @@ impl Sources {
         if let Some(found) = self.found.get(read) {
             return Ok(found);
         }
-        let found = self.find(&read.path, &read.except)?;
+        let found = match self.find(&read.path, &read.except) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !read.presence.is_required() => {
+                Found::Files(Arc::new([]))
+            }
+            found => found?,
+        };
         self.found.insert(read, found.clone());
         Ok(found)
     }
@@ -254,9 +265,11 @@ impl Tree {
         self.leaves.iter().map(|leaf| leaf.stat)
     }
 
-    /// The first file that is no longer what it was. Only one whose size or times differ is read again.
-    pub fn first_changed(&self, root: &Path) -> Option<&Path> {
-        let changed = self.leaves.iter().find(|leaf| !leaf.is_as_it_was(&root.join(&leaf.path)));
+    /// The first file that is no longer what it was, but for those that the task itself writes. Only one whose size or times
+    /// differ is read again.
+    pub fn first_changed(&self, root: &Path, written: &[String]) -> Option<&Path> {
+        let is_written = |leaf: &Leaf| written.iter().any(|it| sources::names(it, &leaf.path));
+        let changed = self.leaves.iter().find(|it| !it.is_as_it_was(&root.join(&it.path)) && !is_written(it));
         changed.map(|leaf| leaf.path.as_path())
     }
 

@@ -179,7 +179,7 @@ fn once(job: &Job<'_>, diary: &Diary, found: Vec<Finding>) -> Result<Vec<Artifac
     };
     job.pipes.run(&request, &host)?;
     let made = host.finish().map_err(|failure| job.pipes.blamed(&job.task.table.pipe, failure))?;
-    match job.tree.first_changed(&job.shared.reach.root) {
+    match job.tree.first_changed(&job.shared.reach.root, &job.task.step.writes) {
         Some(path) => Err(Failure::input(format!("an input changed during the build: `{}`", path.display())).help(
             "run it again; a file that the build itself writes must not be one of its sources: let git ignore it",
         )),

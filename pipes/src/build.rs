@@ -4,7 +4,7 @@
 mod cargo;
 #[cfg(test)]
 mod checks;
-mod command;
+pub(crate) mod command;
 mod go;
 mod header;
 mod inputs;

@@ -9,6 +9,7 @@ mod changelog;
 mod checksum;
 mod docker;
 mod docker_manifest;
+mod hook;
 pub mod oci;
 mod package;
 pub mod publish;
@@ -25,6 +26,7 @@ forge_plugin::export! {
         checksum::Checksum,
         docker::Docker,
         docker_manifest::DockerManifest,
+        hook::Hook,
         package::Package,
         publish::Publish,
         source::Source,

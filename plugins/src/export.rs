@@ -13,7 +13,7 @@ use crate::guest::{HostTable, Line, RunningHost};
 use crate::manifest::Manifest;
 use crate::panics::caught;
 use crate::refusal::Refusal;
-use crate::{Given, Pipe, message, settings};
+use crate::{Given, Pipe, Wants, message, settings};
 
 /// Makes `pub extern "C" fn forge_plugin() -> *const PluginV1` of some pipes: what is linked in, or given to
 /// [`entry!`](crate::entry). The version is that of the crate it stands in. What comes with forge and must match it
@@ -221,8 +221,9 @@ fn describe<P: Pipe>() -> PipeInfo {
 }
 
 fn takes<P: Pipe>(takes: &Takes) -> TakesReply {
-    match settings::of_table::<P>(&takes.settings).and_then(|settings| P::takes(&settings)) {
-        Ok(wants) => TakesReply { selectors: wants.selectors, sources: wants.sources, problems: Vec::new() },
+    let settings = settings::of_table::<P>(&takes.settings);
+    match settings.and_then(|settings| Ok((P::takes(&settings)?, P::makes_here(&settings)))) {
+        Ok((Wants { selectors, sources }, makes)) => TakesReply { selectors, sources, makes, problems: Vec::new() },
         Err(problems) => TakesReply { problems, ..TakesReply::default() },
     }
 }

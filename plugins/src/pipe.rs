@@ -38,6 +38,11 @@ pub trait Pipe {
     /// forge's, [by their types](kind). What a step declares must be of one of these.
     fn makes() -> Vec<KindInfo>;
 
+    /// The kinds that a table makes, of those that the pipe can; all of them, unless it says otherwise. Others wait for none that it does not make.
+    fn makes_here(_settings: &Self::Settings) -> Option<Vec<String>> {
+        None
+    }
+
     /// Which artifacts a table takes, and which source files it must read to plan. Pure. A selector names the key that it
     /// comes from, for the caret under a selector that nothing answers. The problems are mistakes of the user.
     fn takes(settings: &Self::Settings) -> Result<Wants, Vec<Problem>>;

@@ -53,6 +53,26 @@ pub fn fixed(pattern: &Path) -> PathBuf {
     parts.take_while(is_fixed).collect()
 }
 
+/// Whether a pattern names the file at `path`, relative to the project: itself, a directory that it is in, or as a glob.
+/// Looks at no file.
+pub fn names(pattern: &str, path: &Path) -> bool {
+    let pattern = normal(pattern);
+    if path.starts_with(&pattern) {
+        return true;
+    }
+    let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
+    glob.is_ok_and(|glob| path.ancestors().any(|it| glob.compile_matcher().is_match(it)))
+}
+
+/// Whether there can be a file that both patterns name, as far as patterns tell: what one of them leaves open may be.
+pub fn meet(one: &str, other: &str) -> bool {
+    let is_inside = |pattern: &str, other: &str| match is_glob(other) {
+        false => names(pattern, &normal(other)) || fixed(Path::new(pattern)).starts_with(normal(other)),
+        true => fixed(Path::new(other)).starts_with(fixed(Path::new(pattern))),
+    };
+    is_inside(one, other) || is_inside(other, one)
+}
+
 fn matching(root: &Path, pattern: &Path, except: &Except) -> io::Result<Vec<PathBuf>> {
     let glob = GlobBuilder::new(&pattern.to_string_lossy()).literal_separator(true).build();
     let glob = glob.map_err(io::Error::other)?.compile_matcher();
@@ -105,6 +125,25 @@ fn normal(pattern: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_patterns_can_both_name() {
+        let check = |one: &str, other: &str, expect: bool| {
+            assert_eq!(meet(one, other), expect, "{one} and {other}");
+            assert_eq!(meet(other, one), expect, "{other} and {one}");
+        };
+        check("a/b.go", "./a/b.go", true);
+        check("a", "a/b.go", true);
+        check(".", "a/b.go", true);
+        check("**/*.go", "gen/b.go", true);
+        check("*.md", "gen/b.go", false);
+        check("comp*", "completions/hello.bash", true);
+        check("gen/*.go", "gen/b.c", false);
+        check("gen/*.go", "gen", true);
+        check("gen/*.go", "gen/*.json", true);
+        check("gen/*.go", "docs/*.md", false);
+        check("ab", "a", false);
+    }
 
     fn check(pattern: &str, expect: &str) {
         check_without(pattern, &[], expect);

@@ -89,6 +89,9 @@ pub struct TakesReply {
     /// Which source files, by path relative to the project file and the key that names them. `plan` is given their text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceText>,
+    /// The kinds that this table makes, of those that its pipe can make. All of them where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub makes: Option<Vec<String>>,
     /// What is wrong with the settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,

@@ -131,6 +131,10 @@ pub struct Checksums {
     pub subject: Option<String>,
 }
 
+/// `download`: what a program of the project has made for people to download: an installer, a disk image, a manual.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Download {}
+
 /// `signature`: what shows that an artifact is genuine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signature {
@@ -192,6 +196,11 @@ impl Kind for Image {
 
 impl Kind for Digests {
     const NAME: &'static str = "digests";
+}
+
+impl Kind for Download {
+    const NAME: &'static str = "download";
+    const ROLE: Role = Role::Delivery;
 }
 
 impl Kind for ManifestList {

@@ -26,6 +26,10 @@ pub struct Step {
     pub memory: Memory,
     /// The source files it reads.
     pub reads: Vec<Read>,
+    /// Files of the project that it writes, by path and glob: what reads any of them waits for it. It is not done again while they are as
+    /// it left them, and all else is as it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<String>,
     /// Environment variables that matter to it, by name. Its programs see these of forge's own environment, and beside them
     /// only what decides no output: where things lie, how the network is reached. One that a name like `X_TOKEN` gives
     /// away as a secret is never among them: a table is granted secrets by the user.
@@ -173,6 +177,7 @@ impl Default for Step {
             effect: Effect::Local,
             memory: Memory::Content,
             reads: Vec::new(),
+            writes: Vec::new(),
             env: Vec::new(),
             tools: Vec::new(),
             names: Vec::new(),

@@ -45,7 +45,7 @@ impl Tool for Argv {
             Some(output) => Some(PathBuf::from(unit.text("output", output)?)),
             None => None,
         };
-        let (tools, always_reads) = program_of(unit, &argv);
+        let (tools, always_reads) = program_of(&unit.settings.dir, &argv);
         Some(Recipe {
             recipe: unit.json(&Start { argv, output })?,
             env: Default::default(),
@@ -69,12 +69,12 @@ impl Tool for Argv {
 
 /// What is started: a program of the machine, or a file of the project, which is then one of its sources. The program's
 /// file is hashed, since nobody knows how to ask it for its version.
-fn program_of(unit: &Unit<'_>, argv: &[String]) -> (Vec<Program>, Vec<Read>) {
+pub fn program_of(dir: &str, argv: &[String]) -> (Vec<Program>, Vec<Read>) {
     let Some(first) = argv.first() else { return (Vec::new(), Vec::new()) };
     let path = Path::new(first);
     match path.components().count() > 1 && path.is_relative() {
         true => {
-            let path = Path::new(&unit.settings.dir).join(path.strip_prefix(".").unwrap_or(path));
+            let path = Path::new(dir).join(path.strip_prefix(".").unwrap_or(path));
             (Vec::new(), vec![read_of(path.display().to_string(), "argv")])
         }
         false => (vec![program(&[first])], Vec::new()),

@@ -96,7 +96,7 @@ fn everything() {
     check(
         &json!({ "text": "hello {{ arch }} {{ version }}", "act": "everything" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"everything","text":"hello arm64 1.2.3"}
             run: Ok(())
@@ -116,7 +116,7 @@ fn what_is_rendered_while_it_runs() {
     check(
         &json!({ "text": "x", "act": "everything", "last": "{{ name }} {{ digest }}" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"everything","last":{"facts":{"name":"hello"},"template":"{{ name }} {{ digest }}"},"text":"x"}
             run: Ok(())
@@ -134,7 +134,7 @@ fn what_is_rendered_while_it_runs() {
     check(
         &json!({ "text": "x", "act": "everything", "last": "{{ digets }}" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: [Problem { place: Key("last"), message: "undefined name `digets`", help: None }]
             notes: {}
         "#]],
@@ -146,7 +146,7 @@ fn problems() {
     check(
         &json!({ "text": "{{ nobody }}", "act": "everything" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: [Problem { place: Key("text"), message: "undefined name `nobody`", help: None }]
             notes: {}
         "#]],
@@ -154,7 +154,7 @@ fn problems() {
     check(
         &json!({ "text": "", "act": "everything", "more": 1 }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [], sources: [], problems: [Problem { place: Key(""), message: "unknown field `more`, expected one of `text`, `act`, `last`", help: None }] })
+            takes: Ok(TakesReply { selectors: [], sources: [], makes: None, problems: [Problem { place: Key(""), message: "unknown field `more`, expected one of `text`, `act`, `last`", help: None }] })
             plan: [Problem { place: Key(""), message: "unknown field `more`, expected one of `text`, `act`, `last`", help: None }]
             notes: {}
         "#]],
@@ -162,18 +162,18 @@ fn problems() {
     check(
         &json!({ "text": "", "act": "everything" }),
         &expect![[r#"
-        takes: Ok(TakesReply { selectors: [], sources: [], problems: [Problem { place: Key("text"), message: "there is nothing to say", help: Some("write something") }] })
-        plan: []
-        step: {"act":"everything","text":""}
-        run: Ok(())
-        exec: ["say", ""] {"LOUD": "1"}
-        log: Info 1 of 1
-        log: Debug  204 null ""
-        log: Warn go on
-        log: Info said/linux/arm64 sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-        progress: (0, 1000, "speaking") to (1000, 1000, "spoken")
-        notes: {"said":""}
-    "#]],
+            takes: Ok(TakesReply { selectors: [], sources: [], makes: None, problems: [Problem { place: Key("text"), message: "there is nothing to say", help: Some("write something") }] })
+            plan: []
+            step: {"act":"everything","text":""}
+            run: Ok(())
+            exec: ["say", ""] {"LOUD": "1"}
+            log: Info 1 of 1
+            log: Debug  204 null ""
+            log: Warn go on
+            log: Info said/linux/arm64 sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+            progress: (0, 1000, "speaking") to (1000, 1000, "spoken")
+            notes: {"said":""}
+        "#]],
     );
 }
 
@@ -182,7 +182,7 @@ fn failures() {
     check(
         &json!({ "text": "x", "act": "fail" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"fail","text":"x"}
             run: Err(Failure { class: Refused, message: "no right to speak", causes: ["the library is closed"], help: Some("whisper") })
@@ -192,7 +192,7 @@ fn failures() {
     check(
         &json!({ "text": "x", "act": "undeclared" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"undeclared","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: the step makes `other`, which it did not declare", causes: [], help: None })
@@ -206,7 +206,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"panic","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:129:27"], help: None })
@@ -216,7 +216,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic_twice" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"panic_twice","text":"x"}
             run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:130:32"], help: None })
@@ -226,7 +226,7 @@ fn panics() {
     check(
         &json!({ "text": "x", "act": "panic_planning" }),
         &expect![[r#"
-            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], problems: [] })
+            takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:96:13"], help: None }
         "#]],
     );

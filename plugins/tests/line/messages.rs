@@ -94,6 +94,7 @@ fn step() -> Step {
         effect: Effect::Publish,
         memory: Memory::Never,
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
+        writes: vec!["gen/*.json".to_owned()],
         env: vec!["LANG".to_owned()],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
         names: vec!["docker.io/library/debian:12".to_owned()],
@@ -167,7 +168,7 @@ fn takes() {
         key: "ids[0]".to_owned(),
         expect: Expect::Any,
     };
-    let reply = TakesReply { selectors: vec![selector], sources: vec![source("")], problems: vec![problem()] };
+    let reply = TakesReply { selectors: vec![selector], sources: vec![source("")], makes: Some(vec!["binary".to_owned()]), problems: vec![problem()] };
     check("takes.reply", &reply);
 }
 
