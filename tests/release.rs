@@ -20,6 +20,7 @@ mod locked_bases;
 mod manifests;
 mod packages;
 mod partial;
+mod programs_joined;
 mod strangers;
 mod tags;
 mod twice;

@@ -47,6 +47,7 @@ pub fn compile(
             diagnostics.extend(planned.diagnostics);
             let table = &asked[at].table.name;
             offers.add(planned.steps.iter().flat_map(|step| &step.makes).map(|output| offer(table, output)));
+            offers.replace(planned.steps.iter().flat_map(|step| step.replaces.clone()), table);
             steps[at] = planned.steps;
         }
     }
@@ -87,7 +88,7 @@ impl Scene<'_> {
         let mut is_blind = self.project.soundness == Soundness::Broken;
         let mut missed = Missed::by(at, asked);
         for selector in &this.selectors {
-            let found = offers.answer(selector);
+            let found = offers.answer(selector, &this.table.name);
             if found.is_empty() {
                 let candidates = makers.of_selector(selector);
                 if missed.falls_away(selector, &candidates) {

@@ -40,6 +40,7 @@ struct Settings {
     exclusive: Option<String>,
     reads: Vec<String>,
     writes: Vec<String>,
+    replaces: Vec<String>,
     text: Option<String>,
     problem: Option<String>,
     content: String,
@@ -205,6 +206,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         wanted: settings.wanted,
         reads: settings.reads.iter().map(read).collect(),
         writes: settings.writes.clone(),
+        replaces: settings.replaces.clone(),
         resource: settings.exclusive.clone().map_or(Resource::Cpu, Resource::Exclusive),
         params: json!({ "content": settings.content, "sin": settings.sin }),
         ..Step::default()

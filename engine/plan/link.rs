@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use forge_schemas::{Expect, Offer, Problem, Read, Selector, Step};
+use forge_schemas::{Expect, Offer, Problem, Read, Selector, Step, TableName};
 use petgraph::graph::DiGraph;
 use rayon::prelude::*;
 
@@ -25,6 +25,8 @@ pub struct Offers {
     all: Vec<Offer>,
     by_kind: HashMap<String, Vec<usize>>,
     by_table: HashMap<String, Vec<usize>>,
+    /// What another table has made something in place of, by name, and which table that is.
+    replaced: HashMap<String, TableName>,
 }
 
 impl Offers {
@@ -38,20 +40,31 @@ impl Offers {
         }
     }
 
-    /// Those that answer a selector, by their place.
-    pub fn answer(&self, selector: &Selector) -> Vec<usize> {
+    /// What `table` makes takes the place of these, for all but itself.
+    pub fn replace(&mut self, names: impl IntoIterator<Item = String>, table: &TableName) {
+        self.replaced.extend(names.into_iter().map(|name| (name, table.clone())));
+    }
+
+    /// Those that answer a selector of `taker`, by their place.
+    pub fn answer(&self, selector: &Selector, taker: &TableName) -> Vec<usize> {
         let found: Vec<usize> = match (selector.tables.as_slice(), selector.kinds.as_slice()) {
             ([], []) => (0..self.all.len()).collect(),
             ([], kinds) => kinds.iter().filter_map(|it| self.by_kind.get(it)).flatten().copied().collect(),
             (tables, _) => tables.iter().filter_map(|it| self.by_table.get(it)).flatten().copied().collect(),
         };
-        found.into_iter().filter(|at| selector.accepts(&self.all[*at])).collect()
+        // Who names a table wants what that makes, whatever became of it.
+        let is_hidden = |offer: &Offer| {
+            let by = if selector.tables.is_empty() { self.replaced.get(&offer.name) } else { None };
+            by.is_some_and(|by| by != taker)
+        };
+        let is_answer = |offer: &Offer| selector.accepts(offer) && !is_hidden(offer);
+        found.into_iter().filter(|at| is_answer(&self.all[*at])).collect()
     }
 
     /// The names that a selector could have named.
-    fn names_of(&self, selector: &Selector) -> Vec<&str> {
+    fn names_of(&self, selector: &Selector, taker: &TableName) -> Vec<&str> {
         let unnamed = Selector { names: Vec::new(), ..selector.clone() };
-        self.answer(&unnamed).into_iter().map(|at| self.all[at].name.as_str()).collect()
+        self.answer(&unnamed, taker).into_iter().map(|at| self.all[at].name.as_str()).collect()
     }
 
     /// Copies of those at these places.
@@ -95,7 +108,7 @@ pub fn unanswered(
         diagnostic = diagnostic.label(&project.source, table.header, words);
     }
     let help = match selector.names.first() {
-        Some(name) => did_you_mean(name, "there is", offers.names_of(selector)),
+        Some(name) => did_you_mean(name, "there is", offers.names_of(selector, &taker.name)),
         None => help(asked, taker, selector, makers, &candidates, pipes),
     };
     Some(diagnostic.help(help))
@@ -121,7 +134,8 @@ fn in_words(selector: &Selector) -> String {
 
 fn makes_in_words(table: &Table, selector: &Selector, offers: &Offers) -> String {
     let own = Selector { tables: vec![table.name.id.clone()], kinds: selector.kinds.clone(), ..Selector::default() };
-    let made = offers.answer(&own).into_iter().map(|at| &offers.all[at]).filter(|it| it.table == table.name);
+    let made =
+        offers.answer(&own, &table.name).into_iter().map(|at| &offers.all[at]).filter(|it| it.table == table.name);
     let platforms: Vec<String> = made.filter_map(|it| it.platform.as_ref()).map(ToString::to_string).collect();
     match platforms.as_slice() {
         [] => format!("`{}` does not make it", table.name),
@@ -294,7 +308,7 @@ impl Linking<'_> {
             let chosen: HashSet<&str> = self.asked[at]
                 .selectors
                 .iter()
-                .flat_map(|selector| offers.answer(selector))
+                .flat_map(|selector| offers.answer(selector, &self.asked[at].table.name))
                 .map(|place| offers.all[place].name.as_str())
                 .collect();
             let takes = self.graph[id].step.takes.clone();

@@ -6,7 +6,7 @@ mod cargo;
 mod checks;
 pub(crate) mod command;
 mod go;
-mod header;
+pub(crate) mod header;
 mod inputs;
 pub(crate) mod platforms;
 mod prebuilt;
@@ -202,13 +202,13 @@ fn read_header(output: &Path) -> Result<Option<Header>, Failure> {
 }
 
 #[cfg(unix)]
-fn make_executable(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_executable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 #[cfg(not(unix))]
-fn make_executable(_: &Path) -> std::io::Result<()> {
+pub(crate) fn make_executable(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

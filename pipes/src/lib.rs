@@ -14,6 +14,8 @@ pub mod oci;
 mod package;
 pub mod publish;
 mod source;
+mod universal;
+mod upx;
 
 forge_plugin::export! {
     name: "forge-pipes",
@@ -30,5 +32,7 @@ forge_plugin::export! {
         package::Package,
         publish::Publish,
         source::Source,
+        universal::Universal,
+        upx::Upx,
     ],
 }

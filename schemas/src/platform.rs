@@ -47,6 +47,8 @@ const ARCHES: &[&str] = &[
     "amd64", "arm64", "arm", "386", "riscv64", "ppc64le", "ppc64", "s390x", "loong64", "mips", "mipsle", "mips64",
     "mips64le", "wasm",
 ];
+// The programs of several architectures in one file, as macOS has them.
+const ALL: &str = "all";
 // What other tools call the same things.
 const FOREIGN: &[(&str, &str)] = &[
     ("x86_64", "amd64"),
@@ -98,6 +100,11 @@ impl Platform {
         self.to_string().replace('/', "_")
     }
 
+    /// macOS, whatever the processor: `darwin/all`.
+    pub fn universal() -> Platform {
+        Platform { os: Cow::Borrowed("darwin"), arch: Cow::Borrowed(ALL), variant: None }
+    }
+
     /// Every os and arch that parses, for suggestions.
     pub fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
         OSES.iter().flat_map(|os| ARCHES.iter().map(move |arch| (*os, *arch)))
@@ -116,7 +123,9 @@ impl FromStr for Platform {
             });
         };
         let os = known(OSES, os).ok_or_else(|| unknown(text, "operating system", os, OSES))?;
-        let arch = known(ARCHES, arch).ok_or_else(|| unknown(text, "architecture", arch, ARCHES))?;
+        let (word, is_all) = (arch, os == "darwin" && arch == ALL);
+        let arch = known(ARCHES, word).or(is_all.then_some(ALL));
+        let arch = arch.ok_or_else(|| unknown(text, "architecture", word, ARCHES))?;
         let variant = normal_variant(text, arch, variant)?;
         Ok(Platform { os: Cow::Borrowed(os), arch: Cow::Borrowed(arch), variant })
     }

@@ -20,6 +20,9 @@ pub struct Step {
     pub takes: Vec<String>,
     /// The artifacts it makes: all of these, and no others.
     pub makes: Vec<Output>,
+    /// Of what it takes, what these take the place of: who takes by kind, and names no table, is not offered it any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<String>,
     /// What it does to the world.
     pub effect: Effect,
     /// Whether it may be remembered.
@@ -174,6 +177,7 @@ impl Default for Step {
             platform: None,
             takes: Vec::new(),
             makes: Vec::new(),
+            replaces: Vec::new(),
             effect: Effect::Local,
             memory: Memory::Content,
             reads: Vec::new(),

@@ -45,7 +45,8 @@ impl Header {
             "js" | "wasip1" => Format::Wasm,
             _ => Format::Elf,
         };
-        format == self.format && (self.arches.is_empty() || self.arches.contains(&platform.arch()))
+        let is_universal = *platform == Platform::universal() && self.arches.len() > 1;
+        format == self.format && (self.arches.is_empty() || self.arches.contains(&platform.arch()) || is_universal)
     }
 
     /// What it is, in words: `an ELF program for arm64`.
@@ -165,6 +166,8 @@ mod tests {
         let mut bytes = b"\xca\xfe\xba\xbe\0\0\0\x02".to_vec();
         bytes.extend([&[1, 0, 0, 7][..], &[0; 16], &[1, 0, 0, 12], &[0; 16]].concat());
         check(&bytes, "darwin/arm64", "a Mach-O program (macOS) for amd64 and arm64: true");
+        check(&bytes, "darwin/all", "a Mach-O program (macOS) for amd64 and arm64: true");
+        check(b"\xcf\xfa\xed\xfe\x0c\0\0\x01", "darwin/all", "a Mach-O program (macOS) for arm64: false");
         check(b"\xca\xfe\xba\xbe\0\0\0\x34", "darwin/arm64", "unknown");
     }
 

@@ -91,6 +91,7 @@ fn step() -> Step {
             platform: None,
             detail: json!({ "title": "Tests" }),
         }],
+        replaces: vec![offer().name],
         effect: Effect::Publish,
         memory: Memory::Never,
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
@@ -168,7 +169,12 @@ fn takes() {
         key: "ids[0]".to_owned(),
         expect: Expect::Any,
     };
-    let reply = TakesReply { selectors: vec![selector], sources: vec![source("")], makes: Some(vec!["binary".to_owned()]), problems: vec![problem()] };
+    let reply = TakesReply {
+        selectors: vec![selector],
+        sources: vec![source("")],
+        makes: Some(vec!["binary".to_owned()]),
+        problems: vec![problem()],
+    };
     check("takes.reply", &reply);
 }
 
