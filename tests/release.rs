@@ -23,5 +23,6 @@ mod partial;
 mod programs_joined;
 mod strangers;
 mod tags;
+mod taps;
 mod twice;
 mod zig;

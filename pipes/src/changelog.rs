@@ -1,7 +1,7 @@
 //! Pipe `changelog`: what is new in a release, from the commits since the last one, or from a file.
 //! Does not know where the notes are shown: `publish` does.
 
-mod history;
+pub(crate) mod history;
 mod notes;
 mod section;
 

@@ -14,6 +14,7 @@ pub mod oci;
 mod package;
 pub mod publish;
 mod source;
+mod tap;
 mod universal;
 mod upx;
 
@@ -32,6 +33,7 @@ forge_plugin::export! {
         package::Package,
         publish::Publish,
         source::Source,
+        tap::Tap,
         universal::Universal,
         upx::Upx,
     ],

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod docker;
 pub mod files;
 pub mod forge;
+pub mod git_server;
 pub mod github;
 pub mod olareg;
 pub mod program;

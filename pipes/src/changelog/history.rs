@@ -150,7 +150,7 @@ fn commit([id, author, email, subject, body]: [&str; 5], page: Option<&str>) -> 
 }
 
 /// Where a browser finds what git clones from there. GitHub, GitLab, Gitea and their like have it under the same path.
-fn page(git_url: &str) -> Option<String> {
+pub(crate) fn page(git_url: &str) -> Option<String> {
     let path = match git_url.split_once("://") {
         Some(("https" | "http" | "ssh" | "git", rest)) => {
             rest.rsplit_once('@').map_or(rest, |(_, host)| host).to_owned()
