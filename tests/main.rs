@@ -7,6 +7,7 @@ mod diff;
 mod docs;
 mod faults;
 mod fresh;
+mod goreleaser;
 mod graph;
 mod plugins;
 mod registry_http;
