@@ -168,7 +168,13 @@ impl Params {
         let tar = host.dir().join("tree.tar");
         let argv = ["git"].into_iter().chain(THE_SAME_EVERYWHERE).chain(["archive", "--format=tar", "--output"]);
         let argv = argv.map(str::to_owned).chain([tar.display().to_string(), self.commit.clone()]);
-        host.exec_ok(&Command::new(argv).in_dir(host.root()))?;
+        let exit = host.exec(&Command::new(argv).in_dir(host.root()))?;
+        if !exit.is_success() {
+            let message = format!("git can't pack what is in {}", &self.commit);
+            return Err(Failure::tool(message)
+                .cause(exit.stderr.trim().to_owned())
+                .help("only what is committed goes into it: the directory of the project file must be in the commit"));
+        }
         self.entries(&tar).map_err(|error| Failure::file("read", &tar, &error))
     }
 

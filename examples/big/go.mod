@@ -1,0 +1,3 @@
+module example.org/big
+
+go 1.21
