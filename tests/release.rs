@@ -2,6 +2,7 @@
 //! Does not know how: it reads what others would read.
 
 mod accounts;
+mod announce;
 mod apk;
 mod archives;
 mod base_layers;

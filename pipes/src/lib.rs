@@ -1,6 +1,7 @@
 //! The pipes that come with forge, a file each. They cross the same line as everyone's.
 //! Does not know the engine.
 
+mod announce;
 pub mod apk;
 mod archive;
 mod attach;
@@ -22,6 +23,7 @@ forge_plugin::export! {
     name: "forge-pipes",
     build: Some(forge_plugin::BUILD_ID),
     pipes: [
+        announce::Announce,
         archive::Archive,
         attach::Attach,
         build::Build,

@@ -1,0 +1,21 @@
+//! Service `webhook`: the message as it is, to any address.
+//! Does not know what is said, nor who listens.
+
+use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
+
+use super::{Params, Service};
+
+pub(super) const SERVICE: Service = Service {
+    name: "webhook",
+    about: "any address, which is sent the message as it is",
+    keys: &["secret_url", "url", "headers", "content_type"],
+    needs: &[&["secret_url", "url"]],
+    request,
+};
+
+fn request(params: &Params, address: &str) -> HttpRequest {
+    let form = params.word("content_type").unwrap_or("application/json");
+    let request = HttpRequest::new(Method::Post, address).header("Content-Type", form);
+    let request = params.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+    HttpRequest { body: Body::Text(params.message.clone()), repeat: Repeat::Never, ..request }
+}
