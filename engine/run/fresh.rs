@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forge_schemas::{Failure, Memory};
+use forge_schemas::{Failure, Memory, SourceFile, Trace};
 use rayon::prelude::*;
 
 use super::fingerprint::{self, Scene, Sight};
@@ -19,6 +19,8 @@ use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
 pub struct Look<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// The project file.
+    pub project: &'a SourceFile,
     /// What was made so far.
     pub made: &'a Made,
     /// Who would run the tasks.
@@ -51,6 +53,8 @@ pub struct Due {
     pub parts: Parts,
     /// The source files that it reads.
     pub tree: Arc<Tree>,
+    /// How what it takes came to be, where its step is told.
+    pub trace: Option<Arc<Trace>>,
 }
 
 impl Look<'_> {
@@ -63,7 +67,8 @@ impl Look<'_> {
         let (sight, remembered) = self.recall(id)?;
         let Some(remembered) = remembered else {
             let (fingerprint, parts, tree) = (sight.fingerprint, sight.parts(), sight.tree.unwrap_or_default());
-            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree })));
+            let trace = self.trace(id)?.map(Arc::new);
+            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree, trace })));
         };
         for artifact in remembered.unshown(self.blobs) {
             self.dist.show(&artifact)?;
@@ -76,7 +81,8 @@ impl Look<'_> {
     pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered<'_>>), Failure> {
         let task = self.plan.task(id);
         let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
-        let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
+        let sight =
+            fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, self.traced(id), &self.scene)?;
         let remembered = match self.scene.tools.memory(&task.step) {
             // What must be fresh may not ask again: the last answer is the one that the rest was made from.
             Memory::Never if !self.required.contains(&id) => None,
