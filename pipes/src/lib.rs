@@ -11,7 +11,9 @@ mod docker;
 mod docker_manifest;
 pub mod oci;
 mod package;
+mod provenance;
 pub mod publish;
+mod sbom;
 mod source;
 
 forge_plugin::export! {
@@ -26,7 +28,9 @@ forge_plugin::export! {
         docker::Docker,
         docker_manifest::DockerManifest,
         package::Package,
+        provenance::Origin,
         publish::Publish,
+        sbom::Bill,
         source::Source,
     ],
 }
