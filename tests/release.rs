@@ -1,6 +1,7 @@
 //! Releases: from a project to a real registry and a real Docker Engine.
 //! Does not know how: it reads what others would read.
 
+mod about;
 mod accounts;
 mod announce;
 mod apk;

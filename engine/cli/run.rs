@@ -69,6 +69,7 @@ fn world<'a>(
         folder: folder.clone(),
         diary: diary.to_path_buf(),
         sources: &session.sources,
+        project: session.project.clone(),
         pipes: &session.pipes,
         env: session.head.env.clone(),
         locked,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Plugins;
-use forge_schemas::{Digest, Facts, Failure, Presence, Read, exit};
+use forge_schemas::{Digest, Facts, Failure, Presence, Read, SourceFile, exit};
 
 use super::args::Arguments;
 use super::third_party::{Named, Pinned};
@@ -45,6 +45,8 @@ pub struct Session {
     pub facts: Facts,
     /// The source files, as they were looked at while planning.
     pub sources: Sources,
+    /// The project file.
+    pub project: SourceFile,
     /// All of the plan.
     pub plan: Plan,
     /// What the next run may remember; none where it was remembered itself.
@@ -224,7 +226,9 @@ impl Given {
     fn session(self, head: Head, compiled: Compiled, fresh: Option<Compiled>) -> Session {
         let Compiled { facts, plan, .. } = compiled;
         let Files { root, sources, .. } = self.files;
-        Session { root, pipes: self.opened.pipes, head, facts, sources, plan, fresh }
+        let path = self.source.path.file_name().unwrap_or_default().into();
+        let project = SourceFile { path, digest: Digest::of(self.source.text.as_bytes()) };
+        Session { root, pipes: self.opened.pipes, head, facts, sources, project, plan, fresh }
     }
 }
 

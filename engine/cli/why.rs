@@ -36,6 +36,7 @@ pub fn past<'s>(arguments: &Arguments, session: &'s Session) -> Result<(Past<'s>
         root: session.root.clone(),
         folder,
         sources: &session.sources,
+        project: session.project.clone(),
         pipes: &session.pipes,
         env: session.head.env.clone(),
         locked: lock::read(arguments)?,

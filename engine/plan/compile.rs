@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use forge_plugin::Renderer;
 use forge_schemas::{Facts, Offer, Plan as PlanRequest, Step};
 
+use super::Plan;
 use super::ask::{Asked, Reader, ask, failed};
 use super::circle::{Makers, rounds, waits};
 use super::goals;
 use super::link::{Offers, link, unanswered};
 use super::off::{self, Missed, OffBecause};
+use super::offered::offers as offers_of;
 use super::threads::side_by_side;
-use super::{Plan, offer};
 use crate::diagnostic::Diagnostic;
 use crate::pipes::Pipes;
 use crate::project::{Project, Soundness, diagnostic};
@@ -46,7 +47,7 @@ pub fn compile(
             asked[at].off = planned.off;
             diagnostics.extend(planned.diagnostics);
             let table = &asked[at].table.name;
-            offers.add(planned.steps.iter().flat_map(|step| &step.makes).map(|output| offer(table, output)));
+            offers.add(offers_of(table, &planned.steps));
             offers.replace(planned.steps.iter().flat_map(|step| step.replaces.clone()), table);
             steps[at] = planned.steps;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Effect, Emit, Facts, Failure, KindInfo, Memory, Offer, Output, PipeInfo, Place, Plan as PlanRequest, PlanReply,
-    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply, Wanted,
+    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply, Traced, Wanted,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -44,7 +44,7 @@ struct Settings {
     text: Option<String>,
     problem: Option<String>,
     content: String,
-    /// What a step does instead of its work: `fail`, `lose`, `extra`, `stray`.
+    /// What a step does instead of its work: `fail`, `lose`, `extra`, `stray`; or `trace`: it writes how what it takes came to be.
     sin: String,
 }
 
@@ -162,7 +162,11 @@ impl Pipes for FakePipes {
         assert_plain_thread();
         let settings = read(&request.step.params)?;
         let path = host.dir().join("made");
-        std::fs::write(&path, &settings.content).map_err(|error| Failure::file("write", &path, &error))?;
+        let content = match settings.sin.as_str() {
+            "trace" => serde_json::to_string_pretty(&host.trace()?).unwrap_or_default(),
+            _ => settings.content,
+        };
+        std::fs::write(&path, content).map_err(|error| Failure::file("write", &path, &error))?;
         let name = request.step.makes[0].name.clone();
         let emit = Emit { name, path, blobs: Vec::new(), detail: json!({}) };
         match settings.sin.as_str() {
@@ -204,6 +208,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         effect: settings.effect,
         memory: settings.memory,
         wanted: settings.wanted,
+        traced: if settings.sin == "trace" { Traced::Inputs } else { Traced::No },
         reads: settings.reads.iter().map(read).collect(),
         writes: settings.writes.clone(),
         replaces: settings.replaces.clone(),

@@ -8,6 +8,7 @@ mod goals;
 mod link;
 mod memory;
 mod off;
+mod offered;
 mod order;
 mod placed;
 mod render;
@@ -24,7 +25,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use forge_schemas::{Offer, Output, TableName};
+use forge_schemas::TableName;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed};
@@ -216,15 +217,5 @@ impl Task {
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.id)
-    }
-}
-
-fn offer(table: &TableName, output: &Output) -> Offer {
-    Offer {
-        name: output.name.clone(),
-        kind: output.kind.clone(),
-        platform: output.platform.clone(),
-        table: table.clone(),
-        detail: output.detail.clone(),
     }
 }

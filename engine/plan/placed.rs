@@ -1,7 +1,7 @@
 //! A step as it stands in a plan: compact, fast to read back, and with the digest of all that it says.
 //! Does not know what its params mean; they are kept as the text that the pipe sent.
 
-use forge_schemas::{Digest, Effect, Memory, Output, Place, Platform, Read, Resource, Step, Tool, Wanted};
+use forge_schemas::{Digest, Effect, Memory, Output, Place, Platform, Read, Resource, Step, Tool, Traced, Wanted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ pub struct Placed {
     pub tools: Vec<Tool>,
     pub names: Vec<String>,
     pub wanted: Wanted,
+    pub traced: Traced,
     pub resource: Resource,
     pub params: Json,
     pub place: Place,
@@ -62,6 +63,7 @@ impl Placed {
             tools: self.tools.clone(),
             names: self.names.clone(),
             wanted: self.wanted,
+            traced: self.traced,
             resource: self.resource.clone(),
             params: self.params.value(),
             place: self.place.clone(),
@@ -91,6 +93,7 @@ impl From<Step> for Placed {
             tools: step.tools,
             names: step.names,
             wanted: step.wanted,
+            traced: step.traced,
             resource: step.resource,
             params: Json::of(&step.params),
             place: step.place,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forge_schemas::{Artifact, Digest, Failure, Memory, Place, Platform, Read};
+use forge_schemas::{Artifact, Digest, Failure, Memory, Place, Platform, Read, TracedTask, TracedTool};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,23 +47,27 @@ pub struct Sight<'a> {
 struct Outline<'a> {
     task: &'a Task,
     inputs: Vec<&'a Artifact>,
+    /// A digest of how these came to be, for a step that is told.
+    traced: Option<Digest>,
     environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     plugin: Cow<'a, str>,
     tools: Vec<Arc<Property>>,
 }
 
-/// What a task with these inputs would run with. `plugin` says which build of the pipe would run it.
+/// What a task with these inputs would run with. `plugin` says which build of the pipe would run it; `traced`, all that it would be
+/// told of how its inputs came to be.
 pub fn look<'a>(
     task: &'a Task,
     plugin: Cow<'a, str>,
     inputs: Vec<&'a Artifact>,
+    traced: Option<Digest>,
     scene: &'a Scene<'_>,
 ) -> Result<Sight<'a>, Failure> {
     let step = &task.step;
     let tools = step.tools.iter().map(|tool| scene.tools.property(tool, scene.hashes));
     let names = scene.tools.names(step).into_iter().map(|found| Ok(Arc::new(found.into())));
     let tools = tools.chain(names).collect::<Result<_, _>>()?;
-    let outline = Outline { task, inputs, environment: environment(step, scene), plugin, tools };
+    let outline = Outline { task, inputs, traced, environment: environment(step, scene), plugin, tools };
     let reads = files_of(step);
     let stats = scene.sources.stats(&reads)?;
     let sight = stats.as_ref().and_then(|stats| outline.sight(stats));
@@ -104,6 +108,7 @@ struct Words<'a> {
     secrets: &'a [String],
     revealed: &'a [String],
     inputs: Vec<(&'a str, Digest, u64, bool, Digest)>,
+    traced: Option<Digest>,
     files: &'a [(&'a str, Stat)],
 }
 
@@ -136,6 +141,7 @@ impl Outline<'_> {
                 .iter()
                 .map(|it| (it.name.as_str(), it.digest, it.size, it.executable, detail(it).digest))
                 .collect(),
+            traced: self.traced,
             files,
         };
         if let Ok(bytes) = postcard::to_slice(&words, &mut [0; ROOM]) {
@@ -147,6 +153,7 @@ impl Outline<'_> {
     fn fingerprint(&self, tree: &Tree) -> Fingerprint {
         let step = &self.task.step;
         let platform = step.platform.as_ref().map(Platform::to_string);
+        let traced = self.traced.map(|it| it.to_string());
         let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
         let command = Command {
             arguments: &[&self.task.table.pipe, &step.name],
@@ -158,19 +165,26 @@ impl Outline<'_> {
             input_root: self.input_root(tree),
             do_not_cache: step.memory == Memory::Never,
             salt: EPOCH.as_bytes(),
-            platform: self.properties(platform.as_deref()),
+            platform: self.properties(platform.as_deref(), traced.as_deref()),
         };
         action.content().digest
     }
 
     // None says where the action must run: that follows from the tools.
-    fn properties<'s>(&'s self, platform: Option<&'s str>) -> Vec<(&'s str, &'s str)> {
+    fn properties<'s>(&'s self, platform: Option<&'s str>, traced: Option<&'s str>) -> Vec<(&'s str, &'s str)> {
         let tools = self.tools.iter().map(|tool| (tool.name.as_str(), tool.value.as_str()));
         let platform = platform.map(|platform| ("forge-platform", platform));
         // Which secrets its programs and its pipe see may matter; what they are does not, and is not written down in any form.
         let secrets = self.task.secrets.iter().map(|name| ("forge-secret", name.as_str()));
         let revealed = self.task.revealed.iter().map(|name| ("forge-secret-revealed", name.as_str()));
-        tools.chain(platform).chain(secrets).chain(revealed).chain([("forge-plugin", &*self.plugin)]).collect()
+        let traced = traced.map(|traced| ("forge-trace", traced));
+        tools
+            .chain(platform)
+            .chain(traced)
+            .chain(secrets)
+            .chain(revealed)
+            .chain([("forge-plugin", &*self.plugin)])
+            .collect()
     }
 
     // `step.json`, what it reads below `sources/`, and what it takes below `inputs/`, with what is known of that in `details/`.
@@ -191,9 +205,30 @@ impl Outline<'_> {
 }
 
 impl Sight<'_> {
+    /// The same as it is told to a later task, but for what it has made. The source files must be there.
+    pub fn traced(&self) -> TracedTask {
+        let Outline { task, inputs, plugin, tools, .. } = &self.outline;
+        let tool = |property: &Arc<Property>| {
+            let tool = property.name.strip_prefix(TOOL)?.to_owned();
+            Some(TracedTool { tool, digest: property.value.parse().ok()?, said: property.said.clone() })
+        };
+        TracedTask {
+            task: task.id.clone(),
+            table: task.table.clone(),
+            platform: task.step.platform.clone(),
+            plugin: plugin.clone().into_owned(),
+            fingerprint: self.fingerprint,
+            step: task.step.digest,
+            sources: self.tree.as_ref().and_then(|tree| tree.source).map(|it| it.digest),
+            tools: tools.iter().filter_map(tool).collect(),
+            takes: inputs.iter().map(|it| it.name.clone()).collect(),
+            makes: Vec::new(),
+        }
+    }
+
     /// What the fingerprint is made of, part by part, for people who want to know what changed.
     pub fn parts(&self) -> Parts {
-        let Outline { task, inputs, environment, plugin, tools, .. } = &self.outline;
+        let Outline { task, inputs, traced, environment, plugin, tools } = &self.outline;
         let mut words = BTreeMap::from([("forge".to_owned(), mark(EPOCH.as_bytes()))]);
         let plugin = plugin.parse().map_or_else(|_| mark(plugin.as_bytes()), |digest: Digest| digest.into());
         words.insert(format!("plugin of `{}`", task.table.pipe), plugin);
@@ -211,6 +246,9 @@ impl Sight<'_> {
         for input in inputs {
             words.insert(format!("input {}", input.name), input.digest.into());
             words.insert(format!("what is known of input {}", input.name), detail(input).digest.into());
+        }
+        if let Some(traced) = traced {
+            words.insert("how its inputs came to be".to_owned(), (*traced).into());
         }
         settings(&task.step, &mut words);
         Parts {
@@ -294,7 +332,7 @@ mod tests {
     }
 
     fn property(value: &str) -> Arc<Property> {
-        Arc::new(Property { name: format!("{TOOL}cc"), value: value.to_owned() })
+        Arc::new(Property { name: format!("{TOOL}cc"), value: value.to_owned(), said: None })
     }
 
     /// Fingerprint and sight, when the input, the task and the rest are changed like this.
@@ -311,6 +349,7 @@ mod tests {
         let mut outline = Outline {
             task: &changed,
             inputs: vec![&input],
+            traced: None,
             environment: vec![("A".into(), "1".into())],
             plugin: "a build".into(),
             tools: vec![property("one")],
@@ -337,6 +376,7 @@ mod tests {
             taken(|_| (), |it| it.step.digest = Digest::of(b"another step"), |_| ()),
             taken(|_| (), |it| it.step.size += 1, |_| ()),
             taken(|_| (), |_| (), |it| it.inputs.clear()),
+            taken(|_| (), |_| (), |it| it.traced = Some(Digest::of(b"otherwise"))),
             taken(|_| (), |_| (), |it| it.environment[0].0 = "B".into()),
             taken(|_| (), |_| (), |it| it.environment[0].1 = "2".into()),
             taken(|_| (), |_| (), |it| it.environment.clear()),

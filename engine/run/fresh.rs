@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forge_schemas::{Failure, Memory};
+use forge_schemas::{Failure, Memory, SourceFile, Trace};
 use rayon::prelude::*;
 
 use super::fingerprint::{self, Scene, Sight};
@@ -19,6 +19,8 @@ use crate::store::{Blobs, Dist, Fingerprint, Parts, Record, Remembered};
 pub struct Look<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// The project file.
+    pub project: &'a SourceFile,
     /// What was made so far.
     pub made: &'a Made,
     /// Who would run the tasks.
@@ -51,6 +53,8 @@ pub struct Due {
     pub parts: Parts,
     /// The source files that it reads.
     pub tree: Arc<Tree>,
+    /// How what it takes came to be, where its step is told.
+    pub trace: Option<Arc<Trace>>,
 }
 
 impl Look<'_> {
@@ -63,7 +67,8 @@ impl Look<'_> {
         let (sight, remembered) = self.recall(id)?;
         let Some(remembered) = remembered else {
             let (fingerprint, parts, tree) = (sight.fingerprint, sight.parts(), sight.tree.unwrap_or_default());
-            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree })));
+            let trace = self.trace(id)?.map(Arc::new);
+            return Ok(Seen::Due(Box::new(Due { fingerprint, parts, tree, trace })));
         };
         for artifact in remembered.unshown(self.blobs) {
             self.dist.show(&artifact)?;
@@ -71,21 +76,21 @@ impl Look<'_> {
         Ok(Seen::Fresh(sight.fingerprint))
     }
 
-    /// What a task that has written files of the project is fresh with: with these as it left them.
-    pub fn after(&self, id: TaskId, due: Due) -> Result<Due, Failure> {
-        let task = self.plan.task(id);
-        let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
-        let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
-        let sight = sight.with_tree(&self.scene)?;
-        Ok(Due { fingerprint: sight.fingerprint, parts: sight.parts(), ..due })
+    /// What a task that has run is fresh with: where it has written files of the project, with these as it left them.
+    pub fn after(&self, id: TaskId, due: Box<Due>) -> Result<Box<Due>, Failure> {
+        if self.plan.task(id).step.writes.is_empty() {
+            return Ok(due);
+        }
+        self.scene.sources.forget();
+        let sight = self.sight(id)?.with_tree(&self.scene)?;
+        Ok(Box::new(Due { fingerprint: sight.fingerprint, parts: sight.parts(), ..*due }))
     }
 
     /// What a task would run with, and what it made when it ran with the same before. Its needs are to be made. The source
     /// files are there for one that made nothing.
     pub fn recall(&self, id: TaskId) -> Result<(Sight<'_>, Option<Remembered<'_>>), Failure> {
         let task = self.plan.task(id);
-        let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
-        let sight = fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, &self.scene)?;
+        let sight = self.sight(id)?;
         let remembered = match self.scene.tools.memory(&task.step) {
             // What must be fresh may not ask again: the last answer is the one that the rest was made from.
             Memory::Never if !self.required.contains(&id) => None,
@@ -95,5 +100,11 @@ impl Look<'_> {
             Some(remembered) => Ok((sight, Some(remembered))),
             None => Ok((sight.with_tree(&self.scene)?, None)),
         }
+    }
+
+    fn sight(&self, id: TaskId) -> Result<Sight<'_>, Failure> {
+        let task = self.plan.task(id);
+        let inputs = self.made.inputs(self.plan, id, self.record, self.blobs);
+        fingerprint::look(task, self.pipes.identity(&task.table.pipe), inputs, self.traced(id), &self.scene)
     }
 }

@@ -2,12 +2,12 @@
 //! Knows one task; does not know the plan, nor what comes after.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use forge_plugin::Host;
 use forge_schemas::{
     Artifact, Blob, Command, Digest, Emit, EmitBlob, Exit, Failure, FailureClass, Finding, HttpRequest, HttpResponse,
-    Level,
+    Level, Trace,
 };
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ pub struct TaskHost<'a> {
     directory: PathBuf,
     diary: &'a Diary,
     found: Vec<Finding>,
+    trace: Option<Arc<Trace>>,
     made: Mutex<Vec<Artifact>>,
 }
 
@@ -39,7 +40,12 @@ impl<'a> TaskHost<'a> {
         diary: &'a Diary,
         found: Vec<Finding>,
     ) -> TaskHost<'a> {
-        TaskHost { shared, task, inputs, directory, diary, found, made: Mutex::default() }
+        TaskHost { shared, task, inputs, directory, diary, found, trace: None, made: Mutex::default() }
+    }
+
+    /// The same, for a step that is told how what it takes came to be.
+    pub fn with_trace(self, trace: Option<Arc<Trace>>) -> TaskHost<'a> {
+        TaskHost { trace, ..self }
     }
 
     /// What the task has made; a failure of the pipe when it is not what the step declared.
@@ -225,6 +231,11 @@ impl Host for TaskHost<'_> {
         self.diary.note(&format!("the plugin has asked for the secret `{name}`"));
         let secret = self.shared.secrets.get(name).map(|it| it.reveal().to_owned());
         secret.ok_or_else(|| Failure::input(format!("the secret `{name}` is not set")))
+    }
+
+    fn trace(&self) -> Result<Trace, Failure> {
+        let untold = || Failure::bug("the step has not said that it is to be told how what it takes came to be");
+        self.trace.as_deref().cloned().ok_or_else(untold)
     }
 
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {

@@ -105,6 +105,14 @@ impl Said {
         }
     }
 
+    /// Its words, where it has some.
+    pub fn into_words(self) -> Option<String> {
+        match self {
+            Said::Words(words) => Some(words),
+            Said::Digest(_) => None,
+        }
+    }
+
     /// What of it tells it from `other`, on one line: the first line that differs, or the digest.
     pub fn unlike(&self, other: &Said) -> String {
         let (Said::Words(own), Said::Words(others)) = (self, other) else { return self.digest().to_string() };

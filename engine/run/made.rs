@@ -41,6 +41,11 @@ impl Made {
         self.keep(id, Kept { fingerprint, artifacts: artifacts.into() });
     }
 
+    /// The fingerprint of a task that is done, in this run or before.
+    pub fn fingerprint(&self, id: TaskId) -> Option<Fingerprint> {
+        self.of.get(id.index()).and_then(Option::as_ref).map(|kept| kept.fingerprint)
+    }
+
     /// What a task takes, as far as it is made, in the order in which it asks for it.
     pub fn inputs(&self, plan: &Plan, id: TaskId, record: &Record, blobs: &Blobs) -> Vec<&Artifact> {
         let takes = &plan.task(id).step.takes;
@@ -50,6 +55,12 @@ impl Made {
         let made = plan.needs(id).flat_map(|need| self.of(need, record, blobs));
         let by_name: HashMap<&str, &Artifact> = made.map(|it| (it.name.as_str(), it)).collect();
         takes.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect()
+    }
+
+    /// What a task has made.
+    pub fn of<'a>(&'a self, id: TaskId, record: &Record, blobs: &Blobs) -> &'a [Artifact] {
+        let kept = self.of.get(id.index()).and_then(Option::as_ref);
+        kept.map_or(&[], |it| it.artifacts(record, blobs))
     }
 
     /// All of it, by name.
@@ -67,11 +78,6 @@ impl Made {
             let _ = digester.write_all(record.words(&kept.fingerprint));
         }
         digester.finish().0
-    }
-
-    fn of<'a>(&'a self, id: TaskId, record: &Record, blobs: &Blobs) -> &'a [Artifact] {
-        let kept = self.of.get(id.index()).and_then(Option::as_ref);
-        kept.map_or(&[], |it| it.artifacts(record, blobs))
     }
 
     fn kept(&self) -> impl Iterator<Item = &Kept> {

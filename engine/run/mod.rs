@@ -35,6 +35,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod trace;
 mod watched;
 pub mod why;
 mod worker;
@@ -46,7 +47,7 @@ use std::time::Instant;
 
 use forge_plugin::Renderer;
 use forge_schemas::{
-    Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Finding, Level, Memory, Outcome,
+    Artifact, Digest, Effect, Event, EventKind, Failure, FailureClass, Finding, Level, Memory, Outcome, SourceFile,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -85,6 +86,8 @@ pub struct World<'a> {
     pub diary: PathBuf,
     /// The source files of the project.
     pub sources: &'a Sources,
+    /// The project file.
+    pub project: SourceFile,
     /// Who runs steps.
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file: every program sees it.
@@ -240,6 +243,7 @@ impl<'a> Run<'a> {
     fn scene<'s>(&'s self, made: &'s Made) -> fresh::Look<'s> {
         fresh::Look {
             plan: self.plan,
+            project: &self.world.project,
             made,
             pipes: self.world.pipes,
             scene: fingerprint::Scene {
@@ -295,11 +299,13 @@ impl<'a> Run<'a> {
     {
         let task = self.plan.task(id);
         self.tell(Some(id), EventKind::TaskStarted);
+        let due = self.due.get(&id);
         let job = worker::Job {
             id,
             task,
             inputs: self.inputs(id),
-            tree: self.due.get(&id).map(|due| due.tree.clone()).unwrap_or_default(),
+            tree: due.map(|due| due.tree.clone()).unwrap_or_default(),
+            trace: due.and_then(|due| due.trace.clone()),
             directory: self.work().join(id.index().to_string()),
             log: self.world.diary.join("logs").join(worker::log_name(&task.id)),
             found: self.found(id),
@@ -325,14 +331,10 @@ impl<'a> Run<'a> {
 
     fn ended(&mut self, ended: Ended) -> Result<(), Failure> {
         let Ended { id, result, took, tail, log } = ended;
-        let has_written = !self.plan.task(id).step.writes.is_empty();
-        if has_written {
-            self.world.sources.forget();
-        }
         match result {
             Ok(artifacts) => {
                 if let Some(due) = self.due.remove(&id) {
-                    let due = if has_written { Box::new(self.scene(&self.results.made).after(id, *due)?) } else { due };
+                    let due = self.scene(&self.results.made).after(id, due)?;
                     let fingerprint = due.fingerprint;
                     self.remember(id, *due, took, &artifacts)?;
                     self.keep(id, fingerprint, artifacts)?;

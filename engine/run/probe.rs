@@ -10,7 +10,7 @@ use std::time::Duration;
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Artifact, Command, Digest, Emit, Exit, Failure, FailureClass, Finding, HttpRequest, HttpResponse, Level, Method,
-    Probe,
+    Probe, Trace,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -190,6 +190,10 @@ impl Host for ProbeHost<'_> {
 
     fn secret(&self, _: &str) -> Result<String, Failure> {
         Err(only_looks("see a secret"))
+    }
+
+    fn trace(&self) -> Result<Trace, Failure> {
+        Err(only_looks("know how its inputs came to be"))
     }
 
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {

@@ -8,7 +8,10 @@ use std::sync::Mutex;
 
 use expect_test::{Expect, expect};
 use forge_plugin::{Host, Renderer};
-use forge_schemas::{Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, Run as RunRequest, Takes, TakesReply};
+use forge_schemas::{
+    Digest, Failure, Outcome, PipeInfo, Plan as PlanRequest, PlanReply, Run as RunRequest, SourceFile, Takes,
+    TakesReply,
+};
 
 use super::{Required, World, run};
 use crate::pipes::Pipes;
@@ -64,7 +67,7 @@ fn attempt(
     after_failure: AfterFailure,
     required: &[&str],
 ) -> Result<(String, String), Failure> {
-    let (plan, diagnostics) = planned(tables, &[]);
+    let (plan, diagnostics) = planned(tables, &["source"]);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let tasks = plan.ids().filter(|id| required.contains(&plan.task(*id).id.as_str())).collect();
     let pipes = Watched { pipes: FakePipes::xyz(), given: Mutex::default() };
@@ -76,6 +79,7 @@ fn attempt(
         folder: Folder::of_project(directory).unwrap(),
         diary,
         sources: &sources,
+        project: SourceFile { path: "forge.toml".into(), digest: Digest::of(tables.as_bytes()) },
         pipes: &pipes,
         env: BTreeMap::new(),
         locked: super::locked::Locked::default(),
@@ -356,4 +360,49 @@ fn what_must_be_fresh_does_not_run() {
         z:last: done
     "#]],
     );
+}
+
+// The digest of what it takes would not do: what was made anew may be what it was.
+#[test]
+fn what_a_task_is_told_of_how_its_inputs_came_to_be_decides_whether_it_is_fresh() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = "[[x]]\nid = 'a'\ncontent = 'always the same'\nreads = ['source']\n[[y]]\nid = 'b'\ntakes = [{ kinds = ['x'] }]\n\
+                  [[z]]\nid = 'told'\ntakes = [{ kinds = ['y'] }]\nsin = 'trace'\n[[y]]\nid = 'untold'\ntakes = [{ kinds = ['x'] }]\n";
+    let check = |source: &str, expect: Expect| {
+        std::fs::write(directory.path().join("source"), source).unwrap();
+        expect.assert_eq(&play(directory.path(), tables, AfterFailure::GoOn).0);
+    };
+    check(
+        "one",
+        expect![[r#"
+        x:a: done
+        y:b: done
+        z:told: done
+        y:untold: done
+    "#]],
+    );
+    check(
+        "one",
+        expect![[r#"
+        x:a: fresh
+        y:b: fresh
+        z:told: fresh
+        y:untold: fresh
+    "#]],
+    );
+    check(
+        "another",
+        expect![[r#"
+        x:a: done
+        y:b: fresh
+        z:told: done
+        y:untold: fresh
+    "#]],
+    );
+    let told = std::fs::read_to_string(directory.path().join("dist/told")).unwrap();
+    let told: forge_schemas::Trace = serde_json::from_str(&told).unwrap();
+    let tasks: Vec<String> =
+        told.tasks.iter().map(|it| format!("{} of {:?} {}", it.task, it.takes, it.makes[0].name)).collect();
+    assert_eq!(tasks, ["x:a of [] a", "y:b of [\"a\"] b", "y:untold of [\"a\"] untold"]);
+    assert!(told.tasks[0].sources.is_some() && told.tasks[1].sources.is_none());
 }

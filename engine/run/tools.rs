@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use forge_schemas::{Change, Digest, Failure, Finding, Memory, Tool};
+use forge_schemas::{Change, Failure, Finding, Memory, Tool};
 use rayon::prelude::*;
 
 use super::environment::Environment;
@@ -32,6 +32,8 @@ pub struct Property {
     pub name: String,
     /// The digest of what it says, or of its file.
     pub value: String,
+    /// What it says, where that is text.
+    pub said: Option<String>,
 }
 
 /// How the names of such properties begin.
@@ -42,7 +44,7 @@ const NAME: &str = "forge-name:";
 impl From<Finding> for Property {
     fn from(found: Finding) -> Property {
         let value = found.there.map(|it| it.to_string()).unwrap_or_default();
-        Property { name: format!("{NAME}{}", found.place), value }
+        Property { name: format!("{NAME}{}", found.place), value, said: None }
     }
 }
 
@@ -59,16 +61,18 @@ impl Tools {
     /// What a program is. One that is locked need not be there.
     pub fn property(&self, tool: &Tool, hashes: &Hashes) -> Result<Arc<Property>, Failure> {
         let identify = || match self.locked.get(tool) {
-            Some(said) => Ok(said.digest()),
+            Some(said) => Ok(said.clone()),
             // The file of a program is hashed once, and remembered from run to run.
             None if tool.version.is_empty() => {
                 let path = find(&tool.program, &self.root)?;
-                hashes.of(&path).map(|it| it.digest).map_err(|error| Failure::file("read", &path, &error))
+                hashes.of(&path).map(|it| Said::Digest(it.digest)).map_err(|error| Failure::file("read", &path, &error))
             }
-            None => ask(tool, &self.root, &self.environment).map(|said| said.digest()),
+            None => ask(tool, &self.root, &self.environment),
         };
-        let property =
-            |identity: Digest| Arc::new(Property { name: format!("{TOOL}{tool}"), value: identity.to_string() });
+        let property = |said: Said| {
+            let value = said.digest().to_string();
+            Arc::new(Property { name: format!("{TOOL}{tool}"), value, said: said.into_words() })
+        };
         answer(&self.known, tool).get_or_init(|| identify().map(property)).clone()
     }
 

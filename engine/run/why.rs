@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use forge_schemas::{Artifact, Failure, Memory};
+use forge_schemas::{Artifact, Failure, Memory, SourceFile};
 
 use super::environment::Environment;
 use super::fingerprint::Scene;
@@ -27,6 +27,8 @@ pub struct Past<'a> {
     pub folder: Folder,
     /// The source files of the project.
     pub sources: &'a Sources,
+    /// The project file.
+    pub project: SourceFile,
     /// Who would run the tasks.
     pub pipes: &'a dyn Pipes,
     /// `[env]` of the project file.
@@ -115,6 +117,7 @@ pub fn why(plan: &Plan, past: &Past<'_>) -> Result<Whys, Failure> {
             Scene { env: &past.env, environment: &environment, sources: past.sources, hashes: &hashes, tools: &tools };
         let look = Look {
             plan,
+            project: &past.project,
             made: &made,
             pipes: past.pipes,
             scene,

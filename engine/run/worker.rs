@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Artifact, Digest, Effect, Failure, FailureClass, Finding, Host, Run};
+use forge_schemas::{Artifact, Digest, Effect, Failure, FailureClass, Finding, Host, Run, Trace};
 use tokio::sync::mpsc::Sender;
 
 use super::Message;
@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub inputs: Vec<Artifact>,
     /// The source files that it reads.
     pub tree: Arc<Tree>,
+    /// How what it takes came to be, where its step is told.
+    pub trace: Option<Arc<Trace>>,
     /// The directory of its step; made here, and removed when it ends.
     pub directory: PathBuf,
     /// Its log.
@@ -169,7 +171,8 @@ fn once(job: &Job<'_>, diary: &Diary, found: Vec<Finding>) -> Result<Vec<Artifac
     let _ = std::fs::remove_dir_all(&job.directory);
     std::fs::create_dir_all(&job.directory).map_err(|error| Failure::file("make", &job.directory, &error))?;
     let (inputs, directory) = (job.inputs.clone(), job.directory.clone());
-    let host = TaskHost::new(job.shared, job.task, inputs, directory, diary, found.clone());
+    let host =
+        TaskHost::new(job.shared, job.task, inputs, directory, diary, found.clone()).with_trace(job.trace.clone());
     let request = Run {
         table: job.task.table.clone(),
         step: job.task.step.to_step(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use forge_plugin::schemas::kind::{Attachment, Image, Kind as _, ManifestList};
+use forge_plugin::schemas::kind::{Attachment, Image, Kind as _, ManifestList, Role};
 use forge_plugin::schemas::{
     Artifact, Digester, Emit, EmitBlob, Failure, KindInfo, Offer, Output, Place, Problem, Read, Selector, Step,
 };
@@ -27,10 +27,14 @@ pub struct Settings {
     /// What to attach to: ids of `docker` and `docker_manifest` tables; all of them where none is given.
     #[serde(default)]
     pub ids: Vec<String>,
-    /// What is attached, as a media type: `application/spdx+json`.
-    pub r#type: String,
+    /// What is attached, as a media type: `application/spdx+json`. What comes `from` tables says it itself.
+    pub r#type: Option<String>,
     /// The files, relative to the project file.
+    #[serde(default)]
     pub files: Vec<String>,
+    /// Tables that make something about these images (`sbom`, `provenance`), by id: each document is attached to the image that it is about.
+    #[serde(default)]
+    pub from: Vec<String>,
     /// The media type of the files. Default: that of `type`.
     pub media_type: Option<String>,
     /// Annotations of what is attached.
@@ -69,33 +73,58 @@ impl Pipe for Attach {
         if selectors.is_empty() {
             selectors.push(Selector { kinds: kinds(), ..Selector::default() });
         }
+        let about = settings.from.iter().enumerate().map(|(at, id)| Selector {
+            tables: vec![id.clone()],
+            key: format!("from[{at}]"),
+            ..Selector::of_roles(&[Role::About])
+        });
+        selectors.extend(about);
         Ok(Wants { selectors, sources: Vec::new() })
     }
 
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         check(settings)?;
-        Ok(given.offers.iter().map(|subject| step(settings, subject, given)).collect())
+        let is_subject = |it: &&Offer| [Image::NAME, ManifestList::NAME].contains(&it.kind.as_str());
+        let (subjects, about): (Vec<&Offer>, Vec<&Offer>) = given.offers.iter().partition(is_subject);
+        check_from(settings, &subjects, &about)?;
+        let mut steps = Vec::new();
+        for subject in subjects {
+            if let Some(r#type) = settings.r#type.as_ref().filter(|_| !settings.files.is_empty()) {
+                steps.push(step(settings, subject, r#type, given));
+            }
+            let of_it =
+                about.iter().filter_map(|it| Some((it, About::of(it).filter(|it| it.subject == subject.name)?)));
+            steps.extend(of_it.map(|(document, about)| step_of(settings, subject, (document, &about), given)));
+        }
+        Ok(steps)
     }
 
     fn run(params: &Params, step: &Step, host: &dyn Host) -> Result<(), Failure> {
         let missing = || Failure::bug("the step takes or makes nothing");
         let (subject, output) = host.inputs().first().zip(step.makes.first()).ok_or_else(missing)?;
-        attach(params, subject, &output.name, host)
+        let files = params.files.iter().map(|file| (host.root().join(file), title(file)));
+        let documents = host.inputs()[1..].iter().map(|it| (it.path.clone(), it.file_name().to_owned()));
+        attach(params, subject, &output.name, &files.chain(documents).collect::<Vec<_>>(), host)
     }
 }
 
 fn check(settings: &Settings) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     let help = "a media type is two words with a `/` between them, as in `application/spdx+json`";
-    let types = [("type", Some(&settings.r#type)), ("media_type", settings.media_type.as_ref())];
+    let types = [("type", settings.r#type.as_ref()), ("media_type", settings.media_type.as_ref())];
     for (key, text) in types.into_iter().filter_map(|(key, text)| Some((key, text?))) {
         if !is_media_type(text) {
             problems.push(Problem::at_key(key, format!("`{text}` is no media type")).help(help));
         }
     }
-    if settings.files.is_empty() {
-        problems
-            .push(Problem::at_key("files", "no files").help("name what to attach, as in `files = [\"sbom.json\"]`"));
+    if settings.files.is_empty() && settings.from.is_empty() {
+        let help =
+            "name what to attach, as in `files = [\"sbom.json\"]`, or a table that makes it, as in `from = [\"sbom\"]`";
+        problems.push(Problem::at_key("files", "no files").help(help));
+    }
+    if settings.r#type.is_none() && !settings.files.is_empty() {
+        let problem = Problem::at_key("files", "it is not said of what type these are");
+        problems.push(problem.help("add `type`, as in `type = \"application/spdx+json\"`"));
     }
     let mut names = BTreeMap::new();
     for (at, file) in settings.files.iter().enumerate() {
@@ -121,11 +150,51 @@ fn is_media_type(text: &str) -> bool {
     text.len() < 256 && text.split_once('/').is_some_and(|(one, other)| is_name(one) && is_name(other))
 }
 
-fn step(settings: &Settings, subject: &Offer, given: &Given<'_>) -> Step {
-    let Settings { r#type, files, media_type, annotations, .. } = settings;
+/// What a document says of itself that is about an artifact, whatever kind it is of.
+#[derive(Debug, Deserialize)]
+struct About {
+    subject: String,
+    media_type: String,
+}
+
+impl About {
+    fn of(offer: &Offer) -> Option<About> {
+        About::deserialize(&offer.detail).ok()
+    }
+}
+
+/// Each table must have something about one of these images.
+fn check_from(settings: &Settings, subjects: &[&Offer], about: &[&Offer]) -> Result<(), Vec<Problem>> {
+    let is_about =
+        |it: &Offer| About::of(it).is_some_and(|it| subjects.iter().any(|subject| subject.name == it.subject));
+    let is_empty = |id: &String| !about.iter().any(|it| it.table.id == *id && is_about(it));
+    let problem = |(at, id): (usize, &String)| {
+        let message = format!("`{id}` makes nothing about an image that this table attaches to");
+        let help = "let it do so: in `[[sbom]]` by `kinds = [\"image\"]`, in `[[provenance]]` by `split = true`";
+        Problem::at_key(format!("from[{at}]"), message).help(help)
+    };
+    let problems: Vec<Problem> = settings.from.iter().enumerate().filter(|(_, id)| is_empty(id)).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Attaches a document that was made.
+fn step_of(settings: &Settings, subject: &Offer, (document, about): (&Offer, &About), given: &Given<'_>) -> Step {
+    let of_files = Settings { files: Vec::new(), media_type: None, ..settings.clone() };
+    let step = step(&of_files, subject, &about.media_type, given);
+    let makes = step.makes.into_iter().map(|it| Output { name: format!("{}/{}", given.table.id, document.name), ..it });
+    Step {
+        name: format!("{}/{}", step.name, document.name),
+        takes: vec![subject.name.clone(), document.name.clone()],
+        makes: makes.collect(),
+        ..step
+    }
+}
+
+fn step(settings: &Settings, subject: &Offer, r#type: &str, given: &Given<'_>) -> Step {
+    let Settings { files, media_type, annotations, .. } = settings;
     let params = Params {
-        artifact_type: r#type.clone(),
-        media_type: media_type.clone().unwrap_or_else(|| r#type.clone()),
+        artifact_type: r#type.to_owned(),
+        media_type: media_type.clone().unwrap_or_else(|| r#type.to_owned()),
         files: files.clone(),
         annotations: annotations.clone(),
     };
@@ -151,14 +220,20 @@ fn detail(subject: &str, artifact_type: &str) -> serde_json::Value {
     serde_json::to_value(detail).unwrap_or_default()
 }
 
-fn attach(params: &Params, subject: &Artifact, name: &str, host: &dyn Host) -> Result<(), Failure> {
+fn attach(
+    params: &Params,
+    subject: &Artifact,
+    name: &str,
+    files: &[(PathBuf, String)],
+    host: &dyn Host,
+) -> Result<(), Failure> {
     let bytes = fs::read(&subject.path).map_err(|error| Failure::file("read", &subject.path, &error))?;
     let document =
         Document::parse(&bytes).map_err(|message| Failure::input(format!("`{}`: {message}", subject.name)))?;
     let of_subject = Descriptor::new(document.media_type(), subject.digest, subject.size);
     let (mut descriptors, mut blobs) = (Vec::new(), Vec::new());
-    for file in &params.files {
-        let (descriptor, copy) = describe(file, &params.media_type, host)?;
+    for (from, title) in files {
+        let (descriptor, copy) = describe(from, title, &params.media_type, host)?;
         descriptors.push(descriptor);
         blobs.push(EmitBlob::File(copy));
     }
@@ -169,19 +244,18 @@ fn attach(params: &Params, subject: &Artifact, name: &str, host: &dyn Host) -> R
     Ok(())
 }
 
-/// A file of the project, as it is pointed at, and a copy of it.
-fn describe(file: &str, media_type: &str, host: &dyn Host) -> Result<(Descriptor, PathBuf), Failure> {
-    let (from, title) = (host.root().join(file), title(file));
-    let copy = host.dir().join("files").join(&title);
+/// A file as it is pointed at, and a copy of it.
+fn describe(from: &Path, title: &str, media_type: &str, host: &dyn Host) -> Result<(Descriptor, PathBuf), Failure> {
+    let copy = host.dir().join("files").join(title);
     let copied = || -> std::io::Result<Digester> {
         fs::create_dir_all(host.dir().join("files"))?;
-        fs::copy(&from, &copy)?;
+        fs::copy(from, &copy)?;
         let mut digester = Digester::default();
         std::io::copy(&mut fs::File::open(&copy)?, &mut digester)?;
         Ok(digester)
     };
-    let (digest, size) = copied().map_err(|error| Failure::file("copy", &from, &error))?.finish();
-    let annotations = [(TITLE.to_owned(), title)].into();
+    let (digest, size) = copied().map_err(|error| Failure::file("copy", from, &error))?.finish();
+    let annotations = [(TITLE.to_owned(), title.to_owned())].into();
     Ok((Descriptor { annotations, ..Descriptor::new(media_type, digest, size) }, copy))
 }
 
@@ -250,10 +324,10 @@ mod tests {
         check(
             json!({ "type": "spdx", "files": [], "media_type": "text/" }),
             expect![[r#"
-            `spdx` is no media type; a media type is two words with a `/` between them, as in `application/spdx+json`
-            `text/` is no media type; a media type is two words with a `/` between them, as in `application/spdx+json`
-            no files; name what to attach, as in `files = ["sbom.json"]`
-        "#]],
+                `spdx` is no media type; a media type is two words with a `/` between them, as in `application/spdx+json`
+                `text/` is no media type; a media type is two words with a `/` between them, as in `application/spdx+json`
+                no files; name what to attach, as in `files = ["sbom.json"]`, or a table that makes it, as in `from = ["sbom"]`
+            "#]],
         );
         check(
             json!({ "type": "text/plain", "files": ["sbom.json", "b/sbom.json"] }),

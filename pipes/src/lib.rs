@@ -13,7 +13,9 @@ mod docker_manifest;
 mod hook;
 pub mod oci;
 mod package;
+mod provenance;
 pub mod publish;
+mod sbom;
 mod source;
 mod tap;
 mod universal;
@@ -33,7 +35,9 @@ forge_plugin::export! {
         docker_manifest::DockerManifest,
         hook::Hook,
         package::Package,
+        provenance::Origin,
         publish::Publish,
+        sbom::Bill,
         source::Source,
         tap::Tap,
         universal::Universal,

@@ -107,6 +107,12 @@ func (h *runningHost) Secret(name string) (string, error) {
 	return secret.Value, err
 }
 
+func (h *runningHost) Trace() (*TraceInfo, error) {
+	var trace TraceInfo
+	err := ask(h.line, "artifact.trace", map[string]any{}, &trace)
+	return &trace, err
+}
+
 func (h *runningHost) Render(template string, names any) (string, error) {
 	rendered, err := render(h.line, template, names)
 	return rendered.Text, err

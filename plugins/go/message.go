@@ -86,7 +86,8 @@ type Offer struct {
 	Kind     string          `json:"kind"`
 	Platform Platform        `json:"platform,omitempty"` // empty for what runs nowhere or everywhere
 	Table    TableName       `json:"table"`
-	Detail   json.RawMessage `json:"detail,omitempty"` // what is known of it beforehand
+	MadeOf   []string        `json:"made_of,omitempty"` // what its step takes, and steps of its table before that
+	Detail   json.RawMessage `json:"detail,omitempty"`  // what is known of it beforehand
 }
 
 // An Artifact is what a task has made. It never changes.
@@ -114,10 +115,11 @@ type Step struct {
 	Makes    []Output `json:"makes,omitempty"` // all of these, and no others
 	Effect   Effect   `json:"effect,omitempty"`
 	Memory   Memory   `json:"memory,omitempty"`
-	Reads    []Read   `json:"reads,omitempty"` // source files that it reads
-	Env      []string `json:"env,omitempty"`   // environment variables that matter to it
-	Tools    []Tool   `json:"tools,omitempty"` // programs whose version matters to it
-	Names    []string `json:"names,omitempty"` // of the world outside: Probe finds what each means, forge.lock may say it
+	Reads    []Read   `json:"reads,omitempty"`  // source files that it reads
+	Env      []string `json:"env,omitempty"`    // environment variables that matter to it
+	Tools    []Tool   `json:"tools,omitempty"`  // programs whose version matters to it
+	Names    []string `json:"names,omitempty"`  // of the world outside: Probe finds what each means, forge.lock may say it
+	Traced   Traced   `json:"traced,omitempty"` // whether Host.Trace tells it how what it takes came to be
 	Resource Resource `json:"resource,omitempty"`
 	Params   any      `json:"params,omitempty"` // all that Run wants to know; while running, its JSON
 	Place    *Place   `json:"place,omitempty"`  // where in the project file it comes from
@@ -141,6 +143,54 @@ const (
 	Stage   Effect = "stage"
 	Publish Effect = "publish"
 )
+
+// Traced says whether a step is told how what it takes came to be. It then runs again when any of that has changed.
+type Traced string
+
+// A step that is told of its inputs asks Host.Trace; its plugin needs the service "artifact.trace".
+const TracedInputs Traced = "inputs"
+
+// A TraceInfo is how what a step takes came to be.
+type TraceInfo struct {
+	Forge   string       `json:"forge"` // its version
+	Project SourceFile   `json:"project"`
+	Tasks   []TracedTask `json:"tasks"` // each after all that it needed
+}
+
+// A SourceFile is a file of the project.
+type SourceFile struct {
+	Path   string `json:"path"`
+	Digest Digest `json:"digest"`
+}
+
+// A TracedTask was done: in this run or, of the same in every respect, in one before.
+type TracedTask struct {
+	Task        string           `json:"task"`
+	Table       TableName        `json:"table"`
+	Platform    Platform         `json:"platform,omitempty"`
+	Plugin      string           `json:"plugin"`            // which build of it
+	Fingerprint Digest           `json:"fingerprint"`       // of a REAPI action
+	Step        Digest           `json:"step"`              // what it was told to do
+	Sources     Digest           `json:"sources,omitempty"` // of a REAPI directory
+	Tools       []TracedTool     `json:"tools,omitempty"`
+	Takes       []string         `json:"takes,omitempty"`
+	Makes       []TracedArtifact `json:"makes"`
+}
+
+// A TracedTool is a program that a task was done with.
+type TracedTool struct {
+	Tool   string `json:"tool"`   // go version
+	Digest Digest `json:"digest"` // of what it said, or of its file
+	Said   string `json:"said,omitempty"`
+}
+
+// A TracedArtifact is what a task made.
+type TracedArtifact struct {
+	Name   string          `json:"name"`
+	Kind   string          `json:"kind"`
+	Digest Digest          `json:"digest"`
+	Detail json.RawMessage `json:"detail"`
+}
 
 // Memory says whether a step may be remembered.
 type Memory string

@@ -14,6 +14,7 @@ func TestMessages(t *testing.T) {
 	of := map[string]any{
 		"artifact.emit.reply":   &Artifact{},
 		"artifact.emit.request": &Emit{},
+		"artifact.trace.reply":  &TraceInfo{},
 		"describe.reply":        &pluginInfo{},
 		"exec.reply":            &Exit{},
 		"exec.request":          &Command{},
@@ -28,7 +29,7 @@ func TestMessages(t *testing.T) {
 		"takes.reply":           &takesReply{},
 	}
 	// Nothing of these is kept, or they are written in place: plugin_test sees those.
-	others := "describe.request note.get.reply note.get.request note.set.request secret.get.reply secret.get.request " +
+	others := "artifact.trace.request describe.request note.get.reply note.get.request note.set.request secret.get.reply secret.get.request " +
 		"takes.request template.render.reply template.render.request"
 	files, err := filepath.Glob("../tests/messages/*.json")
 	if err != nil || len(files) != len(of)+len(strings.Fields(others)) {

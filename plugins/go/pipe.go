@@ -144,6 +144,8 @@ type Host interface {
 	// Secret is one that the step's table is granted, where it says reveal = true. Most pipes need none: requests get their
 	// credentials and programs their variables without the pipe.
 	Secret(name string) (string, error)
+	// Trace is how what the step takes came to be, for a step whose Traced says so. Its plugin needs "artifact.trace".
+	Trace() (*TraceInfo, error)
 	// Render is the text of a template with these names, an object, and without facts: see Later, which has them.
 	Render(template string, names any) (string, error)
 	// Recall decodes what was remembered into value, and tells whether there was anything.

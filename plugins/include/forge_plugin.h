@@ -26,6 +26,7 @@
  *   exec             {"argv","dir","env"}                       -> {"code","signal","stdout","stderr"}
  *   http.send        {"method","url","headers","body",...}      -> {"status","headers","body"}   forge adds credentials
  *   artifact.emit    {"name","path","blobs","detail"}           -> the artifact, as it lies in the store
+ *   artifact.trace   {}                                         -> {"forge","project","tasks"}   its step says so
  *   note.set         {"key","value"}                            -> {}                            kept for a later run
  *   note.get         {"key"}                                    -> {"key","value"}
  *   secret.get       {"name"}                                   -> {"value"}                     its table says so

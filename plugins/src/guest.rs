@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use forge_schemas::{
-    Artifact, Command, Emit, Exit, Failure, Finding, GetSecret, GotSecret, HttpRequest, HttpResponse, Level, Note,
-    Render, RenderReply, Run,
+    Artifact, AskTrace, Command, Emit, Exit, Failure, Finding, GetSecret, GotSecret, HttpRequest, HttpResponse, Level,
+    Note, Render, RenderReply, Run, Trace,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -215,6 +215,10 @@ impl Host for RunningHost<'_> {
 
     fn secret(&self, name: &str) -> Result<String, Failure> {
         self.line.ask::<_, GotSecret>("secret.get", &GetSecret { name: name.to_owned() }).map(|got| got.value)
+    }
+
+    fn trace(&self) -> Result<Trace, Failure> {
+        self.line.ask("artifact.trace", &AskTrace {})
     }
 
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use forge_schemas::kind::Kind;
 use forge_schemas::{
     Artifact, Command, Emit, Exit, Facts, Failure, Finding, HttpRequest, HttpResponse, KindInfo, Level, Offer, Problem,
-    RenderReply, Selector, SourceText, Step, TableName,
+    RenderReply, Selector, SourceText, Step, TableName, Trace,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -138,6 +138,11 @@ pub trait Host: Sync {
     /// credentials and programs their variables without the pipe. Forge masks it in all that it shows, and refuses to keep
     /// an artifact that has it inside; a request's body or a file elsewhere are the pipe's to answer for.
     fn secret(&self, name: &str) -> Result<String, Failure>;
+
+    /// How what the step takes came to be: the tasks that have made it, and those behind them, each with its fingerprint, its
+    /// sources, tools and plugin. For a step whose `traced` says so; it then runs again when any of that has changed. A pipe that
+    /// asks has `artifact.trace` among its [`NEEDS`](Pipe::NEEDS).
+    fn trace(&self) -> Result<Trace, Failure>;
 
     /// Starts a program that must end with exit status 0.
     fn exec_ok(&self, command: &Command) -> Result<Exit, Failure> {

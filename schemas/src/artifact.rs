@@ -33,6 +33,9 @@ pub struct Offer {
     pub platform: Option<Platform>,
     /// The table that makes it.
     pub table: TableName,
+    /// What it is made of: the artifacts that its step takes, and those that steps of the same table before that one take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_of: Vec<String>,
     /// What is known of it beforehand.
     #[serde(default)]
     pub detail: Value,
@@ -104,13 +107,14 @@ impl Artifact {
         (self.kind == K::NAME).then(|| K::deserialize(&self.detail).ok()).flatten()
     }
 
-    /// What it offers: the same before it was made.
+    /// What it offers: the same before it was made. Of what it was made is not known any more.
     pub fn offer(&self) -> Offer {
         Offer {
             name: self.name.clone(),
             kind: self.kind.clone(),
             platform: self.platform.clone(),
             table: self.table.clone(),
+            made_of: Vec::new(),
             detail: self.detail.clone(),
         }
     }

@@ -144,6 +144,29 @@ pub struct Signature {
     pub by: String,
 }
 
+/// `sbom`: what an artifact consists of, for programs that look for what is known of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sbom {
+    /// The format: `spdx`, `cyclonedx`.
+    pub format: String,
+    /// The artifact that it is about.
+    pub subject: String,
+    /// Its media type: `application/spdx+json`.
+    pub media_type: String,
+}
+
+/// `provenance`: where artifacts come from: an in-toto statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// What is said: `https://slsa.dev/provenance/v1`.
+    pub predicate_type: String,
+    /// The artifact that it is about, where it is about one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Its media type: `application/vnd.in-toto+json`.
+    pub media_type: String,
+}
+
 /// `release_notes`: what is new in a release, as Markdown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseNotes {}
@@ -224,6 +247,16 @@ impl Kind for Package {
 impl Kind for Checksums {
     const NAME: &'static str = "checksums";
     const ROLE: Role = Role::Sums;
+}
+
+impl Kind for Sbom {
+    const NAME: &'static str = "sbom";
+    const ROLE: Role = Role::About;
+}
+
+impl Kind for Provenance {
+    const NAME: &'static str = "provenance";
+    const ROLE: Role = Role::About;
 }
 
 impl Kind for Signature {

@@ -17,6 +17,7 @@ mod problem;
 mod report;
 mod selector;
 mod step;
+mod trace;
 
 pub use artifact::{Artifact, Blob, Offer, TableName};
 pub use call::{
@@ -38,3 +39,4 @@ pub use report::{
 };
 pub use selector::{Expect, Selector};
 pub use step::{Effect, Memory, Output, Read, Resource, Step, Tool, Wanted};
+pub use trace::{AskTrace, SourceFile, Trace, Traced, TracedArtifact, TracedTask, TracedTool};

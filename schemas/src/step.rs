@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Place, Platform, Presence};
+use crate::{Place, Platform, Presence, Traced};
 
 /// One step of a table. A task is a step that has been placed in the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Step {
     /// Whether it is done where nothing needs it.
     #[serde(skip_serializing_if = "Wanted::is_always")]
     pub wanted: Wanted,
+    /// Whether it is told how what it takes came to be: which tasks made it, of what and with what.
+    #[serde(skip_serializing_if = "Traced::is_no")]
+    pub traced: Traced,
     /// What bounds how many such steps run side by side.
     pub resource: Resource,
     /// The pipe's own: all that `run` wants to know, templates resolved.
@@ -186,6 +189,7 @@ impl Default for Step {
             tools: Vec::new(),
             names: Vec::new(),
             wanted: Wanted::Always,
+            traced: Traced::No,
             resource: Resource::Cpu,
             params: Value::Null,
             place: Place::Key(String::new()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use forge_plugin::Host;
-use forge_plugin::schemas::{Command, Exit, Failure, Level, Resource, Tool as Program};
+use forge_plugin::schemas::{Command, Exit, Failure, Level, Problem, Resource, Tool as Program};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,7 @@ impl Tool for Cargo {
             "profile",
             "locked",
             "cross_tool",
+            "auditable",
             "libc",
             "flags",
             "program",
@@ -72,6 +73,10 @@ impl Tool for Cargo {
             unit.unsupported("cargo");
             return None;
         };
+        if unit.settings.cross_tool == Some(CrossTool::Cross) && is_auditable(unit.settings) {
+            let problem = Problem::at_key("auditable", "the containers of `cross` have no `cargo auditable`");
+            unit.problem(problem.help("build with `cross_tool = \"zigbuild\"`, or leave it out"));
+        }
         let mut env = unit.facts();
         env.insert("CARGO_INCREMENTAL".to_owned(), "0".to_owned());
         if let (None, true) = (unit.settings.cross_tool, target.triple.contains("-linux-musl")) {
@@ -123,16 +128,28 @@ fn tools(settings: &Settings) -> Vec<Program> {
         Some(CrossTool::Zigbuild) => tools.push(program(&["cargo-zigbuild", "--version"])),
         Some(CrossTool::Cross) => tools.push(program(&["cross", "--version"])),
     }
+    if is_auditable(settings) {
+        tools.push(program(&["cargo-auditable"]));
+    }
     tools
+}
+
+fn is_auditable(settings: &Settings) -> bool {
+    settings.auditable == Some(true)
 }
 
 fn argv(unit: &mut Unit<'_>, target: &RustTarget) -> Vec<String> {
     let settings = unit.settings;
-    let mut argv = match settings.cross_tool {
-        None => vec![cargo(settings), "build".to_owned()],
-        Some(CrossTool::Zigbuild) => vec![cargo(settings), "zigbuild".to_owned()],
-        Some(CrossTool::Cross) => vec!["cross".to_owned(), "build".to_owned()],
+    let (program, build) = match settings.cross_tool {
+        None => (cargo(settings), "build"),
+        Some(CrossTool::Zigbuild) => (cargo(settings), "zigbuild"),
+        Some(CrossTool::Cross) => ("cross".to_owned(), "build"),
     };
+    let mut argv = vec![program];
+    if is_auditable(settings) {
+        argv.push("auditable".to_owned());
+    }
+    argv.push(build.to_owned());
     argv.extend(["--target".to_owned(), target.triple.clone(), "--profile".to_owned(), profile(settings).to_owned()]);
     argv.extend(["--bin".to_owned(), bin(unit)]);
     if let Some(package) = &settings.package {

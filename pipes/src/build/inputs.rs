@@ -95,7 +95,14 @@ mod tests {
         let platform: Platform = platform.parse().unwrap();
         let name = format!("my-gen_{}", platform.slug());
         let table = TableName::new("build", "my-gen");
-        Offer { name, kind: Binary::NAME.to_owned(), platform: Some(platform), table, detail: json!({}) }
+        Offer {
+            name,
+            kind: Binary::NAME.to_owned(),
+            platform: Some(platform),
+            table,
+            made_of: Vec::new(),
+            detail: json!({}),
+        }
     }
 
     #[test]

@@ -88,6 +88,10 @@ pub struct Settings {
     /// neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_tool: Option<CrossTool>,
+    /// `cargo`: whether the program says what it was compiled from: `cargo auditable build`, which `cargo install cargo-auditable` brings.
+    /// `[[sbom]]` reads it there, and so do scanners.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auditable: Option<bool>,
     /// `cargo`, `zig`: which C library. Default: `musl` on Linux, where the program then runs on every distribution and
     /// in an empty image; `gnu` on Windows.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -230,6 +230,7 @@ mod tests {
             kind: kind.to_owned(),
             platform: platform.map(|it| it.parse().unwrap()),
             table: TableName::new(kind, table),
+            made_of: Vec::new(),
             detail,
         }
     }

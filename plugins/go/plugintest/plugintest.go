@@ -23,6 +23,8 @@ type Host struct {
 	Stop   bool // what Cancelled answers
 	// Secrets are those that the table reveals to its pipe.
 	Secrets map[string]string
+	// Origin is how what steps take came to be, for those that say that they are told.
+	Origin *plugin.TraceInfo
 
 	Artifacts []plugin.Artifact // all there are: given, and made by steps before
 	Commands  []plugin.Command
@@ -310,6 +312,14 @@ func (h *Host) Secret(name string) (string, error) {
 		return "", plugin.Fail(plugin.Input, "the table does not reveal a secret `%s`", name)
 	}
 	return secret, nil
+}
+
+// Trace is Origin.
+func (h *Host) Trace() (*plugin.TraceInfo, error) {
+	if h.Origin == nil || h.step.Traced != plugin.TracedInputs {
+		return nil, plugin.Fail(plugin.Bug, "the step has not said that it is to be told how what it takes came to be")
+	}
+	return h.Origin, nil
 }
 
 // Render renders {{ name }} of the names that it is given.

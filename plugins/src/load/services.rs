@@ -1,7 +1,9 @@
 //! What a call may ask of the host, by name: all services while running, templates with facts while planning.
 //! Does not know the C line; messages come as bytes and go as bytes.
 
-use forge_schemas::{Command, Emit, Failure, GetSecret, GotSecret, HttpRequest, Level, Note, Render, RenderReply};
+use forge_schemas::{
+    AskTrace, Command, Emit, Failure, GetSecret, GotSecret, HttpRequest, Level, Note, Render, RenderReply,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +13,7 @@ use crate::{Host, Renderer, message};
 
 /// The services there are.
 pub(super) const NAMES: &[&str] =
-    &["artifact.emit", "exec", "http.send", "note.get", "note.set", "secret.get", "template.render"];
+    &["artifact.emit", "artifact.trace", "exec", "http.send", "note.get", "note.set", "secret.get", "template.render"];
 
 /// What a call may ask for while it is in flight. Any thread may, several at once.
 pub(super) trait Services: Sync {
@@ -63,6 +65,7 @@ impl Services for Running<'_> {
             "exec" => answer(service, request, |command: Command| host.exec(&command)),
             "http.send" => answer(service, request, |request: HttpRequest| host.http(&request)),
             "artifact.emit" => answer(service, request, |emit: Emit| host.emit(&emit)),
+            "artifact.trace" => answer(service, request, |AskTrace {}| host.trace()),
             "note.set" => answer(service, request, |note: Note| {
                 host.remember(&note.key, &note.value)?;
                 Ok(note)

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use forge_schemas::kind::Kind;
 use forge_schemas::{
     Artifact, Blob, Command, Digest, Digester, Emit, EmitBlob, Exit, Failure, FailureClass, Finding, HttpRequest,
-    HttpResponse, Level, Offer, Output, Platform, Run, Step, TableName,
+    HttpResponse, Level, Offer, Output, Platform, Run, Step, TableName, Trace,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -32,6 +32,7 @@ pub struct FakeHost {
     inputs: Vec<Artifact>,
     found: Vec<Finding>,
     secrets: BTreeMap<String, String>,
+    trace: Option<Trace>,
     on_exec: Box<dyn Fn(&Command) -> Exit + Send + Sync>,
     on_http: Box<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>,
     record: Mutex<Record>,
@@ -77,6 +78,7 @@ impl FakeHost {
             inputs: Vec::new(),
             found: Vec::new(),
             secrets: BTreeMap::new(),
+            trace: None,
             on_exec: Box::new(|_| Exit { code: Some(0), ..Exit::default() }),
             on_http: Box::new(|_| HttpResponse { status: 404, ..HttpResponse::default() }),
             record: Mutex::default(),
@@ -130,6 +132,13 @@ impl FakeHost {
     #[must_use]
     pub fn with_secret(mut self, name: &str, value: &str) -> FakeHost {
         self.secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same, where what steps take came to be like this.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Trace) -> FakeHost {
+        self.trace = Some(trace);
         self
     }
 
@@ -315,6 +324,11 @@ impl Host for FakeHost {
     fn secret(&self, name: &str) -> Result<String, Failure> {
         let unknown = || Failure::input(format!("the table does not reveal a secret `{name}`"));
         self.secrets.get(name).cloned().ok_or_else(unknown)
+    }
+
+    fn trace(&self) -> Result<Trace, Failure> {
+        let untold = || Failure::bug("the step has not said that it is to be told how what it takes came to be");
+        self.trace.clone().filter(|_| !self.step.traced.is_no()).ok_or_else(untold)
     }
 
     fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use forge_plugin::schemas::kind::Role;
 use forge_plugin::schemas::{
-    AnsweredBy, Artifact, Authorization, Blob, Body, Change, Command, Describe, Digest, Effect, Emit, EmitBlob, Exit,
-    Expect, Failure, FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest, HttpResponse, KindInfo,
-    Memory, Method, Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform, PluginInfo, Presence, Probe,
-    ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, Selector, SourceText, Step, TableName,
-    Takes, TakesReply, Tool, Wanted,
+    AnsweredBy, Artifact, AskTrace, Authorization, Blob, Body, Change, Command, Describe, Digest, Effect, Emit,
+    EmitBlob, Exit, Expect, Failure, FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest,
+    HttpResponse, KindInfo, Memory, Method, Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform,
+    PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, Selector,
+    SourceFile, SourceText, Step, TableName, Takes, TakesReply, Tool, Trace, Traced, TracedArtifact, TracedTask,
+    TracedTool, Wanted,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -68,11 +69,18 @@ fn platform() -> Platform {
 fn offer() -> Offer {
     let (name, kind) = ("hello_linux_armv7/hello".to_owned(), "binary".to_owned());
     let detail = json!({ "file_name": "hello" });
-    Offer { name, kind, platform: Some(platform()), table: TableName::new("build", "hello"), detail }
+    Offer {
+        name,
+        kind,
+        platform: Some(platform()),
+        table: TableName::new("build", "hello"),
+        made_of: vec!["main.c".to_owned()],
+        detail,
+    }
 }
 
 fn artifact() -> Artifact {
-    let Offer { name, kind, platform, table, detail } = offer();
+    let Offer { name, kind, platform, table, detail, .. } = offer();
     let digest = Digest::of(b"program");
     let path = PathBuf::from("/src/hello/.forge/store/blobs/sha256").join(digest.hex());
     let blobs = vec![Blob { digest, size: 7, path: path.clone() }];
@@ -100,9 +108,35 @@ fn step() -> Step {
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
         names: vec!["docker.io/library/debian:12".to_owned()],
         wanted: Wanted::Always,
+        traced: Traced::Inputs,
         resource: Resource::Exclusive("printer".to_owned()),
         params: json!({ "url": "https://files.example.org/1.2.3/hello" }),
         place,
+    }
+}
+
+fn trace() -> Trace {
+    let digest = Digest::of(b"program");
+    let Offer { name, kind, platform, table, detail, .. } = offer();
+    Trace {
+        forge: "1.2.3".to_owned(),
+        project: SourceFile { path: "forge.toml".into(), digest: Digest::of(b"[project]") },
+        tasks: vec![TracedTask {
+            task: "build:hello/linux/arm/v7".to_owned(),
+            table,
+            platform,
+            plugin: "sha256:1f".to_owned(),
+            fingerprint: Digest::of(b"action"),
+            step: Digest::of(b"step"),
+            sources: Some(Digest::of(b"directory")),
+            tools: vec![TracedTool {
+                tool: "go version".to_owned(),
+                digest: Digest::of(b"go1.26"),
+                said: Some("go1.26".to_owned()),
+            }],
+            takes: vec!["main.c".to_owned()],
+            makes: vec![TracedArtifact { name, kind, digest, detail }],
+        }],
     }
 }
 
@@ -230,6 +264,8 @@ fn services() {
     check("note.get.reply", &Note { key: text("upload"), value: json!({ "session": 7 }) });
     check("secret.get.request", &GetSecret { name: text("signing_key") });
     check("secret.get.reply", &GotSecret { value: text("s3cret") });
+    check("artifact.trace.request", &AskTrace {});
+    check("artifact.trace.reply", &trace());
     check(
         "template.render.request",
         &Render { template: text("{{ version }}-{{ arch }}"), names: json!({ "arch": "arm" }) },
