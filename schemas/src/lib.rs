@@ -37,4 +37,4 @@ pub use report::{
     RunTask, TaskEntry,
 };
 pub use selector::{Expect, Selector};
-pub use step::{Effect, Memory, Output, Read, Resource, Step, Tool, Wanted};
+pub use step::{Effect, Memory, Output, Read, Resource, SecretNeed, SecretReader, Step, Tool, Wanted};
