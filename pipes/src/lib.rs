@@ -13,6 +13,7 @@ mod hook;
 pub mod oci;
 mod package;
 pub mod publish;
+mod sign;
 mod source;
 mod universal;
 mod upx;
@@ -31,6 +32,7 @@ forge_plugin::export! {
         hook::Hook,
         package::Package,
         publish::Publish,
+        sign::Sign,
         source::Source,
         universal::Universal,
         upx::Upx,
