@@ -48,7 +48,7 @@ struct Signer {
     about: &'static str,
     /// The keys of its own.
     schema: fn(&mut SchemaGenerator) -> Schema,
-    /// What signatures of these settings end with, and which images get; none where it signs no images.
+    /// What the names of signatures end with.
     ending: fn(&Settings) -> Result<&'static str, Vec<Problem>>,
     /// What is attached to an image, as a media type; none where it signs no images.
     attaches: Option<&'static str>,

@@ -148,7 +148,7 @@ impl SecretKey {
 
 /// Takes the password's stream off what is encrypted.
 fn unseal(key: &mut [u8; KEY_SIZE], password: &str) -> Result<(), Shut> {
-    let number = |at: usize| key[at..at + 8].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let number = |at: usize| key[at..at + 8].iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
     let params = scrypt_params(number(38), number(46)).ok_or(Shut::NoKey)?;
     let mut stream = [0; KEY_SIZE - SEALED];
     scrypt::scrypt(password.as_bytes(), &key[6..38], &params, &mut stream).map_err(|_| Shut::NoKey)?;
@@ -162,7 +162,7 @@ fn scrypt_params(operations: u64, memory: u64) -> Option<scrypt::Params> {
     let is_short = operations < memory / 32;
     let largest = if is_short { operations / (r * 4) } else { memory / (r * 128) };
     let log_n = (1..63).find(|log| 1 << log > largest / 2)?;
-    let p = if is_short { 1 } else { (operations / 4 >> log_n).min(0x3fff_ffff) / r };
+    let p = if is_short { 1 } else { ((operations / 4) >> log_n).min(0x3fff_ffff) / r };
     if log_n > 22 {
         return None;
     }
