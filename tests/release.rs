@@ -23,6 +23,7 @@ mod manifests;
 mod packages;
 mod partial;
 mod programs_joined;
+mod sign;
 mod strangers;
 mod tags;
 mod taps;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use forge_schemas::{Expect, Offer, Problem, Read, Selector, Step, TableName};
+use forge_schemas::{Expect, Offer, Problem, Read, SecretNeed, SecretReader, Selector, Step, TableName};
 use petgraph::graph::DiGraph;
 use rayon::prelude::*;
 
@@ -221,6 +221,7 @@ struct Linking<'a> {
 impl Linking<'_> {
     fn place(&mut self, at: usize, steps: Vec<Step>, pipes: &dyn Pipes) {
         let table = self.asked[at].table;
+        self.check_secrets(at, &steps);
         let mut names = HashSet::new();
         for step in steps {
             if !names.insert(step.name.clone()) {
@@ -233,6 +234,25 @@ impl Linking<'_> {
             let task = self.graph.add_node(Arc::new(task));
             self.origin.push(at);
             self.declare(at, task, pipes);
+        }
+    }
+
+    /// What a step can't do without must be granted to its table, and revealed where its pipe itself reads it.
+    fn check_secrets(&mut self, at: usize, steps: &[Step]) {
+        let Asked { table, sources, .. } = &self.asked[at];
+        let needs: BTreeMap<&str, &SecretNeed> =
+            steps.iter().flat_map(|step| &step.secrets).map(|need| (need.name.as_str(), need)).collect();
+        for (name, SecretNeed { place, reader, .. }) in needs {
+            let is_in = |names: &[String]| names.iter().any(|it| it == name);
+            let reveal = if *reader == SecretReader::Pipe { " and `reveal = true`" } else { "" };
+            let (message, help) = match is_in(&table.secrets) {
+                true if reveal.is_empty() || is_in(&table.revealed) => continue,
+                true => ("does not reveal to its pipe", "write `reveal = true` in its table".to_owned()),
+                false => ("is not granted", format!("write `secrets = [\"{name}\"]`{reveal} in its table")),
+            };
+            let message = format!("`{}` {message} the secret `{name}`", table.name);
+            let problem = Problem { place: place.clone(), message, help: Some(help) };
+            self.diagnostics.push(diagnostic(problem, table, &self.project.source, sources));
         }
     }
 

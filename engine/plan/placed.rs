@@ -60,6 +60,7 @@ impl Placed {
             reads: self.reads.clone(),
             writes: self.writes.clone(),
             env: self.env.clone(),
+            secrets: Vec::new(),
             tools: self.tools.clone(),
             names: self.names.clone(),
             wanted: self.wanted,
@@ -78,6 +79,8 @@ impl Placed {
 
 impl From<Step> for Placed {
     fn from(step: Step) -> Placed {
+        // They are checked as it is placed, and it is told by its params.
+        let step = Step { secrets: Vec::new(), ..step };
         let text = serde_json::to_vec(&without_places(step.clone())).unwrap_or_default();
         Placed {
             name: step.name,

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use forge_plugin::schemas::kind::{Kind as _, Publication};
 use forge_plugin::schemas::{
     Digest, Effect, Expect, Failure, FailureClass, Finding, HttpRequest, KindInfo, Memory, Offer, Place, Problem,
-    Resource, Selector, Step,
+    Resource, SecretNeed, SecretReader, Selector, Step,
 };
 use forge_plugin::{Given, Host, Names, Pipe, Template, Wants};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -155,6 +155,7 @@ impl Pipe for Announce {
             resource: Resource::Network,
             params: serde_json::to_value(params).unwrap_or_default(),
             place: Place::Key("to".to_owned()),
+            secrets: settings.secret_url.iter().map(address_of).collect(),
             ..Step::default()
         }])
     }
@@ -166,6 +167,10 @@ impl Pipe for Announce {
     fn probe(_: &Params, _: &Step, _: &dyn Host) -> Result<Vec<Finding>, Failure> {
         Ok(Vec::new())
     }
+}
+
+fn address_of(name: &String) -> SecretNeed {
+    SecretNeed { name: name.clone(), place: Place::Key("secret_url".to_owned()), reader: SecretReader::Pipe }
 }
 
 /// The page of the release: the first publication that is one, else where the project is looked at.

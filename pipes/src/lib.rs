@@ -16,6 +16,7 @@ mod package;
 mod provenance;
 pub mod publish;
 mod sbom;
+mod sign;
 mod source;
 mod tap;
 mod universal;
@@ -38,6 +39,7 @@ forge_plugin::export! {
         provenance::Origin,
         publish::Publish,
         sbom::Bill,
+        sign::Sign,
         source::Source,
         tap::Tap,
         universal::Universal,

@@ -10,8 +10,8 @@ use std::fs;
 
 use forge_plugin::schemas::kind::{Archive, Kind, Publication};
 use forge_plugin::schemas::{
-    Effect, Emit, Expect, Failure, KindInfo, Memory, Offer, Output, Place, Problem, Resource, Selector, SourceText,
-    Step,
+    Effect, Emit, Expect, Failure, KindInfo, Memory, Offer, Output, Place, Problem, Resource, SecretNeed, SecretReader,
+    Selector, SourceText, Step,
 };
 use forge_plugin::{Given, Host, Names, Pipe, Template, Wants, kind};
 use schemars::JsonSchema;
@@ -165,7 +165,7 @@ impl Pipe for Tap {
             return Err(problems);
         }
         let write = write_step(settings, given, &format, about, downloads);
-        let push = push.map(|push| push_step(&push, given, &write, &published));
+        let push = push.map(|push| Step { secrets: token(settings), ..push_step(&push, given, &write, &published) });
         Ok([write].into_iter().chain(push).collect())
     }
 
@@ -175,6 +175,15 @@ impl Pipe for Tap {
             Params::Push(push) => push.run(step, host),
         }
     }
+}
+
+fn token(settings: &Settings) -> Vec<SecretNeed> {
+    let need = |name: &String| SecretNeed {
+        name: name.clone(),
+        place: Place::Key("token".to_owned()),
+        reader: SecretReader::Program,
+    };
+    settings.token.iter().map(need).collect()
 }
 
 fn write_step(settings: &Settings, given: &Given<'_>, format: &Format, about: About, downloads: Vec<Download>) -> Step {

@@ -37,6 +37,9 @@ pub struct Step {
     /// only what decides no output: where things lie, how the network is reached. One that a name like `X_TOKEN` gives
     /// away as a secret is never among them: a table is granted secrets by the user.
     pub env: Vec<String>,
+    /// Secrets that it can't do without, and where the user names each. A table that does not grant one is a mistake of the user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretNeed>,
     /// Programs whose version matters to it.
     pub tools: Vec<Tool>,
     /// Names of the world outside that it asks the meaning of: `docker.io/library/debian:12`. What each means now, `probe` finds at a
@@ -141,6 +144,29 @@ impl Read {
     }
 }
 
+/// A secret that a step can't do without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretNeed {
+    /// Its name in `[secrets]`.
+    pub name: String,
+    /// Where the user names it.
+    pub place: Place,
+    /// Who reads it.
+    #[serde(default)]
+    pub reader: SecretReader,
+}
+
+/// Who reads a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretReader {
+    /// A program that the step starts, from its environment.
+    #[default]
+    Program,
+    /// The pipe, which asks for it (`secret.get`): its table must reveal it.
+    Pipe,
+}
+
 /// A program whose version decides what comes out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tool {
@@ -186,6 +212,7 @@ impl Default for Step {
             reads: Vec::new(),
             writes: Vec::new(),
             env: Vec::new(),
+            secrets: Vec::new(),
             tools: Vec::new(),
             names: Vec::new(),
             wanted: Wanted::Always,

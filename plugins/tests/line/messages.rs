@@ -10,9 +10,9 @@ use forge_plugin::schemas::{
     AnsweredBy, Artifact, AskTrace, Authorization, Blob, Body, Change, Command, Describe, Digest, Effect, Emit,
     EmitBlob, Exit, Expect, Failure, FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest,
     HttpResponse, KindInfo, Memory, Method, Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform,
-    PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, Selector,
-    SourceFile, SourceText, Step, TableName, Takes, TakesReply, Tool, Trace, Traced, TracedArtifact, TracedTask,
-    TracedTool, Wanted,
+    PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, SecretNeed,
+    SecretReader, Selector, SourceFile, SourceText, Step, TableName, Takes, TakesReply, Tool, Trace, Traced,
+    TracedArtifact, TracedTask, TracedTool, Wanted,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -105,6 +105,11 @@ fn step() -> Step {
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
         writes: vec!["gen/*.json".to_owned()],
         env: vec!["LANG".to_owned()],
+        secrets: vec![SecretNeed {
+            name: "token".to_owned(),
+            place: Place::Key("token".to_owned()),
+            reader: SecretReader::Pipe,
+        }],
         tools: vec![Tool { program: "pandoc".to_owned(), version: vec!["--version".to_owned()] }],
         names: vec!["docker.io/library/debian:12".to_owned()],
         wanted: Wanted::Always,
