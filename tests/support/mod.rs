@@ -2,6 +2,7 @@
 //! Does not know what is tested. `tests/run` installs and starts what is asked for here.
 
 pub mod alpine;
+pub mod asked;
 pub mod certificates;
 pub mod containers;
 pub mod disk;
@@ -9,6 +10,7 @@ pub mod docker;
 pub mod files;
 pub mod forge;
 pub mod github;
+pub mod gitlab;
 pub mod olareg;
 pub mod program;
 pub mod project;
