@@ -155,7 +155,7 @@ impl Pipe for Announce {
             resource: Resource::Network,
             params: serde_json::to_value(params).unwrap_or_default(),
             place: Place::Key("to".to_owned()),
-            secrets: settings.secret_url.iter().map(address_of).collect(),
+            secrets: settings.secret_url.iter().map(|it| address_of(it)).collect(),
             ..Step::default()
         }])
     }
@@ -169,8 +169,8 @@ impl Pipe for Announce {
     }
 }
 
-fn address_of(name: &String) -> SecretNeed {
-    SecretNeed { name: name.clone(), place: Place::Key("secret_url".to_owned()), reader: SecretReader::Pipe }
+fn address_of(name: &str) -> SecretNeed {
+    SecretNeed { name: name.to_owned(), place: Place::Key("secret_url".to_owned()), reader: SecretReader::Pipe }
 }
 
 /// The page of the release: the first publication that is one, else where the project is looked at.

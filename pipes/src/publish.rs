@@ -7,8 +7,11 @@ mod chunks;
 mod digests;
 #[cfg(test)]
 mod fake;
+mod gitea;
 mod github;
+mod gitlab;
 mod layout;
+mod page;
 mod patience;
 mod push;
 mod receipt;
@@ -29,7 +32,8 @@ use self::layout::Layout;
 pub use self::settings::{Settings, To};
 
 /// All destinations.
-const DESTINATIONS: &[Destination] = &[registry::DESTINATION, layout::DESTINATION, github::DESTINATION];
+const DESTINATIONS: &[Destination] =
+    &[registry::DESTINATION, layout::DESTINATION, github::DESTINATION, gitea::DESTINATION, gitlab::DESTINATION];
 
 /// Pipe `publish`.
 pub struct Publish;
@@ -540,7 +544,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab
             "#]],
         );
         check_problems(

@@ -3,9 +3,10 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::forge::Ended;
+use crate::support::forge::{Ended, Running};
 use crate::support::github::{GitHub, TOKEN};
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
@@ -128,6 +129,29 @@ fn c2_an_upload_is_cut() {
 fn c3_the_server_has_no_time() {
     for (method, place) in [("GET", "/releases/tags"), ("POST", "/assets"), ("PATCH", "/releases")] {
         check(method, place, Fault::Answer("503 Service Unavailable", vec![], "{}"));
+    }
+}
+
+/// Killed when the server has done this, and nobody has heard of it: the next run goes on, and does nothing twice.
+#[test]
+fn a1_killed_at_each_effect() {
+    let places =
+        [("POST", "/repos/acme/hello/releases"), ("POST", "name=one"), ("POST", "name=two"), ("PATCH", "/releases")];
+    for (method, place) in places {
+        let github = GitHub::start();
+        let proxy = Proxy::start(github.address());
+        let project = project(proxy.address());
+        proxy.fault(method, place, 1..=1, Fault::Stall(None));
+        let killed = Running::start(&mut project.command(&["run", "release", "--json"]));
+        proxy.wait_for(method, place);
+        killed.signal(Signal::KILL);
+        killed.end();
+        proxy.heal();
+        release(&project).expect(0);
+        assert_eq!(releases(&github), RELEASED, "{method} {place}");
+        let asked = github.asked();
+        let changes: Vec<&String> = asked.iter().filter(|it| !it.starts_with("GET")).collect();
+        assert_eq!(changes.len(), 4, "{method} {place}: {changes:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! Does not know what is tested. `tests/run` installs and starts what is asked for here.
 
 pub mod alpine;
+pub mod asked;
 pub mod certificates;
 pub mod containers;
 pub mod disk;
@@ -10,6 +11,7 @@ pub mod files;
 pub mod forge;
 pub mod git_server;
 pub mod github;
+pub mod gitlab;
 pub mod olareg;
 pub mod program;
 pub mod project;
