@@ -10,7 +10,8 @@
  * What forge asks, by the method of forge_plugin_v1.call; the answer goes to forge_host_v1.reply:
  *
  *   describe  {"host"}                          -> {"name","version","needs","pipes":[{"name","summary","settings","makes"}]}
- *   takes     {"table","settings"}              -> {"selectors","sources","problems"}     which artifacts a table wants
+ *   takes     {"table","settings"}              -> {"selectors","sources",
+ *                                                  "makes","problems"}                    which artifacts a table wants
  *   plan      {"table","settings","facts",
  *              "offers","sources"}              -> {"steps","problems"}                   what is to be done; changes nothing
  *   run       {"table","step","inputs","host",

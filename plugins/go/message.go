@@ -61,6 +61,7 @@ const (
 type Wants struct {
 	Selectors []Selector
 	Sources   []Source // source files to be read; Plan gets their text
+	Makes     []string // the kinds of this table, of those that the pipe can make; all where there are none
 }
 
 // A Source is a source file that a table reads to plan.
@@ -109,20 +110,30 @@ type Blob struct {
 
 // A Step is what a table asks for, with all that decides whether it must run.
 type Step struct {
-	Name     string   `json:"name,omitempty"` // unique in its table; empty for a table of one step
-	Platform Platform `json:"platform,omitempty"`
-	Takes    []string `json:"takes,omitempty"` // offers by name, in the order in which Run sees them
-	Makes    []Output `json:"makes,omitempty"` // all of these, and no others
-	Effect   Effect   `json:"effect,omitempty"`
-	Memory   Memory   `json:"memory,omitempty"`
-	Reads    []Read   `json:"reads,omitempty"`  // source files that it reads
-	Env      []string `json:"env,omitempty"`    // environment variables that matter to it
-	Tools    []Tool   `json:"tools,omitempty"`  // programs whose version matters to it
-	Names    []string `json:"names,omitempty"`  // of the world outside: Probe finds what each means, forge.lock may say it
-	Traced   Traced   `json:"traced,omitempty"` // whether Host.Trace tells it how what it takes came to be
-	Resource Resource `json:"resource,omitempty"`
-	Params   any      `json:"params,omitempty"` // all that Run wants to know; while running, its JSON
-	Place    *Place   `json:"place,omitempty"`  // where in the project file it comes from
+	Name     string       `json:"name,omitempty"` // unique in its table; empty for a table of one step
+	Platform Platform     `json:"platform,omitempty"`
+	Takes    []string     `json:"takes,omitempty"`    // offers by name, in the order in which Run sees them
+	Makes    []Output     `json:"makes,omitempty"`    // all of these, and no others
+	Replaces []string     `json:"replaces,omitempty"` // of Takes: what Makes takes the place of, for who takes by kind
+	Effect   Effect       `json:"effect,omitempty"`
+	Memory   Memory       `json:"memory,omitempty"`
+	Reads    []Read       `json:"reads,omitempty"`   // source files that it reads
+	Writes   []string     `json:"writes,omitempty"`  // files of the project that it writes: what reads them waits for it
+	Env      []string     `json:"env,omitempty"`     // environment variables that matter to it
+	Tools    []Tool       `json:"tools,omitempty"`   // programs whose version matters to it
+	Names    []string     `json:"names,omitempty"`   // of the world outside: Probe finds what each means, forge.lock may say it
+	Secrets  []SecretNeed `json:"secrets,omitempty"` // that it can't do without
+	Traced   Traced       `json:"traced,omitempty"`  // whether Host.Trace tells it how what it takes came to be
+	Resource Resource     `json:"resource,omitempty"`
+	Params   any          `json:"params,omitempty"` // all that Run wants to know; while running, its JSON
+	Place    *Place       `json:"place,omitempty"`  // where in the project file it comes from
+}
+
+// A SecretNeed is a secret that a step can't do without.
+type SecretNeed struct {
+	Name   string `json:"name"`             // in [secrets]
+	Place  *Place `json:"place,omitempty"`  // where the user names it
+	Reader string `json:"reader,omitempty"` // "program", from its environment, or "pipe", by Host.Secret
 }
 
 // An Output is an artifact that a step makes.

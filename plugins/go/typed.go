@@ -47,6 +47,7 @@ func Of[Settings, Params any](pipe Pipe[Settings, Params]) TypedPipe {
 type takesReply struct {
 	Selectors []Selector `json:"selectors"`
 	Sources   []Source   `json:"sources"`
+	Makes     []string   `json:"makes,omitempty"`
 	Problems  []Problem  `json:"problems"`
 }
 
@@ -64,7 +65,7 @@ func takes[Settings, Params any](pipe Pipe[Settings, Params], request []byte) (a
 		wants, err = pipe.Takes(settings)
 	}
 	problems, err := problemsOf(err)
-	return takesReply{listed(wants.Selectors), listed(wants.Sources), problems}, err
+	return takesReply{listed(wants.Selectors), listed(wants.Sources), wants.Makes, problems}, err
 }
 
 type planRequest struct {

@@ -212,6 +212,9 @@ struct Machine {
 }
 
 /// Prints the two.
+/// How often rustup is started where it fails, and how long to wait before it is started again; longer each time.
+const RUSTUPS: u32 = 3;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 const ASK_SHELL: &str =
     r#"printf '%s\n' "${CARGO_HOME:-$HOME/.cargo}" "${CARGO_ENCODED_RUSTFLAGS-${RUSTFLAGS-unset}}""#;
 
@@ -253,11 +256,17 @@ impl Machine {
             return Ok(());
         }
         host.log(Level::Info, &format!("adding the Rust target `{triple}`"));
-        let add = ["rustup", "target", "add", triple].map(str::to_owned);
-        match host.exec(&params.command(&add, host)) {
-            Ok(exit) if exit.is_success() => Ok(()),
-            Ok(exit) => Err(no_target(triple).cause(format!("`rustup` ended with {}", exit.in_words()))),
-            Err(failure) => Err(no_target(triple).cause(failure.message)),
+        let add = params.command(&["rustup", "target", "add", triple].map(str::to_owned), host);
+        let mut attempt = 1;
+        loop {
+            match host.exec(&add) {
+                Ok(exit) if exit.is_success() => return Ok(()),
+                // A rustup of another forge may be at it, too; when that is done, there is nothing left to do.
+                Ok(_) if attempt < RUSTUPS && !host.cancelled() => std::thread::sleep(PATIENCE * attempt),
+                Ok(exit) => return Err(no_target(triple).cause(format!("`rustup` ended with {}", exit.in_words()))),
+                Err(failure) => return Err(no_target(triple).cause(failure.message)),
+            }
+            attempt += 1;
         }
     }
 

@@ -47,7 +47,7 @@ fn a_plugin_of_each_runs() {
         });
         assert_eq!(here, kept);
         expect![[r#"
-            TakesReply { selectors: [], sources: [], problems: [] }
+            TakesReply { selectors: [], sources: [], makes: None, problems: [] }
             one Publish Never Network "hello linux"
             hello linux is not there, and would be nothing known
             Ok(())
