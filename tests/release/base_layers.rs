@@ -49,21 +49,40 @@ impl Bases {
     /// What was asked about its layers since the last time.
     fn asked(&self, proxy: &Proxy) -> Vec<String> {
         let seen = proxy.seen();
-        let about = seen
-            .iter()
-            .map(|it| &it.line)
-            .filter(|line| self.layers.iter().any(|it| line.contains(it.trim_start_matches("sha256:"))));
+        let lines: Vec<&str> = seen.iter().map(|it| it.line.as_str()).collect();
         // A registry that several images reach at once sometimes fails, and is asked again.
-        let answered = about.filter(|line| line.rsplit(' ').next().is_some_and(|status| !status.starts_with('5')));
-        let mut methods: Vec<String> = answered
-            .map(|line| {
-                let (method, path) = line.split_once(' ').expect("a path");
-                if path.contains("mount=") { "mount".to_owned() } else { method.to_owned() }
-            })
+        let mut methods: Vec<String> = (0..lines.len())
+            .filter(|at| self.layer_of(lines[*at]).is_some() && !status(lines[*at]).starts_with('5'))
+            .filter(|at| !self.was_lost(&lines[..*at], lines[*at]))
+            .map(|at| method(lines[at]).to_owned())
             .collect();
         methods.sort();
         methods
     }
+
+    /// The layer that a request is about, where it is about one of these.
+    fn layer_of(&self, line: &str) -> Option<&String> {
+        self.layers.iter().find(|it| line.contains(it.trim_start_matches("sha256:")))
+    }
+
+    /// Whether this mounts a layer again: what two images put at once, this registry does not find for a moment. Then it
+    /// refuses the manifest, and gets all that the image consists of once more.
+    fn was_lost(&self, before: &[&str], line: &str) -> bool {
+        let is_refused = |it: &&str| it.starts_with("PUT ") && it.contains("/manifests/") && status(it) == "400";
+        let had = |it: &&str| {
+            self.layer_of(it) == self.layer_of(line)
+                && matches!((method(it), status(it)), ("HEAD", "200") | ("mount", "201"))
+        };
+        method(line) == "mount" && before.iter().any(is_refused) && before.iter().any(had)
+    }
+}
+
+fn method(line: &str) -> &str {
+    if line.contains("mount=") { "mount" } else { line.split(' ').next().unwrap_or_default() }
+}
+
+fn status(line: &str) -> &str {
+    line.rsplit(' ').next().unwrap_or_default()
 }
 
 fn layers_of(manifest: &Value) -> Vec<String> {

@@ -98,7 +98,8 @@ fn keys(project: &Project) -> PathBuf {
     );
     shell(
         "GNUPGHOME=$(mktemp -d /tmp/gXXXXXX); export GNUPGHOME; word='--batch --pinentry-mode loopback --passphrase gnupgword'
-        gpg $word --quick-gen-key 'Acme <a@acme.example>' rsa2048 sign never
+        gpg $word --faked-system-time 1750000000 --quick-gen-key 'Acme <a@acme.example>' rsa2048 sign never
+        gpg $word --faked-system-time 1750000001 --quick-add-key $(gpg --with-colons -k | awk -F: '/^fpr/ {print $10; exit}') rsa2048 encr never
         gpg $word --armor --export-secret-keys >gpg.key; gpg --export >gpg.pub
         gpgconf --kill gpg-agent; rm -rf $GNUPGHOME",
     );
@@ -187,6 +188,10 @@ fn files_that_all_accept_and_none_when_they_are_changed() {
     assert!(checked.values().all(|it| *it), "{checked:?}");
     let first = signatures(&project);
     assert_eq!(first.len(), 5, "{:?}", first.keys());
+    // Of the moment when the key was made that signs, which is younger than the commit; another key is younger still.
+    let asc = dist.join("hello_1.2.3_linux_arm64.tar.gz.asc");
+    let packets = output(Command::new("gpg").arg("--list-packets").arg(asc));
+    assert!(packets.contains("created 1750000000,"), "{packets}");
 
     let again = project.forge(&["run", "release", "--json"]).expect(0);
     assert!(again.outcomes().iter().all(|it| it.ends_with("fresh")), "{:?}", again.outcomes());

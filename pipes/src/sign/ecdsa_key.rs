@@ -51,6 +51,15 @@ struct Cost {
     p: u32,
 }
 
+impl Cost {
+    /// Whether it takes no more than 1 GiB and a minute or so: cosign's keys take 64 MiB (2^16, 8, 1), and what is damaged may say
+    /// anything.
+    fn is_bearable(&self) -> bool {
+        let memory = self.n.checked_mul(u64::from(self.r)).and_then(|it| it.checked_mul(128));
+        self.n.is_power_of_two() && memory.is_some_and(|it| it <= 1 << 30) && self.p <= 16
+    }
+}
+
 #[derive(Deserialize)]
 struct Cipher {
     name: String,
@@ -112,11 +121,7 @@ fn not_p256() -> Shut {
 fn unseal(json: &[u8], password: &str) -> Result<Vec<u8>, Shut> {
     let unknown = || Shut::NoKey("it is encrypted in a way that is not known".to_owned());
     let Sealed { kdf, cipher, ciphertext } = serde_json::from_slice(json).map_err(|_| unknown())?;
-    if kdf.name != "scrypt"
-        || cipher.name != "nacl/secretbox"
-        || !kdf.params.n.is_power_of_two()
-        || kdf.params.n > 1 << 22
-    {
+    if kdf.name != "scrypt" || cipher.name != "nacl/secretbox" || !kdf.params.is_bearable() {
         return Err(unknown());
     }
     let bytes = |text: &str| BASE64.decode(text).map_err(|_| unknown());
@@ -192,6 +197,19 @@ mod tests {
         assert!(matches!(why(&block("PRIVATE KEY", "x"), None), Shut::NoKey(it) if it.contains("P-256")));
         let sealed = why(&block("ENCRYPTED SIGSTORE PRIVATE KEY", "{}"), Some("x"));
         assert!(matches!(sealed, Shut::NoKey(it) if it.contains("encrypted in a way")));
+    }
+
+    #[test]
+    fn costs() {
+        let check = |n, r, p, expect| assert_eq!(Cost { n, r, p }.is_bearable(), expect, "{n} {r} {p}");
+        check(1 << 16, 8, 1, true);
+        check(1 << 20, 8, 1, true);
+        check(1 << 22, 8, 1, false);
+        check(1 << 22, 1 << 20, 1, false);
+        check(1 << 63, u32::MAX, 1, false);
+        check(1 << 15, 8, 1 << 20, false);
+        check(0, 8, 1, false);
+        check(3, 8, 1, false);
     }
 
     fn hex(text: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Signs with GnuPG: detached signatures, at the time of the commit.
 //! Does not hold a key or its password: gpg gets them from its environment's side, through a pipe.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,9 @@ pub const SIGNER: Signer = Signer {
 
 /// Gives the text of a secret to a program. It is in the environment already, and gets into no argument list and no file.
 const FROM_SECRET: &str = r#"printf '%s\n' "$SECRET" | exec "$@""#;
+
+/// What gpg tells of a user that has no key which signs at that time (GnuPG's doc/DETAILS).
+pub(super) const NO_KEY_YET: &str = "[GNUPG:] INV_SGNR 9";
 
 /// What it wants to know.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -79,13 +83,24 @@ fn run(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
     let home = params.key.as_ref().map(|_| Home::make(host)).transpose()?;
     let gpg = Gpg { params: &params, home: home.as_ref().map(|it| it.path.as_path()), host };
     gpg.import()?;
-    let time = params.time.max(gpg.made()?);
+    let mut times = gpg.times()?.into_iter();
+    let mut time = times.next().unwrap_or(params.time);
     for (number, (subject, output)) in pairs(step, host).enumerate() {
         let path = host.dir().join(format!("signature-{number}"));
-        gpg.sign(&subject.path, &path, time)?;
+        while gpg.sign(&subject.path, &path, time)? == Signed::KeysAreYounger {
+            time = times.next().ok_or_else(|| gpg.no_key(None))?;
+        }
         emit_file(output, path, host)?;
     }
     Ok(())
+}
+
+/// What came of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+enum Signed {
+    Done,
+    /// At that time there was no key that signs, or none of this user's: nothing that is signed before a key was made is valid.
+    KeysAreYounger,
 }
 
 /// A place for a key, where gpg's agent can have a socket: of its path, a socket may have but 100 bytes or so. What is in it lies in the
@@ -135,33 +150,35 @@ impl Gpg<'_> {
         }
     }
 
-    /// When the key was made: nothing that is signed before that is valid.
-    fn made(&self) -> Result<i64, Failure> {
+    /// When it may be signed: at the time of the commit, or else when the first key was made that can. Which one signs is gpg's
+    /// choice, so that each of these is tried, and keys that have nothing to do with it change nothing.
+    fn times(&self) -> Result<Vec<i64>, Failure> {
         let user = self.params.user.as_deref();
         let ask: Vec<&str> = ["--with-colons", "--list-secret-keys"].into_iter().chain(user).collect();
         let exit = self.start(None, &ask)?;
-        let times = exit.stdout.lines().filter_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            ["sec", "ssb"].contains(&fields[0]).then(|| fields.get(5)?.parse().ok()).flatten()
-        });
-        match times.max() {
-            Some(time) if exit.is_success() => Ok(time),
-            _ => {
-                let whose = user.map_or_else(String::new, |it| format!(" for `{it}`"));
-                let help = match self.params.key {
-                    Some(_) => "`user` is to be a key of those in `key`: `gpg --show-keys FILE` lists them",
-                    None => {
-                        "`gpg --list-secret-keys` lists those that there are; a key of another machine is given by `key`"
-                    }
-                };
-                Err(failure(&exit, format!("gpg has no secret key{whose}")).help(help))
-            }
+        let made: BTreeSet<i64> = exit.stdout.lines().filter_map(made_to_sign).collect();
+        match !made.is_empty() && exit.is_success() {
+            true => Ok(std::iter::once(self.params.time)
+                .chain(made.into_iter().filter(|it| *it > self.params.time))
+                .collect()),
+            false => Err(self.no_key(Some(&exit))),
         }
     }
 
-    fn sign(&self, file: &Path, signature: &Path, time: i64) -> Result<(), Failure> {
+    fn no_key(&self, exit: Option<&Exit>) -> Failure {
+        let whose = self.params.user.as_ref().map_or_else(String::new, |it| format!(" for `{it}`"));
+        let help = match self.params.key {
+            Some(_) => "`user` is to be a key of those in `key`: `gpg --show-keys FILE` lists them",
+            None => "`gpg --list-secret-keys` lists those that there are; a key of another machine is given by `key`",
+        };
+        let message = format!("gpg has no secret key that signs{whose}");
+        exit.map_or_else(|| Failure::tool(message.clone()), |exit| failure(exit, message.clone())).help(help)
+    }
+
+    fn sign(&self, file: &Path, signature: &Path, time: i64) -> Result<Signed, Failure> {
         let (file, signature, time) = (file.display().to_string(), signature.display().to_string(), format!("{time}!"));
         let mut argv = vec!["--faked-system-time", &time, "--no-comments", "--no-emit-version", "--yes"];
+        argv.extend(["--status-fd", "1"]);
         argv.extend(self.params.user.iter().flat_map(|user| ["--local-user", user]));
         if self.params.password.is_some() {
             argv.extend(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
@@ -174,7 +191,8 @@ impl Gpg<'_> {
             None => "a key with a password wants `password`, the name of a secret".to_owned(),
         };
         match exit.is_success() {
-            true => Ok(()),
+            true => Ok(Signed::Done),
+            false if exit.stdout.contains(NO_KEY_YET) => Ok(Signed::KeysAreYounger),
             false => Err(failure(&exit, "gpg does not sign".to_owned()).help(help)),
         }
     }
@@ -192,7 +210,30 @@ impl Gpg<'_> {
     }
 }
 
+/// When the key of this line was made, where it is one that signs (GnuPG's doc/DETAILS, fields 1, 6 and 12).
+fn made_to_sign(line: &str) -> Option<i64> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let signs = ["sec", "ssb"].contains(&fields[0]) && fields.get(11)?.contains('s');
+    signs.then(|| fields.get(5)?.parse().ok()).flatten()
+}
+
 fn failure(exit: &Exit, message: String) -> Failure {
     let said = exit.stderr.lines().rfind(|it| !it.trim().is_empty()).unwrap_or_default();
     Failure::tool(message).cause(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_signs() {
+        let check = |line: &str, expect: Option<i64>| assert_eq!(made_to_sign(line), expect, "{line}");
+        check("sec:u:255:22:2A74A90EFC0FFB9D:1795816772:::u:::scSC:::+::ed25519:::0:", Some(1_795_816_772));
+        check("ssb:u:255:22:2A74A90EFC0FFB9D:1795816773::::::s:::+::ed25519::", Some(1_795_816_773));
+        check("ssb:u:255:18:2A74A90EFC0FFB9D:1795816774::::::e:::+::cv25519::", None);
+        check("sec:u:255:22:2A74A90EFC0FFB9D:1795816772:::u:::cESC:::+::ed25519:::0:", None);
+        check("fpr:::::::::1E5696CD118AC62D30C21B1E2A74A90EFC0FFB9D:", None);
+        check("", None);
+    }
 }

@@ -41,7 +41,8 @@ pub struct By(pub String);
 
 /// Signs files, and images by their digest. A file's signature goes where archives go: onto the release page. An image's lies beside it in the
 /// registry, where `publish` puts it before any tag moves. Without `ids` and `kinds`, the files with checksums are signed, which vouch for all
-/// that they list; where there are none, archives, packages and what is about them.
+/// that they list; where there are none, archives, packages and what is about them. What is signed stays so: another key under the same name of
+/// `[secrets]` signs nothing anew (`forge clean --all` forgets all that was made).
 #[derive(JsonSchema)]
 #[schemars(rename = "Settings")]
 #[expect(dead_code, reason = "the part of the schema that all signers have")]

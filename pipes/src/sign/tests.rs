@@ -145,14 +145,18 @@ fn keys_that_do_not_open() {
     );
 }
 
-/// A gpg whose key was made at this time, and that signs with what it is called.
+/// A gpg whose key was made at this time, and that signs what is not older; another key of its owner encrypts.
 fn gpg(made: u64) -> FakeHost {
     archive(FakeHost::new()).on_exec(move |command| {
         let after = |word: &str| command.argv.iter().skip_while(|it| *it != word).nth(1);
+        let time: Option<u64> = after("--faked-system-time").map(|it| it.trim_end_matches('!').parse().unwrap());
+        if time.is_some_and(|time| time < made) {
+            return Exit { code: Some(2), stdout: gpg::NO_KEY_YET.to_owned(), ..Exit::default() };
+        }
         if let Some(path) = after("--output") {
             std::fs::write(path, "signature").unwrap();
         }
-        let stdout = format!("sec:u:255:22:ABC:{made}::::::sc\nfpr:::::::::ABC:\n");
+        let stdout = format!("sec:u:255:22:ABC:{made}::::::sc\nssb:u:255:18:DEF:{}::::::e\n", made + 1);
         Exit { code: Some(0), stdout, ..Exit::default() }
     })
 }
@@ -181,7 +185,7 @@ fn what_gpg_is_told() {
     expect![[r#"
         sh -c printf '%s\n' "$KEY" | exec "$@" sh gpg --batch --no-tty --no-options --homedir HOME --import
         gpg --batch --no-tty --no-options --homedir HOME --with-colons --list-secret-keys ABC
-        sh -c printf '%s\n' "$WORD" | exec "$@" sh gpg --batch --no-tty --no-options --homedir HOME --faked-system-time 1767323045! --no-comments --no-emit-version --yes --local-user ABC --pinentry-mode loopback --passphrase-fd 0 --armor --output PATH --detach-sign PATH
+        sh -c printf '%s\n' "$WORD" | exec "$@" sh gpg --batch --no-tty --no-options --homedir HOME --faked-system-time 1767323045! --no-comments --no-emit-version --yes --status-fd 1 --local-user ABC --pinentry-mode loopback --passphrase-fd 0 --armor --output PATH --detach-sign PATH
         gpgconf --homedir HOME --kill gpg-agent
     "#]].assert_eq(&told(&host));
     let host = check(
@@ -194,7 +198,8 @@ fn what_gpg_is_told() {
     );
     expect![[r#"
         gpg --batch --no-tty --with-colons --list-secret-keys
-        gpg --batch --no-tty --faked-system-time 4000000000! --no-comments --no-emit-version --yes --output PATH --detach-sign PATH
+        gpg --batch --no-tty --faked-system-time 1767323045! --no-comments --no-emit-version --yes --status-fd 1 --output PATH --detach-sign PATH
+        gpg --batch --no-tty --faked-system-time 4000000000! --no-comments --no-emit-version --yes --status-fd 1 --output PATH --detach-sign PATH
     "#]].assert_eq(&told(&host));
     let without = archive(FakeHost::new()).on_exec(|_| Exit {
         code: Some(2),
@@ -205,9 +210,9 @@ fn what_gpg_is_told() {
         without,
         &json!({ "by": "gpg", "user": "ABC" }),
         &expect![[r#"
-        "" of ["hello.tar.gz"], by []
-          gpg has no secret key for `ABC`; gpg: no such key; `gpg --list-secret-keys` lists those that there are; a key of another machine is given by `key`
-    "#]],
+            "" of ["hello.tar.gz"], by []
+              gpg has no secret key that signs for `ABC`; gpg: no such key; `gpg --list-secret-keys` lists those that there are; a key of another machine is given by `key`
+        "#]],
     );
 }
 
