@@ -25,6 +25,7 @@ mod manifests;
 mod packages;
 mod partial;
 mod programs_joined;
+mod s3;
 mod sign;
 mod strangers;
 mod tags;

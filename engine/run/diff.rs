@@ -124,6 +124,7 @@ fn ask(plan: &Plan, past: &Past<'_>, outside: &Outside<'_>, whys: &Whys) -> Resu
         notes: past.folder.notes(),
         http: client(&past.root, outside.registries, outside.secrets.clone()).masked_by(mask.clone()),
         asked: Asked::default(),
+        secrets: outside.secrets.clone(),
         runtime: runtime.handle().clone(),
         templates: outside.templates.clone(),
         stop: stopped,

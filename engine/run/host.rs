@@ -91,7 +91,7 @@ impl<'a> TaskHost<'a> {
     }
 
     fn granted(&self) -> impl Iterator<Item = (String, String)> {
-        self.shared.secrets.granted(&self.task.secrets).map(|(name, value)| (name, value.to_owned()))
+        self.shared.reach.secrets.granted(&self.task.secrets).map(|(name, value)| (name, value.to_owned()))
     }
 
     // What a program was given may end up in what it makes, and that would be published.
@@ -218,19 +218,9 @@ impl Host for TaskHost<'_> {
     }
 
     fn secret(&self, name: &str) -> Result<String, Failure> {
-        let is_in = |names: &[String]| names.iter().any(|it| it == name);
-        let (table, granted) = (&self.task.table, is_in(&self.task.secrets));
-        if !is_in(&self.task.revealed) {
-            let message = format!("`{table}` does not reveal a secret `{name}` to its plugin");
-            let help = match granted {
-                true => "write `reveal = true` in its table, if the plugin is to hold it".to_owned(),
-                false => format!("write `secrets = [\"{name}\"]` and `reveal = true`, if the plugin is to hold it"),
-            };
-            return Err(Failure::input(message).help(help));
-        }
+        let secret = self.shared.reach.revealed(self.task, name)?;
         self.diary.note(&format!("the plugin has asked for the secret `{name}`"));
-        let secret = self.shared.secrets.get(name).map(|it| it.reveal().to_owned());
-        secret.ok_or_else(|| Failure::input(format!("the secret `{name}` is not set")))
+        Ok(secret)
     }
 
     fn trace(&self) -> Result<Trace, Failure> {

@@ -152,6 +152,7 @@ impl Http {
         let key = match request.authorization {
             Authorization::WhenAsked => self.keys.beforehand(&door, &self.wire).await?,
             Authorization::Bearer => self.keys.bearer(&door).await?,
+            Authorization::Own => return self.wire.exchange(request, url, None).await,
         };
         let response = self.wire.exchange(request, url, key.as_ref()).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -185,10 +186,12 @@ fn parse(request: &HttpRequest) -> Result<Url, Failure> {
     if is_web && is_open { Ok(url) } else { Err(bad()) }
 }
 
-/// Where the answer sends us. Requests that carry something are sent nowhere else than where they were meant to go.
+/// Where the answer sends us. Requests that carry something are sent nowhere else than where they were meant to go: content, or a
+/// signature.
 fn redirect(request: &HttpRequest, url: &Url, response: &Response) -> Option<Url> {
     let moves = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    if !moves || !matches!(request.method, Method::Get | Method::Head) {
+    let may_move = matches!(request.method, Method::Get | Method::Head) && request.authorization != Authorization::Own;
+    if !moves || !may_move {
         return None;
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;

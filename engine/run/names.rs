@@ -43,6 +43,7 @@ pub fn names(
         notes: root.join(".forge/notes"),
         http: client(root, outside.registries, outside.secrets.clone()).masked_by(mask.clone()),
         asked: Asked::default(),
+        secrets: outside.secrets.clone(),
         runtime: runtime.handle().clone(),
         templates: outside.templates.clone(),
         stop: stopped,

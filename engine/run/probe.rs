@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::asked::Asked;
 use super::cancel::Stop;
 use super::http::Http;
+use super::secrets::Secrets;
 use crate::pipes::{Pipes, STACK};
 use crate::plan::{Task, TaskId};
 use crate::store::read_sealed;
@@ -32,6 +33,8 @@ pub struct Reach {
     pub http: Http,
     /// What it was asked so far.
     pub asked: Asked,
+    /// The secrets of the project.
+    pub secrets: Arc<Secrets>,
     /// Where what waits is waited for.
     pub runtime: tokio::runtime::Handle,
     /// Renders templates of steps, which know no facts.
@@ -90,7 +93,7 @@ pub fn ask(question: &Question<'_>, reach: &Reach, pipes: &dyn Pipes) -> Result<
         inputs: question.inputs.clone(),
         host: forge_schemas::Host { root: reach.root.clone(), dir },
     };
-    Ok(pipes.probe(&request, &ProbeHost { reach, task: &task.id, request: &request })?.found)
+    Ok(pipes.probe(&request, &ProbeHost { reach, task, request: &request })?.found)
 }
 
 impl Reach {
@@ -106,6 +109,21 @@ impl Reach {
     /// The text of a template with these names.
     pub fn render(&self, template: &str, names: &Value) -> Result<String, Failure> {
         self.templates.render(template, names).map(|reply| reply.text).map_err(Failure::input)
+    }
+
+    /// A secret that a task's plugin may see.
+    pub fn revealed(&self, task: &Task, name: &str) -> Result<String, Failure> {
+        let is_in = |names: &[String]| names.iter().any(|it| it == name);
+        if !is_in(&task.revealed) {
+            let message = format!("`{}` does not reveal a secret `{name}` to its plugin", task.table);
+            let help = match is_in(&task.secrets) {
+                true => "write `reveal = true` in its table, if the plugin is to hold it".to_owned(),
+                false => format!("write `secrets = [\"{name}\"]` and `reveal = true`, if the plugin is to hold it"),
+            };
+            return Err(Failure::input(message).help(help));
+        }
+        let secret = self.secrets.get(name).map(|it| it.reveal().to_owned());
+        secret.ok_or_else(|| Failure::input(format!("the secret `{name}` is not set")))
     }
 
     /// Waits. Answers whether the run still goes on then.
@@ -136,7 +154,7 @@ impl Reach {
 /// The host of a probe: it can look, and nothing else.
 struct ProbeHost<'a> {
     reach: &'a Reach,
-    task: &'a str,
+    task: &'a Task,
     request: &'a Probe,
 }
 
@@ -185,11 +203,11 @@ impl Host for ProbeHost<'_> {
     }
 
     fn recall(&self, key: &str) -> Result<Value, Failure> {
-        Ok(self.reach.notes(self.task).remove(key).unwrap_or_default())
+        Ok(self.reach.notes(&self.task.id).remove(key).unwrap_or_default())
     }
 
-    fn secret(&self, _: &str) -> Result<String, Failure> {
-        Err(only_looks("see a secret"))
+    fn secret(&self, name: &str) -> Result<String, Failure> {
+        self.reach.revealed(self.task, name)
     }
 
     fn trace(&self) -> Result<Trace, Failure> {

@@ -30,8 +30,6 @@ pub struct Shared {
     pub env: BTreeMap<String, String>,
     /// What programs may see of the environment of forge.
     pub environment: Arc<Environment>,
-    /// The secrets of the project.
-    pub secrets: Arc<Secrets>,
     /// What nobody may see.
     pub mask: Arc<Mask>,
     /// Where content goes.
@@ -64,6 +62,7 @@ impl Shared {
                 notes,
                 http,
                 asked: Asked::default(),
+                secrets: world.secrets.clone(),
                 runtime: runtime.clone(),
                 templates: world.templates.clone(),
                 stop,
@@ -71,7 +70,6 @@ impl Shared {
             env: world.env.clone(),
             tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
             environment,
-            secrets: world.secrets.clone(),
             mask,
             blobs,
             kinds,

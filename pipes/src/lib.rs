@@ -18,6 +18,7 @@ pub mod publish;
 mod sbom;
 mod sign;
 mod source;
+mod table;
 mod tap;
 mod universal;
 mod upx;

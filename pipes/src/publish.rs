@@ -2,11 +2,13 @@
 //! Does not know any destination: each is a file of `publish/`, and a line of `DESTINATIONS`.
 
 mod attached;
+mod bucket;
 mod choice;
 mod chunks;
 mod digests;
 #[cfg(test)]
 mod fake;
+mod files;
 mod gitea;
 mod github;
 mod gitlab;
@@ -17,6 +19,7 @@ mod push;
 mod receipt;
 mod registry;
 mod remote;
+mod s3;
 mod settings;
 mod tag;
 mod upload;
@@ -32,8 +35,14 @@ use self::layout::Layout;
 pub use self::settings::{Settings, To};
 
 /// All destinations.
-const DESTINATIONS: &[Destination] =
-    &[registry::DESTINATION, layout::DESTINATION, github::DESTINATION, gitea::DESTINATION, gitlab::DESTINATION];
+const DESTINATIONS: &[Destination] = &[
+    registry::DESTINATION,
+    layout::DESTINATION,
+    github::DESTINATION,
+    gitea::DESTINATION,
+    gitlab::DESTINATION,
+    s3::DESTINATION,
+];
 
 /// Pipe `publish`.
 pub struct Publish;
@@ -544,7 +553,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3
             "#]],
         );
         check_problems(
@@ -558,7 +567,7 @@ mod tests {
             json!({ "to": "registry", "path": "x" }),
             REFERENCES,
             expect![[r#"
-                `path` means nothing to `registry`; leave it out: it is for `layout`
+                `path` means nothing to `registry`; leave it out: it is for `layout` and `s3`
             "#]],
         );
         check_problems(

@@ -13,9 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::kind::{Attachment, Checksums, Image, Kind as _, ManifestList, Signature};
-use forge_plugin::schemas::{
-    Artifact, Emit, Failure, KindInfo, Offer, Output, Place, Problem, SecretNeed, SecretReader, Step,
-};
+use forge_plugin::schemas::{Artifact, Emit, Failure, KindInfo, Offer, Output, Place, Problem, SecretNeed, Step};
 use forge_plugin::{Given, Host, Pipe, PlatformNames, Template, Wants, kind};
 use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -200,14 +198,6 @@ fn together(subjects: Vec<Subject<'_>>, params: Value, secrets: Vec<SecretNeed>)
 fn alone(subject: Subject<'_>, params: Value, secrets: Vec<SecretNeed>) -> Step {
     let (name, platform) = (subject.offer.name.clone(), subject.offer.platform.clone());
     Step { name, platform, ..together(vec![subject], params, secrets) }
-}
-
-/// The secrets that these keys name.
-fn needs(keys: &[(&str, Option<&String>)], reader: SecretReader) -> Vec<SecretNeed> {
-    let need = |(key, name): &(&str, Option<&String>)| {
-        Some(SecretNeed { name: (*name)?.clone(), place: Place::Key((*key).to_owned()), reader })
-    };
-    keys.iter().filter_map(need).collect()
 }
 
 /// What a step signs, each with its signature, in order.

@@ -379,14 +379,14 @@ func (e Exit) Success() bool { return e.Code != nil && *e.Code == 0 }
 type HTTPRequest struct {
 	Method        string            `json:"method"` // HEAD, GET, POST, PUT, PATCH, DELETE
 	URL           string            `json:"url"`
-	Headers       map[string]string `json:"headers,omitempty"` // without Authorization
+	Headers       map[string]string `json:"headers,omitempty"` // Authorization only where Authorization below is own
 	Body          Body              `json:"body"`
 	Scopes        []string          `json:"scopes,omitempty"`        // to ask a token server for
 	ToFile        string            `json:"to_file,omitempty"`       // where the answer's body goes; without it, inline, 4 MiB at most
 	Digest        Digest            `json:"digest,omitempty"`        // what the answer's body must hash to
 	Repeat        string            `json:"repeat,omitempty"`        // by_method (default), always, never
 	By            string            `json:"by,omitempty"`            // who may answer: its_host (default), mirror: one of a registry too
-	Authorization string            `json:"authorization,omitempty"` // when the host hears who asks: when_asked (default), bearer: at once
+	Authorization string            `json:"authorization,omitempty"` // when the host hears who asks: when_asked (default), bearer: at once, own: it is in Headers
 	Failed        uint32            `json:"failed,omitempty"`        // how often the caller has tried before: forge waits first
 }
 

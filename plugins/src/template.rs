@@ -43,7 +43,7 @@ pub trait Names {
 }
 
 /// The names of a platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlatformNames {
     /// `linux`.
     pub os: String,

@@ -15,7 +15,7 @@ pub struct HttpRequest {
     pub method: Method,
     /// With scheme `https`; the engine speaks plain http to hosts that the project file says are insecure, and to loopback.
     pub url: String,
-    /// Headers, without `Authorization`.
+    /// Headers; `Authorization` only where the request says that it has its own.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// What to send.
@@ -78,6 +78,9 @@ pub enum Authorization {
     WhenAsked,
     /// At once, by a bearer token (RFC 6750, 2.1): for hosts that show less to who says nothing, instead of asking.
     Bearer,
+    /// By what the pipe has signed with a secret that was revealed to it, as clouds want that. The engine adds nothing, and such a
+    /// request is redirected nowhere.
+    Own,
 }
 
 /// What to do.

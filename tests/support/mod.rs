@@ -20,3 +20,4 @@ pub mod registry;
 pub mod script;
 pub mod small;
 pub mod strangers;
+pub mod versity;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use forge_schemas::{Body, Digest, Digester, Failure, FailureClass, HttpRequest, HttpResponse, Method};
+use forge_schemas::{Authorization, Body, Digest, Digester, Failure, FailureClass, HttpRequest, HttpResponse, Method};
 use futures_util::TryStreamExt as _;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
@@ -298,7 +298,8 @@ fn headers(request: &HttpRequest) -> Result<HeaderMap, Failure> {
     for (name, value) in &request.headers {
         let bad = || Failure::bug(format!("`{name}` is not a header that a pipe may send, or has a bad value"));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
-        if [AUTHORIZATION, CONTENT_LENGTH].contains(&name) {
+        let is_its_own = name == AUTHORIZATION && request.authorization == Authorization::Own;
+        if [AUTHORIZATION, CONTENT_LENGTH].contains(&name) && !is_its_own {
             return Err(bad());
         }
         headers.insert(name, HeaderValue::from_str(value).map_err(|_| bad())?);

@@ -6,14 +6,14 @@ pub mod draft;
 
 use std::collections::BTreeMap;
 
-use forge_plugin::schemas::kind::{Kind as _, ReleaseNotes, Role};
+use forge_plugin::schemas::kind::{Kind as _, ReleaseNotes};
 use forge_plugin::schemas::{
     Artifact, Digest, Effect, Expect, Failure, Memory, Offer, Place, Problem, Resource, Selector, Step,
 };
 use forge_plugin::{Given, Host};
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, receipt};
+use super::{Settings, files, receipt};
 
 /// A page as it is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,19 +74,11 @@ pub struct Naming<'a> {
     pub example: &'static str,
 }
 
-const SHOWN: [Role; 4] = [Role::Delivery, Role::About, Role::Sums, Role::Proof];
-
 /// What goes to a page: what users get, what is said about it, sums and signatures, the notes, and these kinds.
 pub fn takes(settings: &Settings, kinds: &[String]) -> Vec<Selector> {
-    let of = |selector: Selector| Selector { kinds: kinds.to_vec(), roles: SHOWN.to_vec(), ..selector };
-    let of_table = |(at, id): (usize, &String)| {
-        let mut selector = of(Selector { tables: vec![id.clone()], key: format!("ids[{at}]"), ..Selector::default() });
-        selector.kinds.push(ReleaseNotes::NAME.to_owned());
-        selector
-    };
-    let mut selectors: Vec<Selector> = settings.ids.iter().enumerate().map(of_table).collect();
-    if selectors.is_empty() {
-        selectors.push(of(Selector { expect: Expect::Any, ..Selector::default() }));
+    let mut selectors = files::takes(settings, kinds);
+    for of_table in selectors.iter_mut().filter(|it| !it.tables.is_empty()) {
+        of_table.kinds.push(ReleaseNotes::NAME.to_owned());
     }
     selectors.push(Selector { expect: Expect::Any, ..Selector::of_kind(ReleaseNotes::NAME) });
     selectors

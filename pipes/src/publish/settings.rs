@@ -7,9 +7,10 @@ use forge_plugin::schemas::Problem;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::DESTINATIONS;
+use crate::table::variants::{self, Variant};
 
 /// A table.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,28 +46,12 @@ struct Shared {
 impl Settings {
     /// What the destination wants to know. Keys of other destinations are mistakes, and say whose they are.
     pub fn own<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Vec<Problem>> {
-        let known = keys_of(&schemars::schema_for!(T));
-        let strangers: Vec<Problem> =
-            self.own.keys().filter(|key| !known.contains_key(*key)).map(|key| stranger(key, &self.to.0)).collect();
-        if !strangers.is_empty() {
-            return Err(strangers);
-        }
-        T::deserialize(Value::Object(self.own.clone())).map_err(|error| vec![Problem::at_key("", error.to_string())])
+        variants::own(&self.own, &self.to.0, &all())
     }
 }
 
-fn stranger(key: &str, to: &str) -> Problem {
-    let whose: Vec<String> = DESTINATIONS
-        .iter()
-        .filter(|it| keys_of(&(it.schema)(&mut SchemaGenerator::default())).contains_key(key))
-        .map(|it| format!("`{}`", it.name))
-        .collect();
-    Problem::at_key(key, format!("`{key}` means nothing to `{to}`"))
-        .help(format!("leave it out: it is for {}", whose.join(" and ")))
-}
-
-fn keys_of(schema: &Schema) -> Map<String, Value> {
-    schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
+fn all() -> Vec<Variant> {
+    DESTINATIONS.iter().map(|it| Variant { name: it.name, about: it.about, schema: it.schema }).collect()
 }
 
 impl JsonSchema for Settings {
@@ -75,26 +60,8 @@ impl JsonSchema for Settings {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = Shared::json_schema(generator);
-        let mut all = keys_of(&schema);
-        let whereto = DESTINATIONS.iter().map(|it| format!(" `{}` {}", it.name, it.about));
-        all["to"]["description"] = format!("Where to:{}", whereto.collect::<String>()).into();
-        for destination in DESTINATIONS {
-            for (key, mut value) in keys_of(&(destination.schema)(generator)) {
-                let about = value["description"].as_str().unwrap_or_default().to_owned();
-                let about = match all.get(&key).and_then(|it| it["description"].as_str()) {
-                    Some(before) => format!("{before} For `{}`: {about}", destination.name),
-                    None => format!("For `{}`: {about}", destination.name),
-                };
-                if let Some(value) = value.as_object_mut() {
-                    value.insert("description".to_owned(), about.into());
-                }
-                all.insert(key, value);
-            }
-        }
-        schema.insert("properties".to_owned(), Value::Object(all));
-        schema.insert("additionalProperties".to_owned(), json!(false));
-        schema
+        let shared = Shared::json_schema(generator);
+        variants::schema(shared, "to", "Where to:", &all(), generator)
     }
 }
 
@@ -104,7 +71,6 @@ impl JsonSchema for To {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = DESTINATIONS.iter().map(|it| it.name).collect();
-        schemars::json_schema!({ "type": "string", "enum": names })
+        variants::names(&all())
     }
 }

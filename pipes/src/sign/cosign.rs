@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::ecdsa_key::{Key, Shut};
 use super::settings::Settings;
-use super::{Planned, Signer, Subject, emit, needs, pairs, sigstore, together, typed, write};
+use super::{Planned, Signer, Subject, emit, pairs, sigstore, together, typed, write};
 use crate::oci::attachment::{EMPTY, manifest};
 use crate::oci::manifest::{Descriptor, Document};
+use crate::table::secrets::needs;
 
 /// Its line in the table.
 pub const SIGNER: Signer = Signer {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::Settings;
-use super::{Planned, Signer, Subject, emit_file, needs, pairs, together, typed};
+use super::{Planned, Signer, Subject, emit_file, pairs, together, typed};
+use crate::table::secrets::needs;
 
 /// Its line in the table.
 pub const SIGNER: Signer = Signer {

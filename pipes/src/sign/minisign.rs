@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::{Settings, SignNames};
-use super::{Planned, Signer, Subject, emit, needs, open, pairs, together, typed};
+use super::{Planned, Signer, Subject, emit, open, pairs, together, typed};
+use crate::table::secrets::needs;
 
 /// Its line in the table.
 pub const SIGNER: Signer = Signer {

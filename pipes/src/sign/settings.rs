@@ -9,9 +9,10 @@ use forge_plugin::{Names, PlatformNames, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::SIGNERS;
+use crate::table::variants::{self, Variant};
 
 /// What is signed where nothing is said: what files hash to, and where nobody makes that, the files.
 const ROLES: &[Role] = &[Role::Delivery, Role::About, Role::Sums];
@@ -96,37 +97,12 @@ impl Settings {
 
     /// What the signer wants to know. Keys of other signers are mistakes, and say whose they are.
     pub fn own<T: DeserializeOwned + JsonSchema>(&self) -> Result<T, Vec<Problem>> {
-        let schema = schemars::schema_for!(T);
-        let known = keys_of(&schema);
-        let strangers = self.own.keys().filter(|key| !known.contains_key(*key)).map(|key| stranger(key, &self.by.0));
-        let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-        let required = required.iter().filter_map(Value::as_str).filter(|key| !self.own.contains_key(*key));
-        let missing = required.map(|key| missing(key, &known, &self.by.0));
-        let problems: Vec<Problem> = strangers.chain(missing).collect();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        T::deserialize(Value::Object(self.own.clone())).map_err(|error| vec![Problem::at_key("", error.to_string())])
+        variants::own(&self.own, &self.by.0, &all())
     }
 }
 
-fn missing(key: &str, known: &Map<String, Value>, by: &str) -> Problem {
-    let about = known[key]["description"].as_str().unwrap_or_default().to_owned();
-    Problem::at_key("", format!("`{by}` wants a `{key}`")).help(about)
-}
-
-fn stranger(key: &str, by: &str) -> Problem {
-    let whose: Vec<String> = SIGNERS
-        .iter()
-        .filter(|it| keys_of(&(it.schema)(&mut SchemaGenerator::default())).contains_key(key))
-        .map(|it| format!("`{}`", it.name))
-        .collect();
-    Problem::at_key(key, format!("`{key}` means nothing to `{by}`"))
-        .help(format!("leave it out: it is for {}", whose.join(" and ")))
-}
-
-fn keys_of(schema: &Schema) -> Map<String, Value> {
-    schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default()
+fn all() -> Vec<Variant> {
+    SIGNERS.iter().map(|it| Variant { name: it.name, about: it.about, schema: it.schema }).collect()
 }
 
 impl JsonSchema for Settings {
@@ -135,26 +111,8 @@ impl JsonSchema for Settings {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = Shared::json_schema(generator);
-        let mut all = keys_of(&schema);
-        let by = SIGNERS.iter().map(|it| format!(" `{}` {}", it.name, it.about));
-        all["by"]["description"] = format!("Who signs:{}", by.collect::<String>()).into();
-        for signer in SIGNERS {
-            for (key, mut value) in keys_of(&(signer.schema)(generator)) {
-                let about = value["description"].as_str().unwrap_or_default().to_owned();
-                let about = match all.get(&key).and_then(|it| it["description"].as_str()) {
-                    Some(before) => format!("{before} For `{}`: {about}", signer.name),
-                    None => format!("For `{}`: {about}", signer.name),
-                };
-                if let Some(value) = value.as_object_mut() {
-                    value.insert("description".to_owned(), about.into());
-                }
-                all.insert(key, value);
-            }
-        }
-        schema.insert("properties".to_owned(), Value::Object(all));
-        schema.insert("additionalProperties".to_owned(), json!(false));
-        schema
+        let shared = Shared::json_schema(generator);
+        variants::schema(shared, "by", "Who signs:", &all(), generator)
     }
 }
 
@@ -164,7 +122,6 @@ impl JsonSchema for By {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = SIGNERS.iter().map(|it| it.name).collect();
-        schemars::json_schema!({ "type": "string", "enum": names })
+        variants::names(&all())
     }
 }

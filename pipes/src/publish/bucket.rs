@@ -1,0 +1,372 @@
+//! Buckets: files in an object store, sent in parts that nobody sees, and put together when all of them are there.
+//! Does not know whose bucket it is, or what opens it.
+
+pub mod courier;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use forge_plugin::schemas::kind::{Kind as _, Publication};
+use forge_plugin::schemas::{
+    Artifact, Change, Digest, Effect, Emit, Failure, FailureClass, Finding, Level, Memory, Place as Named, Problem,
+    Resource, SecretNeed, Step,
+};
+use forge_plugin::{Given, Host};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMultipartOptions};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::courier::{Courier, failure};
+use super::files::{self, Placed};
+use super::{receipt, typed};
+
+/// An object store that takes objects in parts.
+pub trait Bucket: ObjectStore + MultipartStore {}
+
+impl<B: ObjectStore + MultipartStore> Bucket for B {}
+
+/// Whose bucket it is.
+pub trait Site: Serialize + DeserializeOwned + Clone + Sync {
+    /// The bucket, asked through this courier, with secrets that the host reveals.
+    fn open(&self, courier: Courier, host: &dyn Host) -> Result<Arc<dyn Bucket>, Failure>;
+    /// As people write where something lies in it: `s3://downloads/hello/1.2.3/hello.zip`.
+    fn url(&self, key: &str) -> String;
+}
+
+/// What is to be in a bucket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Wanted<S> {
+    /// Where.
+    pub site: S,
+    /// The files, each with its key.
+    pub files: Vec<Placed>,
+    /// What browsers and caches are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What<S> {
+    /// All parts, which nobody sees.
+    Stage(Wanted<S>),
+    /// Puts them together.
+    Publish(Wanted<S>),
+}
+
+/// An upload that was begun, and its parts. Without any, nothing had to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Upload {
+    id: String,
+    parts: Vec<String>,
+}
+
+/// By key.
+type Uploads = BTreeMap<String, Upload>;
+
+/// What lies at a key.
+struct There {
+    size: u64,
+    /// What it hashes to, where forge has put it.
+    sha256: Option<String>,
+}
+
+/// What it hashes to is told beside each object: an object store itself hashes parts, or in ways of its own.
+const SHA256: &str = "sha256";
+/// Where uploads are remembered that were begun.
+const BEGUN: &str = "uploads";
+/// How often it is tried to put an object together.
+const TRIES: u32 = 5;
+const MIB: u64 = 1 << 20;
+/// What an object may consist of at most (Amazon S3, "Multipart upload limits").
+const MOST_PARTS: u64 = 10_000;
+
+/// The two steps, or what is wrong with a key. `place` is what receipts are called by.
+pub fn steps<S: Site>(
+    wanted: &Wanted<S>,
+    place: &str,
+    secrets: &[SecretNeed],
+    given: &Given<'_>,
+) -> Result<Vec<Step>, Vec<Problem>> {
+    let problems: Vec<Problem> = wanted.files.iter().filter_map(|it| bad_key(&it.address)).collect();
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(vec![problem]);
+    }
+    let takes: Vec<String> = wanted.files.iter().map(|it| it.artifact.clone()).collect();
+    let staged = receipt::name(&given.table.id, place, "parts");
+    let shown = receipt::name(&given.table.id, place, "objects");
+    let url = wanted.site.url("");
+    let step = |name: &str, receipt: &str, what: What<S>| Step {
+        name: name.to_owned(),
+        makes: vec![receipt::output(receipt.to_owned(), url.clone(), name, None)],
+        resource: Resource::Network,
+        params: serde_json::to_value(what).unwrap_or_default(),
+        secrets: secrets.to_vec(),
+        place: Named::Key("to".to_owned()),
+        ..Step::default()
+    };
+    let stage =
+        Step { takes: takes.clone(), effect: Effect::Stage, ..step("parts", &staged, What::Stage(wanted.clone())) };
+    let publish = Step {
+        takes: takes.into_iter().chain([staged]).collect(),
+        effect: Effect::Publish,
+        memory: Memory::Never,
+        ..step("objects", &shown, What::Publish(wanted.clone()))
+    };
+    Ok(vec![stage, publish])
+}
+
+/// A key, from what a template says: where a part of it is empty, as the `os` of checksums is, there is one `/` less.
+pub fn key(text: &str) -> String {
+    text.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+fn bad_key(key: &str) -> Option<Problem> {
+    let why = match Path::parse(key) {
+        Ok(_) if !key.is_empty() => return None,
+        Ok(_) => "it is empty".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(Problem::at_key("path", format!("nothing can be called `{key}` in a bucket: {why}")))
+}
+
+/// What lies now where the files will be.
+pub fn probe<S: Site>(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+    let (What::Stage(wanted) | What::Publish(wanted)) = typed::<What<S>>(params)?;
+    if host.inputs().is_empty() {
+        let keys = wanted.files.iter().take(1).map(|it| it.address.as_str());
+        return keys.map(|key| wanted.look(key, host).map(|_| wanted.finding(key, None, Change::Unknown))).collect();
+    }
+    let finding = |(key, ours): (&str, &Artifact)| {
+        let change = match wanted.look(key, host)? {
+            None => Change::New,
+            Some(there) if there.is(ours) => Change::None,
+            Some(there) => Change::Conflict { because: there.differs(ours) },
+        };
+        Ok(wanted.finding(key, Some(ours.digest), change))
+    };
+    files::made(&wanted.files, host).map(finding).collect()
+}
+
+/// Does one step.
+pub fn run<S: Site>(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
+    match typed::<What<S>>(params)? {
+        What::Stage(wanted) => wanted.stage(step, host),
+        What::Publish(wanted) => wanted.publish(step, host),
+    }
+}
+
+impl There {
+    fn is(&self, ours: &Artifact) -> bool {
+        self.size == ours.size && self.sha256.as_ref().is_some_and(|it| *it == ours.digest.hex())
+    }
+
+    fn differs(&self, ours: &Artifact) -> String {
+        match &self.sha256 {
+            None => "an object is there that forge has not put there".to_owned(),
+            Some(sha256) => format!("`sha256:{sha256}` is there, and `{}` is what was made", ours.digest),
+        }
+    }
+}
+
+impl<S: Site> Wanted<S> {
+    fn finding(&self, key: &str, ours: Option<Digest>, change: Change) -> Finding {
+        let there = if change == Change::None { ours } else { None };
+        Finding { place: self.site.url(key), there, ours, change }
+    }
+
+    fn look(&self, key: &str, host: &dyn Host) -> Result<Option<There>, Failure> {
+        courier::with(host, async |courier| there(&*self.site.open(courier, host)?, key).await)
+    }
+
+    fn stage(&self, step: &Step, host: &dyn Host) -> Result<(), Failure> {
+        self.give_up_what_was_begun(host);
+        let uploads = Mutex::new(Uploads::new());
+        files::each(&self.files, host, "sending parts", |key, ours| {
+            let upload = courier::with(host, async |courier| {
+                let bucket = self.site.open(courier, host)?;
+                match there(&*bucket, key).await? {
+                    Some(there) if there.is(ours) => Ok(None),
+                    _ => self.send(&*bucket, key, ours, |id| note(&uploads, key, id, host)).await.map(Some),
+                }
+            })?;
+            let mut uploads = uploads.lock().unwrap_or_else(PoisonError::into_inner);
+            uploads.extend(upload.map(|it| (key.to_owned(), it)));
+            Ok(())
+        })?;
+        let uploads = uploads.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.emit(step, json!({ "uploads": uploads }), host)
+    }
+
+    /// Uploads of a run that has died are in nobody's way, but somebody pays for them.
+    fn give_up_what_was_begun(&self, host: &dyn Host) {
+        let begun: Uploads = host.recall(BEGUN).ok().and_then(|it| serde_json::from_value(it).ok()).unwrap_or_default();
+        for (key, upload) in begun {
+            self.give_up(&key, &upload, host);
+        }
+    }
+
+    fn give_up(&self, key: &str, upload: &Upload, host: &dyn Host) {
+        let given_up = courier::with(host, async |courier| {
+            let bucket = self.site.open(courier, host)?;
+            bucket.abort_multipart(&Path::from(key), &upload.id).await.map_err(|error| failure(&error))
+        });
+        if let Err(failure) = given_up {
+            host.log(
+                Level::Debug,
+                &format!("an upload for `{key}` that nobody wants any more stays: {}", failure.message),
+            );
+        }
+    }
+
+    /// Sends all parts of a file. `begun` is told before the first.
+    async fn send(
+        &self,
+        bucket: &dyn Bucket,
+        key: &str,
+        ours: &Artifact,
+        begun: impl Fn(&str) -> Result<(), Failure>,
+    ) -> Result<Upload, Failure> {
+        let path = Path::from(key);
+        let options = PutMultipartOptions { attributes: self.attributes(key, ours), ..PutMultipartOptions::default() };
+        let id = bucket.create_multipart_opts(&path, options).await.map_err(|error| failure(&error))?;
+        begun(&id)?;
+        let unread = |error: &std::io::Error| Failure::file("read", &ours.path, error);
+        let mut file = File::open(&ours.path).map_err(|error| unread(&error))?;
+        let size = ours.size.div_ceil(MOST_PARTS).next_multiple_of(MIB).max(8 * MIB);
+        let mut parts = Vec::new();
+        // What is empty has one part, too.
+        while parts.is_empty() || parts.len() as u64 * size < ours.size {
+            let mut part = Vec::new();
+            (&mut file).take(size).read_to_end(&mut part).map_err(|error| unread(&error))?;
+            let sent = bucket.put_part(&path, &id, parts.len(), part.into()).await;
+            parts.push(sent.map_err(|error| failure(&error))?.content_id);
+        }
+        Ok(Upload { id, parts })
+    }
+
+    fn attributes(&self, key: &str, ours: &Artifact) -> Attributes {
+        let mut attributes = Attributes::from_iter([
+            (Attribute::Metadata(SHA256.into()), ours.digest.hex()),
+            (Attribute::ContentType, content_type(key).to_owned()),
+        ]);
+        if let Some(told) = &self.cache_control {
+            attributes.insert(Attribute::CacheControl, told.clone().into());
+        }
+        attributes
+    }
+
+    fn publish(&self, step: &Step, host: &dyn Host) -> Result<(), Failure> {
+        let uploads = uploads(host)?;
+        files::each(&self.files, host, "putting objects together", |key, ours| {
+            self.put_together(key, ours, uploads.get(key), host)
+        })?;
+        self.emit(step, Value::Null, host)
+    }
+
+    /// Makes an object of what was sent. Uploads do not last for ever: where one is gone, its parts are sent again.
+    fn put_together(&self, key: &str, ours: &Artifact, sent: Option<&Upload>, host: &dyn Host) -> Result<(), Failure> {
+        let mut sent = sent.cloned();
+        let mut last = None;
+        for _ in 0..TRIES {
+            if self.look(key, host)?.is_some_and(|it| it.is(ours)) {
+                return Ok(());
+            }
+            let outcome = courier::with(host, async |courier| {
+                let bucket = self.site.open(courier, host)?;
+                let upload = match &sent {
+                    Some(upload) => upload.clone(),
+                    None => self.send(&*bucket, key, ours, |_| Ok(())).await?,
+                };
+                let parts = upload.parts.into_iter().map(|content_id| PartId { content_id }).collect();
+                let whole = bucket.complete_multipart(&Path::from(key), &upload.id, parts).await;
+                whole.map(drop).map_err(|error| failure(&error))
+            });
+            match outcome {
+                Err(failure) if failure.class != FailureClass::Network && sent.take().is_none() => return Err(failure),
+                Err(failure) => last = Some(failure),
+                Ok(()) => last = None,
+            }
+        }
+        let is_there = self.look(key, host)?.is_some_and(|it| it.is(ours));
+        let unseen = || {
+            let message = format!("`{}` was put together, and is not there when it is asked for", self.site.url(key));
+            Failure::new(FailureClass::Network, message)
+        };
+        if is_there { Ok(()) } else { Err(last.unwrap_or_else(unseen)) }
+    }
+
+    /// The receipt, with what the next step wants to know.
+    fn emit(&self, step: &Step, more: Value, host: &dyn Host) -> Result<(), Failure> {
+        let output = step.makes.first().ok_or_else(|| Failure::bug("a step that makes no receipt"))?;
+        let (reference, digest) = (self.site.url(""), files::ours(&self.files, host));
+        let objects: BTreeMap<String, String> =
+            files::made(&self.files, host).map(|(key, it)| (self.site.url(key), it.digest.to_string())).collect();
+        let mut receipt =
+            json!({ "reference": reference, "artifact": step.name, "digest": digest, "objects": objects });
+        if let (Some(receipt), Value::Object(more)) = (receipt.as_object_mut(), more) {
+            receipt.extend(more);
+        }
+        let path = host.dir().join("receipt.json");
+        std::fs::write(&path, format!("{receipt:#}\n")).map_err(|error| Failure::file("write", &path, &error))?;
+        let detail = Publication { reference, artifact: step.name.clone(), digest };
+        let detail = serde_json::to_value(detail).unwrap_or_default();
+        host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail }).map(drop)
+    }
+}
+
+/// Keeps which upload was begun, for a run after one that dies.
+fn note(uploads: &Mutex<Uploads>, key: &str, id: &str, host: &dyn Host) -> Result<(), Failure> {
+    let mut uploads = uploads.lock().unwrap_or_else(PoisonError::into_inner);
+    uploads.insert(key.to_owned(), Upload { id: id.to_owned(), parts: Vec::new() });
+    host.remember(BEGUN, &serde_json::to_value(&*uploads).unwrap_or_default())
+}
+
+/// What the step before has sent.
+fn uploads(host: &dyn Host) -> Result<Uploads, Failure> {
+    #[derive(Deserialize)]
+    struct Receipt {
+        uploads: Uploads,
+    }
+    let receipt = host.inputs().iter().find(|it| it.kind == Publication::NAME);
+    let receipt = receipt.ok_or_else(|| Failure::bug("what was sent is not among the inputs"))?;
+    let text = std::fs::read(&receipt.path).map_err(|error| Failure::file("read", &receipt.path, &error))?;
+    let receipt: Receipt = serde_json::from_slice(&text).map_err(|error| Failure::bug(error.to_string()))?;
+    Ok(receipt.uploads)
+}
+
+async fn there(bucket: &dyn Bucket, key: &str) -> Result<Option<There>, Failure> {
+    let options = GetOptions { head: true, ..GetOptions::default() };
+    match bucket.get_opts(&Path::from(key), options).await {
+        Ok(found) => {
+            let sha256 = found.attributes.get(&Attribute::Metadata(SHA256.into())).map(|it| it.to_string());
+            Ok(Some(There { size: found.meta.size, sha256 }))
+        }
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+/// What browsers do with it: show texts, and keep the rest.
+fn content_type(key: &str) -> &'static str {
+    let endings = [
+        ("gz", "application/gzip"),
+        ("tgz", "application/gzip"),
+        ("zip", "application/zip"),
+        ("xz", "application/x-xz"),
+        ("zst", "application/zstd"),
+        ("json", "application/json"),
+        ("txt", "text/plain; charset=utf-8"),
+        ("sha256", "text/plain; charset=utf-8"),
+        ("asc", "text/plain; charset=utf-8"),
+        ("minisig", "text/plain; charset=utf-8"),
+        ("pem", "text/plain; charset=utf-8"),
+    ];
+    let ending = key.rsplit_once('.').map_or("", |(_, it)| it);
+    endings.iter().find(|(it, _)| *it == ending).map_or("application/octet-stream", |(_, it)| it)
+}

@@ -1,0 +1,170 @@
+//! Carries the requests of the crate `object_store` to the host, which sends them as it sends all others: with its patience, its trust in
+//! certificates, and masked. Does not know what is asked.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use forge_plugin::Host;
+use forge_plugin::schemas::{self, Authorization, Body, Failure, FailureClass, Method, Repeat};
+use http_body_util::BodyExt as _;
+use object_store::ClientOptions;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use tokio::sync::oneshot;
+
+/// Where requests are handed in.
+#[derive(Clone)]
+pub struct Courier(mpsc::Sender<Letter>);
+
+struct Letter {
+    request: schemas::HttpRequest,
+    content: Vec<u8>,
+    answer: oneshot::Sender<Result<schemas::HttpResponse, Failure>>,
+}
+
+/// Does what asks for things, while this thread's host fetches them.
+pub fn with<T: Send>(
+    host: &dyn Host,
+    work: impl AsyncFnOnce(Courier) -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
+    let (sender, letters) = mpsc::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| Failure::new(FailureClass::Machine, format!("can't wait: {error}")))?;
+    std::thread::scope(|scope| {
+        // It ends when the last of those that can ask is gone.
+        scope.spawn(move || letters.into_iter().for_each(|letter| deliver(letter, host)));
+        runtime.block_on(work(Courier(sender)))
+    })
+}
+
+fn deliver(letter: Letter, host: &dyn Host) {
+    let Letter { request, content, answer } = letter;
+    // Who has asked may be gone: then nobody waits for it.
+    let _ = answer.send(send(request, &content, host));
+}
+
+fn send(mut request: schemas::HttpRequest, content: &[u8], host: &dyn Host) -> Result<schemas::HttpResponse, Failure> {
+    let file = match std::str::from_utf8(content) {
+        Ok("") => None,
+        Ok(text) if content.len() < INLINE => {
+            request.body = Body::Text(text.to_owned());
+            None
+        }
+        _ => Some(kept(content, host)?),
+    };
+    if let Some(path) = &file {
+        request.body = Body::File { path: path.clone(), offset: 0, size: None };
+    }
+    let answer = host.http(&request);
+    if let Some(path) = &file {
+        let _ = std::fs::remove_file(path);
+    }
+    let answer = answer?;
+    match answer.status {
+        // Whether that is a mistake is for who has asked to say.
+        ..400 | 404 => Ok(answer),
+        status => Err(refusal(status, &answer.body)),
+    }
+}
+
+/// What the service says, in its own words: `<Code>` and `<Message>`.
+fn refusal(status: u16, body: &str) -> Failure {
+    let class = if status >= 500 || status == 429 { FailureClass::Network } else { FailureClass::Refused };
+    let within = |tag: &str| {
+        let (_, rest) = body.split_once(&format!("<{tag}>"))?;
+        rest.split_once(&format!("</{tag}>")).map(|(text, _)| text.lines().next().unwrap_or_default())
+    };
+    let said: Vec<&str> = ["Code", "Message"].into_iter().filter_map(within).collect();
+    let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
+    Failure::new(class, format!("the bucket's service answers {status}{said}"))
+}
+
+/// What is larger is not carried as text.
+const INLINE: usize = 1 << 16;
+
+/// A part, as a file that can be sent.
+fn kept(content: &[u8], host: &dyn Host) -> Result<PathBuf, Failure> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let path = host.dir().join(format!("part-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+    std::fs::write(&path, content).map_err(|error| Failure::file("write", &path, &error))?;
+    Ok(path)
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Courier")
+    }
+}
+
+impl HttpConnector for Courier {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpService for Courier {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (head, body) = request.into_parts();
+        let content = body.collect().await?.to_bytes().to_vec();
+        let (answer, answered) = oneshot::channel();
+        let letter = Letter { request: as_ours(&head)?, content, answer };
+        self.0.send(letter).map_err(|_| failed(gone()))?;
+        as_theirs(answered.await.unwrap_or_else(|_| Err(gone())).map_err(failed)?)
+    }
+}
+
+fn as_ours(head: &http::request::Parts) -> Result<schemas::HttpRequest, HttpError> {
+    let method = match head.method.as_str() {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "PUT" => Method::Put,
+        "POST" => Method::Post,
+        "DELETE" => Method::Delete,
+        other => return Err(failed(Failure::bug(format!("a request by `{other}`")))),
+    };
+    let mut request = schemas::HttpRequest::new(method, head.uri.to_string());
+    for (name, value) in &head.headers {
+        // Those two are the sender's.
+        if ![http::header::HOST, http::header::CONTENT_LENGTH].contains(name) {
+            request.headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        }
+    }
+    request.authorization = Authorization::Own;
+    // An upload that was begun twice is seen by nobody; one that is ended is asked for.
+    let is_begun = method == Method::Post && head.uri.query().is_some_and(|it| it.starts_with("uploads"));
+    request.repeat = if is_begun { Repeat::Always } else { Repeat::ByMethod };
+    Ok(request)
+}
+
+fn as_theirs(answer: schemas::HttpResponse) -> Result<HttpResponse, HttpError> {
+    let mut built = http::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        built = built.header(name, value);
+    }
+    built.body(answer.body.into()).map_err(|error| failed(Failure::bug(error.to_string())))
+}
+
+fn failed(failure: Failure) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, failure)
+}
+
+fn gone() -> Failure {
+    Failure::bug("who sends requests is gone")
+}
+
+/// The failure that is at the bottom of an error of the crate, or the error in words.
+pub fn failure(error: &object_store::Error) -> Failure {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(at) = cause {
+        if let Some(failure) = at.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = at.source();
+    }
+    Failure::new(FailureClass::Refused, error.to_string())
+}

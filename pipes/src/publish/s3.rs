@@ -1,0 +1,149 @@
+//! Destination `s3`: objects in a bucket of Amazon S3, or of a store that speaks its language.
+//! Does not know how objects get there: `bucket.rs` does.
+
+use std::sync::Arc;
+
+use forge_plugin::schemas::{Failure, Problem, SecretReader, Selector};
+use forge_plugin::{Given, Host, Template};
+use object_store::aws::AmazonS3Builder;
+use object_store::{BackoffConfig, RetryConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::bucket::courier::Courier;
+use super::bucket::{self, Bucket, Site, Wanted};
+use super::files::{self, FileNames};
+use super::{Destination, Planned, Settings};
+use crate::table::secrets::needs;
+
+pub(super) const DESTINATION: Destination = Destination {
+    name: "s3",
+    about: "puts archives, packages, checksums and what else users get into a bucket of Amazon S3, or of a store that speaks its \
+            language (MinIO, R2, Ceph, Google Cloud Storage with HMAC keys): all of it is sent in parts that nobody sees, and put together \
+            when all else is there.",
+    schema: Own::json_schema,
+    takes,
+    plan,
+    probe: bucket::probe::<S3>,
+    run: bucket::run::<S3>,
+};
+
+/// What it wants to know.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Own {
+    /// The bucket.
+    bucket: String,
+    /// The secret that is the id of the access key. Granted by `secrets`, with `reveal = true`.
+    key_id: String,
+    /// The secret that is the access key itself. Granted by `secrets`, with `reveal = true`.
+    key: String,
+    /// The secret that is the token of a session, where the key is a temporary one, as CI gets them. Granted by `secrets`, with
+    /// `reveal = true`.
+    session: Option<String>,
+    /// The region. Default: `us-east-1`, which stores of one's own do not mind.
+    region: Option<String>,
+    /// Where a store of one's own is: `https://minio.example.org`. Default: Amazon's of the region.
+    endpoint: Option<String>,
+    /// Where each file goes. Default: `{{ name }}/{{ version }}/{{ artifact }}`.
+    path: Option<Template<FileNames>>,
+    /// Further kinds of files that go there: `binary` for programs as they are. What users download, what is said about that, what it hashes
+    /// to and its signatures go there in any case.
+    #[serde(default)]
+    kinds: Vec<String>,
+    /// What browsers and caches are told (`Cache-Control`): `public, max-age=31536000, immutable`.
+    cache_control: Option<String>,
+}
+
+const DEFAULT_PATH: &str = "{{ name }}/{{ version }}/{{ artifact }}";
+
+/// A bucket, and the names of the secrets that open it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct S3 {
+    bucket: String,
+    region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    key_id: String,
+    key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+}
+
+fn takes(settings: &Settings) -> Vec<Selector> {
+    files::takes(settings, &settings.own::<Own>().map(|own| own.kinds).unwrap_or_default())
+}
+
+fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
+    let own: Own = settings.own()?;
+    let path = own.path.clone().unwrap_or_else(|| Template::new(DEFAULT_PATH));
+    let mut problems = own.problems();
+    let files =
+        files::placed("path", &path, bucket::key, given).map_err(|more| problems.extend(more)).unwrap_or_default();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let Own { bucket, region, endpoint, key_id, key, session, cache_control, .. } = own;
+    let secrets =
+        needs(&[("key_id", Some(&key_id)), ("key", Some(&key)), ("session", session.as_ref())], SecretReader::Pipe);
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let site = S3 { bucket, region, endpoint, key_id, key, session };
+    let place = format!("s3/{}", site.bucket);
+    bucket::steps(&Wanted { site, files, cache_control }, &place, &secrets, given)
+}
+
+impl Own {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let is_name = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || ".-".contains(it);
+        if !(3..=63).contains(&self.bucket.len()) || !self.bucket.chars().all(is_name) {
+            let problem = Problem::at_key("bucket", format!("no bucket can be called `{}`", self.bucket));
+            problems.push(problem.help("a name has 3 to 63 small letters, digits, dots and hyphens"));
+        }
+        if let Some(endpoint) = &self.endpoint {
+            let is_good = |it: &Url| {
+                matches!(it.scheme(), "http" | "https")
+                    && it.has_host()
+                    && it.username().is_empty()
+                    && it.password().is_none()
+                    && it.query().is_none()
+            };
+            if !Url::parse(endpoint).is_ok_and(|it| is_good(&it)) {
+                let problem = Problem::at_key("endpoint", "this is no address of a store");
+                problems.push(
+                    problem.help(
+                        "write scheme and host, as in `endpoint = \"https://minio.example.org\"`; keys are secrets",
+                    ),
+                );
+            }
+        }
+        problems
+    }
+}
+
+impl Site for S3 {
+    fn open(&self, courier: Courier, host: &dyn Host) -> Result<Arc<dyn Bucket>, Failure> {
+        // The host has patience of its own.
+        let once = RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new()
+            .with_http_connector(courier)
+            .with_retry(once)
+            .with_bucket_name(&self.bucket)
+            .with_region(&self.region)
+            .with_allow_http(true)
+            .with_access_key_id(host.secret(&self.key_id)?)
+            .with_secret_access_key(host.secret(&self.key)?);
+        if let Some(session) = &self.session {
+            builder = builder.with_token(host.secret(session)?);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+        }
+        let bucket = builder.build().map_err(|error| Failure::input(error.to_string()))?;
+        Ok(Arc::new(bucket))
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+}

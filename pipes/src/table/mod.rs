@@ -1,0 +1,5 @@
+//! What tables of several pipes have in common.
+//! Does not know any pipe.
+
+pub mod secrets;
+pub mod variants;
