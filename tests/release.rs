@@ -19,6 +19,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod hello;
+mod http;
 mod lists;
 mod locked_bases;
 mod manifests;

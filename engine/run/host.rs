@@ -204,6 +204,8 @@ impl Host for TaskHost<'_> {
     }
 
     fn remember(&self, key: &str, value: &Value) -> Result<(), Failure> {
+        // A pipe may remember several things at once, and they lie in one file.
+        let _alone = self.shared.remembering.lock().unwrap_or_else(PoisonError::into_inner);
         let mut notes = self.shared.reach.notes(&self.task.id);
         notes.insert(key.to_owned(), self.shared.mask.value(value));
         let path = self.shared.reach.note_file(&self.task.id);

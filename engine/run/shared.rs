@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub struct Shared {
     pub env: BTreeMap<String, String>,
     /// What programs may see of the environment of forge.
     pub environment: Arc<Environment>,
+    /// Held by who writes down what a task remembers.
+    pub remembering: Mutex<()>,
     /// What nobody may see.
     pub mask: Arc<Mask>,
     /// Where content goes.
@@ -70,6 +72,7 @@ impl Shared {
             env: world.env.clone(),
             tools: Tools::of_project(&world.root, world.locked.clone(), environment.clone()),
             environment,
+            remembering: Mutex::default(),
             mask,
             blobs,
             kinds,

@@ -12,6 +12,7 @@ mod files;
 mod gitea;
 mod github;
 mod gitlab;
+mod http;
 mod layout;
 mod page;
 mod patience;
@@ -42,6 +43,7 @@ const DESTINATIONS: &[Destination] = &[
     gitea::DESTINATION,
     gitlab::DESTINATION,
     s3::DESTINATION,
+    http::DESTINATION,
 ];
 
 /// Pipe `publish`.
@@ -553,7 +555,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, http
             "#]],
         );
         check_problems(

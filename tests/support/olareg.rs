@@ -1,14 +1,12 @@
 //! A registry of distribution-spec 1.1 for one test, on a free loopback port: it knows referrers.
 //! Does not know images.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
 use super::program::test_program;
+use super::served::serve;
 
 /// The registry; it ends with its owner.
 pub struct Olareg {
@@ -26,15 +24,13 @@ impl Olareg {
     /// Starts one with these options: `--api-referrer=false` is one that knows no referrers.
     pub fn start_with(options: &[&str]) -> Olareg {
         let directory = tempfile::Builder::new().prefix("forge-test-olareg-").tempdir().expect("a temporary directory");
-        // It does not tell which port it was given, so it is given a free one, and another if somebody was faster.
-        for _ in 0..10 {
-            let address = free_address();
-            let mut child = serve(&address, &directory, options);
-            if listens(&mut child, &address) {
-                return Olareg { child, address, _directory: directory };
-            }
-        }
-        panic!("olareg finds no port to listen at");
+        let (child, address) = serve(|address| {
+            let port = address.rsplit(':').next().expect("a port");
+            let mut olareg = Command::new(test_program("olareg"));
+            olareg.args(["serve", "--addr", "127.0.0.1", "--port", port, "--dir"]).arg(directory.path()).args(options);
+            olareg
+        });
+        Olareg { child, address, _directory: directory }
     }
 
     /// Host and port.
@@ -48,37 +44,4 @@ impl Drop for Olareg {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
-    listener.local_addr().expect("loopback works").to_string()
-}
-
-fn serve(address: &str, directory: &TempDir, options: &[&str]) -> Child {
-    let port = address.rsplit(':').next().expect("a port");
-    // It must not outlive a test that is killed.
-    Command::new("setpriv")
-        .args(["--pdeathsig", "KILL"])
-        .arg(test_program("olareg"))
-        .args(["serve", "--addr", "127.0.0.1", "--port", port, "--dir"])
-        .arg(directory.path())
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("`setpriv` starts")
-}
-
-fn listens(child: &mut Child, address: &str) -> bool {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().expect("a child").is_none() {
-        if TcpStream::connect(address).is_ok() {
-            return true;
-        }
-        assert!(Instant::now() < patience, "olareg does not listen at {address}");
-        thread::sleep(Duration::from_millis(5));
-    }
-    false
 }

@@ -2,11 +2,14 @@
 //! Does not know how: whether an address is a URL or a name in a bucket is the destination's.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use forge_plugin::schemas::kind::{Checksums, Kind as _, Role, Signature};
-use forge_plugin::schemas::{Artifact, Digest, Expect, Failure, FailureClass, Offer, Problem, Selector};
+use forge_plugin::schemas::{Artifact, Digest, Digester, Expect, Failure, FailureClass, Offer, Problem, Selector};
 use forge_plugin::{Given, Host, Names, PlatformNames, Template};
 use serde::{Deserialize, Serialize};
 
@@ -65,15 +68,13 @@ pub fn placed(
     offers.sort_by_key(|it| (turn(it), &it.name));
     let (mut placed, mut problems, mut taken) = (Vec::new(), Vec::new(), BTreeMap::new());
     for offer in offers {
-        let artifact = offer.name.rsplit('/').next().unwrap_or(&offer.name).to_owned();
-        let names =
-            FileNames { artifact, platform: offer.platform.as_ref().map(PlatformNames::from).unwrap_or_default() };
-        match given.render(key, template, &names).map(|it| as_address(&it)) {
+        match given.render(key, template, &FileNames::of(offer)).map(|it| as_address(&it)) {
             Ok(address) => {
                 if let Some(other) = taken.insert(address.clone(), &offer.name) {
-                    let message = format!("`{other}` and `{}` would both be at `{address}`", offer.name);
-                    problems
-                        .push(Problem::at_key(key, message).help("put `{{ artifact }}` into it, or more than that"));
+                    // It is not shown: a URL may have a password inside.
+                    let message = format!("`{other}` and `{}` would be at one address", offer.name);
+                    let help = "put `{{ artifact }}` into it, or `{{ os }}` and `{{ arch }}`, where they have one name";
+                    problems.push(Problem::at_key(key, message).help(help));
                 }
                 placed.push(Placed { artifact: offer.name.clone(), address, turn: turn(offer) });
             }
@@ -82,6 +83,35 @@ pub fn placed(
         }
     }
     if problems.is_empty() { Ok(placed) } else { Err(problems) }
+}
+
+/// What another template says of each of these files, by address.
+pub fn said(
+    files: &[Placed],
+    key: &str,
+    template: &Template<FileNames>,
+    given: &Given<'_>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let offer = |file: &Placed| given.offers.iter().find(|it| it.name == file.artifact);
+    let said = |(file, offer): (&Placed, &Offer)| {
+        Ok((file.address.clone(), given.render(key, template, &FileNames::of(offer))?))
+    };
+    files.iter().filter_map(|file| Some((file, offer(file)?))).map(said).collect()
+}
+
+impl FileNames {
+    fn of(offer: &Offer) -> FileNames {
+        let artifact = offer.name.rsplit('/').next().unwrap_or(&offer.name).to_owned();
+        FileNames { artifact, platform: offer.platform.as_ref().map(PlatformNames::from).unwrap_or_default() }
+    }
+}
+
+/// What a file hashes to.
+pub fn hashed(path: &Path) -> Result<Digest, Failure> {
+    let mut digester = Digester::default();
+    let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut digester));
+    copied.map_err(|error| Failure::file("read", path, &error))?;
+    Ok(digester.finish().0)
 }
 
 fn turn(offer: &Offer) -> u8 {

@@ -3,12 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
 
 use forge_plugin::Host;
 use forge_plugin::schemas::{
-    Artifact, Authorization, Body, Digester, Failure, FailureClass, HttpRequest, HttpResponse, Level, Method, Repeat,
+    Artifact, Authorization, Body, Failure, FailureClass, HttpRequest, HttpResponse, Level, Method, Repeat,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::Page;
 use super::draft::Wanted;
+use crate::publish::files::hashed;
 
 /// One repository's releases of one tag.
 pub struct Api<'a> {
@@ -305,11 +304,9 @@ impl<'a> Api<'a> {
             self.host.log(Level::Warn, &words);
             return Ok(None);
         }
-        let mut digester = Digester::default();
-        let copied = File::open(&path).and_then(|mut file| io::copy(&mut file, &mut digester));
-        copied.map_err(|error| Failure::file("read", &path, &error))?;
+        let digest = hashed(&path)?;
         std::fs::remove_file(&path).map_err(|error| Failure::file("remove", &path, &error))?;
-        Ok(Some(digester.finish().0.to_string()))
+        Ok(Some(digest.to_string()))
     }
 
     fn url(&self, path: &str) -> String {

@@ -1,0 +1,334 @@
+//! Destination `http`: files at URLs, by PUT or POST: Artifactory, Nexus, WebDAV, a web server.
+//! Does not know any of these by name: each file is asked for, sent, and read back.
+
+use std::collections::BTreeMap;
+
+use forge_plugin::schemas::{
+    Artifact, Body, Change, Digest, Effect, Failure, FailureClass, Finding, HttpRequest, HttpResponse, Level, Memory,
+    Method, Place, Problem, Repeat, Resource, Selector, Step,
+};
+use forge_plugin::{Given, Host, Template};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::files::{self, FileNames, Placed};
+use super::{Destination, Planned, Settings, receipt, typed};
+
+pub(super) const DESTINATION: Destination = Destination {
+    name: "http",
+    about: "sends archives, packages, checksums and what else users get to a server by PUT or POST (Artifactory, Nexus, WebDAV) when all else \
+            is there, checksums and signatures last, and reads them back.",
+    schema: Own::json_schema,
+    takes,
+    plan,
+    probe,
+    run,
+};
+
+/// What it wants to know.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Own {
+    /// Where each file goes: `https://files.example.org/{{ name }}/{{ version }}/`. Behind a `/` at the end comes the name of the file;
+    /// `{{ artifact }}` is that name, for other places. Credentials are those of the host: `[registries."files.example.org"]`, with `username`
+    /// and `secret`.
+    url: Template<FileNames>,
+    /// `PUT` or `POST`.
+    #[serde(default)]
+    method: Verb,
+    /// Further headers.
+    #[serde(default)]
+    headers: BTreeMap<String, Template<FileNames>>,
+    /// A header that tells the server what the file hashes to, by SHA-256, in hexadecimal: `X-Checksum-Sha256` for Artifactory.
+    checksum_header: Option<String>,
+    /// Further kinds of files that go there: `binary` for programs as they are. What users download, what is said about that, what it hashes
+    /// to and its signatures go there in any case.
+    #[serde(default)]
+    kinds: Vec<String>,
+}
+
+/// How a file is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    #[default]
+    Put,
+    Post,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Wanted {
+    files: Vec<Placed>,
+    method: Verb,
+    /// By URL.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum_header: Option<String>,
+}
+
+/// What is at a URL.
+#[derive(Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
+    /// What was made.
+    Same,
+    /// Something of that size.
+    Perhaps,
+    /// Something else, in words.
+    Other(String),
+    /// The server takes files and shows none.
+    Untold,
+}
+
+/// Headers that are forge's own.
+const OWN_HEADERS: [&str; 4] = ["authorization", "content-length", "host", "transfer-encoding"];
+/// How often a file is sent whose fate nobody knows.
+const TRIES: u32 = 5;
+/// Where it is remembered what was sent to servers that show nothing.
+const SENT: &str = "sent";
+
+fn takes(settings: &Settings) -> Vec<Selector> {
+    files::takes(settings, &settings.own::<Own>().map(|own| own.kinds).unwrap_or_default())
+}
+
+fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
+    let own: Own = settings.own()?;
+    let mut problems: Vec<Problem> = own.headers.keys().filter_map(|name| bad_header("headers", name)).collect();
+    problems.extend(own.checksum_header.iter().filter_map(|name| bad_header("checksum_header", name)));
+    let url = match own.url.text().ends_with('/') {
+        true => Template::new(format!("{}{{{{ artifact }}}}", own.url.text())),
+        false => own.url.clone(),
+    };
+    let files = files::placed("url", &url, str::to_owned, given);
+    let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
+    problems.extend(files.iter().find_map(|it| bad_url(&it.address)));
+    let mut headers = BTreeMap::new();
+    for (name, template) in &own.headers {
+        let said = files::said(&files, &format!("headers.{name}"), template, given);
+        for (url, value) in said.map_err(|problem| problems.push(problem)).unwrap_or_default() {
+            headers.entry(url).or_insert_with(BTreeMap::new).insert(name.to_lowercase(), value);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let wanted = Wanted { files, method: own.method, headers, checksum_header: own.checksum_header };
+    Ok(wanted.step(given).into_iter().collect())
+}
+
+fn bad_header(key: &str, name: &str) -> Option<Problem> {
+    let is_word = |it: char| it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it);
+    let key = if key == "headers" { format!("headers.{name}") } else { key.to_owned() };
+    if name.is_empty() || !name.chars().all(is_word) {
+        return Some(Problem::at_key(key, format!("`{name}` is no name of a header")));
+    }
+    OWN_HEADERS.contains(&name.to_lowercase().as_str()).then(|| {
+        Problem::at_key(key, format!("`{name}` is forge's own to say")).help(
+            "credentials are those of the host: `[registries.\"files.example.org\"]`, with `username` and `secret`",
+        )
+    })
+}
+
+/// What is wrong with it is told without showing it, for it may have a password inside.
+fn bad_url(text: &str) -> Option<Problem> {
+    let problem = |message: &str, help: &str| Some(Problem::at_key("url", message).help(help));
+    match Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => problem(
+            "a user or a password stands in the address, where everyone would read it",
+            "take it out, and name it in `[registries.\"HOST\"]`: `username`, and `secret`",
+        ),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none() => None,
+        _ => problem(
+            "this is no address of a web server",
+            "write one, as in `https://files.example.org/{{ name }}/{{ version }}/`",
+        ),
+    }
+}
+
+impl Wanted {
+    fn step(&self, given: &Given<'_>) -> Option<Step> {
+        let first = self.files.first()?;
+        let place = Url::parse(&first.address).ok()?;
+        let place = receipt::name(&given.table.id, &format!("http/{}", place.authority()), "files");
+        Some(Step {
+            name: "files".to_owned(),
+            takes: self.files.iter().map(|it| it.artifact.clone()).collect(),
+            makes: vec![receipt::output(place, common_part(&self.files), "files", None)],
+            effect: Effect::Publish,
+            memory: Memory::Never,
+            resource: Resource::Network,
+            params: serde_json::to_value(self).unwrap_or_default(),
+            place: Place::Key("to".to_owned()),
+            ..Step::default()
+        })
+    }
+
+    fn request(&self, method: Method, url: &str) -> HttpRequest {
+        HttpRequest { headers: self.headers.get(url).cloned().unwrap_or_default(), ..HttpRequest::new(method, url) }
+    }
+
+    /// What is there, by its head.
+    fn look(&self, url: &str, ours: Option<&Artifact>, host: &dyn Host) -> Result<There, Failure> {
+        let answer = host.http(&self.request(Method::Head, url))?;
+        match (answer.status, ours) {
+            (404 | 410, _) => Ok(There::Nothing),
+            (200..300, Some(ours)) => Ok(judged(&answer, ours)),
+            (200..300, None) => Ok(There::Perhaps),
+            (405 | 501, _) => Ok(There::Untold),
+            _ => Err(refusal(&answer)),
+        }
+    }
+
+    /// What is there, all of it.
+    fn read_back(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<There, Failure> {
+        match self.look(url, Some(ours), host)? {
+            There::Perhaps => {}
+            told => return Ok(told),
+        }
+        let path = host.dir().join(format!("read-back-{}", ours.digest.short()));
+        let answer = host.http(&HttpRequest { to_file: Some(path.clone()), ..self.request(Method::Get, url) })?;
+        match answer.status {
+            200..300 => {}
+            404 | 410 => return Ok(There::Nothing),
+            _ => return Err(refusal(&answer)),
+        }
+        let there = files::hashed(&path)?;
+        let _ = std::fs::remove_file(&path);
+        Ok(if there == ours.digest { There::Same } else { There::Other(format!("`{there}` is there")) })
+    }
+
+    fn send(&self, url: &str, ours: &Artifact, failed: u32, host: &dyn Host) -> Result<HttpResponse, Failure> {
+        let method = match self.method {
+            Verb::Put => Method::Put,
+            Verb::Post => Method::Post,
+        };
+        let mut request = self.request(method, url);
+        request.headers.entry("content-type".to_owned()).or_insert_with(|| "application/octet-stream".to_owned());
+        if let Some(name) = &self.checksum_header {
+            request.headers.insert(name.to_lowercase(), ours.digest.hex());
+        }
+        let body = Body::File { path: ours.path.clone(), offset: 0, size: None };
+        host.http(&HttpRequest { repeat: Repeat::Never, failed, ..request.body(body) })
+    }
+
+    /// Sends a file, unless it is there. What is there and other was to be replaced, or it is left alone.
+    fn put(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
+        if recalled(url, host)? == Some(ours.digest) {
+            return Ok(());
+        }
+        let mut last = None;
+        for failed in 0..=TRIES {
+            match self.read_back(url, ours, host)? {
+                There::Same => return Ok(()),
+                There::Other(_) if failed == 0 && !may_replace(url, host) => return Err(same_size(url)),
+                There::Untold if failed > 0 && last.is_none() => return self.trust(url, ours, host),
+                _ if failed == TRIES => break,
+                _ => {}
+            }
+            last = match self.send(url, ours, failed, host) {
+                Ok(answer) if answer.is_success() => None,
+                Ok(answer) if answer.status >= 500 => Some(refusal(&answer)),
+                Ok(answer) => return Err(refusal(&answer)),
+                Err(failure) if failure.class == FailureClass::Network => Some(failure),
+                Err(failure) => return Err(failure),
+            };
+        }
+        let unseen =
+            || Failure::new(FailureClass::Network, format!("`{url}` was sent, and is not there when it is asked for"));
+        Err(last.unwrap_or_else(unseen))
+    }
+
+    /// The server has said that it took it.
+    fn trust(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
+        host.log(Level::Warn, &format!("`{url}` was sent, and can't be read back"));
+        host.remember(&noted(url), &json!(ours.digest))
+    }
+}
+
+/// By what the server tells of it: its size, and as Artifactory does, what it hashes to.
+fn judged(answer: &HttpResponse, ours: &Artifact) -> There {
+    let size = answer.header("content-length").and_then(|it| it.parse::<u64>().ok());
+    match (answer.header("x-checksum-sha256"), size) {
+        (Some(sha256), _) if sha256.eq_ignore_ascii_case(&ours.digest.hex()) => There::Same,
+        (Some(sha256), _) => There::Other(format!("`sha256:{sha256}` is there")),
+        (None, Some(size)) if size != ours.size => There::Other(format!("a file of {size} bytes is there")),
+        (None, _) => There::Perhaps,
+    }
+}
+
+fn refusal(answer: &HttpResponse) -> Failure {
+    let said = answer.body.lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
+    let said: String = said.chars().take(200).collect();
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let class = if answer.status >= 500 { FailureClass::Network } else { FailureClass::Refused };
+    let failure = Failure::new(class, format!("the server answers {}{said}", answer.status));
+    match (answer.status, answer.header("location")) {
+        (300..=399, Some(location)) => {
+            failure.help(format!("it wants the file at `{location}`: write that address in `url`"))
+        }
+        (401 | 403, _) => {
+            failure.help("credentials are those of the host: `[registries.\"HOST\"]`, with `username` and `secret`")
+        }
+        _ => failure,
+    }
+}
+
+/// Whether the user was asked about what is there, and has said that it goes.
+fn may_replace(url: &str, host: &dyn Host) -> bool {
+    host.found().iter().any(|it| it.place == url && matches!(it.change, Change::Conflict { .. }))
+}
+
+/// Only its bytes tell that it is another, so that nobody was asked.
+fn same_size(url: &str) -> Failure {
+    Failure::new(FailureClass::Refused, format!("another file of the same size is at `{url}`"))
+        .help("delete it there, and run this again")
+}
+
+fn noted(url: &str) -> String {
+    format!("{SENT}/{url}")
+}
+
+fn recalled(url: &str, host: &dyn Host) -> Result<Option<Digest>, Failure> {
+    Ok(serde_json::from_value(host.recall(&noted(url))?).unwrap_or_default())
+}
+
+/// What all addresses begin with, up to a `/`.
+fn common_part(files: &[Placed]) -> String {
+    let mut urls = files.iter().map(|it| it.address.as_str());
+    let first = urls.next().unwrap_or_default();
+    let shared = urls.fold(first.len(), |shared, url| {
+        first.bytes().zip(url.bytes()).take(shared).take_while(|(one, other)| one == other).count()
+    });
+    let end = first.as_bytes()[..shared].iter().rposition(|it| *it == b'/').map_or(0, |at| at + 1);
+    first[..end].to_owned()
+}
+
+fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+    let wanted: Wanted = typed(params)?;
+    let finding = |url: &str, ours, change| {
+        let there = if change == Change::None { ours } else { None };
+        Finding { place: url.to_owned(), there, ours, change }
+    };
+    if host.inputs().is_empty() {
+        let first = wanted.files.iter().take(1).map(|it| it.address.as_str());
+        return first.map(|url| wanted.look(url, None, host).map(|_| finding(url, None, Change::Unknown))).collect();
+    }
+    let found = |(url, ours): (&str, &Artifact)| {
+        let change = match wanted.look(url, Some(ours), host)? {
+            There::Nothing => Change::New,
+            There::Untold if recalled(url, host)? != Some(ours.digest) => Change::New,
+            There::Same | There::Perhaps | There::Untold => Change::None,
+            There::Other(because) => Change::Conflict { because },
+        };
+        Ok(finding(url, Some(ours.digest), change))
+    };
+    files::made(&wanted.files, host).map(found).collect()
+}
+
+fn run(params: &Value, step: &Step, host: &dyn Host) -> Result<(), Failure> {
+    let wanted: Wanted = typed(params)?;
+    files::each(&wanted.files, host, "sending", |url, ours| wanted.put(url, ours, host))?;
+    receipt::emit_about(host, step, &common_part(&wanted.files), "files", files::ours(&wanted.files, host))
+}
