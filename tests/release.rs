@@ -15,6 +15,7 @@ mod corpus;
 mod downloads;
 mod endings;
 mod engines;
+mod gcs;
 mod gitea;
 mod github;
 mod gitlab;

@@ -9,6 +9,7 @@ mod digests;
 #[cfg(test)]
 mod fake;
 mod files;
+mod gcs;
 mod gitea;
 mod github;
 mod gitlab;
@@ -43,6 +44,7 @@ const DESTINATIONS: &[Destination] = &[
     gitea::DESTINATION,
     gitlab::DESTINATION,
     s3::DESTINATION,
+    gcs::DESTINATION,
     http::DESTINATION,
 ];
 
@@ -78,8 +80,7 @@ struct Destination {
 
 impl Pipe for Publish {
     const NAME: &'static str = "publish";
-    const SUMMARY: &'static str =
-        "publishes images and manifest lists to registries or as an OCI layout, and files as releases";
+    const SUMMARY: &'static str = "publishes images and manifest lists to registries or as an OCI layout, and files on release pages, in buckets and on web servers";
     type Settings = Settings;
     type Params = Params;
 

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod docker;
 pub mod files;
 pub mod forge;
+pub mod gcs;
 pub mod git_server;
 pub mod github;
 pub mod gitlab;

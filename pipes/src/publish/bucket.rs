@@ -20,6 +20,7 @@ use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMultipartO
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 use self::courier::{Courier, failure};
 use super::files::{self, Placed};
@@ -76,6 +77,8 @@ struct There {
     sha256: Option<String>,
 }
 
+/// Where files go in a bucket if nobody says.
+pub const DEFAULT_PATH: &str = "{{ name }}/{{ version }}/{{ artifact }}";
 /// What it hashes to is told beside each object: an object store itself hashes parts, or in ways of its own.
 const SHA256: &str = "sha256";
 /// Where uploads are remembered that were begun.
@@ -126,6 +129,19 @@ pub fn key(text: &str) -> String {
     text.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
 }
 
+/// What is wrong with the address of a store is told without showing it.
+pub fn bad_endpoint(text: &str) -> Option<Problem> {
+    let is_good = |it: &Url| {
+        let is_web = matches!(it.scheme(), "http" | "https") && it.has_host();
+        is_web && it.username().is_empty() && it.password().is_none() && it.query().is_none()
+    };
+    if Url::parse(text).is_ok_and(|it| is_good(&it)) {
+        return None;
+    }
+    let problem = Problem::at_key("endpoint", "this is no address of a store");
+    Some(problem.help("write scheme and host, as in `endpoint = \"https://minio.example.org\"`; keys are secrets"))
+}
+
 fn bad_key(key: &str) -> Option<Problem> {
     let why = match Path::parse(key) {
         Ok(_) if !key.is_empty() => return None,
@@ -137,10 +153,13 @@ fn bad_key(key: &str) -> Option<Problem> {
 
 /// What lies now where the files will be.
 pub fn probe<S: Site>(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
-    let (What::Stage(wanted) | What::Publish(wanted)) = typed::<What<S>>(params)?;
+    let wanted = match typed::<What<S>>(params)? {
+        What::Publish(wanted) => wanted,
+        // Where parts get to is seen by nobody, and what stands in the way of both is told by the other.
+        What::Stage(_) => return Ok(Vec::new()),
+    };
     if host.inputs().is_empty() {
-        let keys = wanted.files.iter().take(1).map(|it| it.address.as_str());
-        return keys.map(|key| wanted.look(key, host).map(|_| wanted.finding(key, None, Change::Unknown))).collect();
+        return wanted.greet(host);
     }
     let finding = |(key, ours): (&str, &Artifact)| {
         let change = match wanted.look(key, host)? {
@@ -178,6 +197,24 @@ impl<S: Site> Wanted<S> {
     fn finding(&self, key: &str, ours: Option<Digest>, change: Change) -> Finding {
         let there = if change == Change::None { ours } else { None };
         Finding { place: self.site.url(key), there, ours, change }
+    }
+
+    /// Whether there is a bucket that can be used at all, before anything is made to be put there.
+    fn greet(&self, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
+        let Some(key) = self.files.first().map(|it| it.address.as_str()) else { return Ok(Vec::new()) };
+        if self.look(key, host)?.is_none() {
+            // That an object is not there is told in the same way as that there is no bucket; who lists, is told which.
+            let listed = courier::with(host, async |courier| {
+                let bucket = self.site.open(courier, host)?;
+                bucket.list_with_delimiter(Some(&Path::from(key))).await.map_err(|error| failure(&error))
+            });
+            match listed {
+                Err(failure) if failure.message.contains("NoSuchBucket") => return Err(failure),
+                // Not everyone who may write may list.
+                _ => {}
+            }
+        }
+        Ok(vec![self.finding(key, None, Change::Unknown)])
     }
 
     fn look(&self, key: &str, host: &dyn Host) -> Result<Option<There>, Failure> {

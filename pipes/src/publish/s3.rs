@@ -6,12 +6,10 @@ use std::sync::Arc;
 use forge_plugin::schemas::{Failure, Problem, SecretReader, Selector};
 use forge_plugin::{Given, Host, Template};
 use object_store::aws::AmazonS3Builder;
-use object_store::{BackoffConfig, RetryConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use super::bucket::courier::Courier;
+use super::bucket::courier::{self, Courier};
 use super::bucket::{self, Bucket, Site, Wanted};
 use super::files::{self, FileNames};
 use super::{Destination, Planned, Settings};
@@ -55,8 +53,6 @@ struct Own {
     cache_control: Option<String>,
 }
 
-const DEFAULT_PATH: &str = "{{ name }}/{{ version }}/{{ artifact }}";
-
 /// A bucket, and the names of the secrets that open it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct S3 {
@@ -76,7 +72,7 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
-    let path = own.path.clone().unwrap_or_else(|| Template::new(DEFAULT_PATH));
+    let path = own.path.clone().unwrap_or_else(|| Template::new(bucket::DEFAULT_PATH));
     let mut problems = own.problems();
     let files =
         files::placed("path", &path, bucket::key, given).map_err(|more| problems.extend(more)).unwrap_or_default();
@@ -100,37 +96,19 @@ impl Own {
             let problem = Problem::at_key("bucket", format!("no bucket can be called `{}`", self.bucket));
             problems.push(problem.help("a name has 3 to 63 small letters, digits, dots and hyphens"));
         }
-        if let Some(endpoint) = &self.endpoint {
-            let is_good = |it: &Url| {
-                matches!(it.scheme(), "http" | "https")
-                    && it.has_host()
-                    && it.username().is_empty()
-                    && it.password().is_none()
-                    && it.query().is_none()
-            };
-            if !Url::parse(endpoint).is_ok_and(|it| is_good(&it)) {
-                let problem = Problem::at_key("endpoint", "this is no address of a store");
-                problems.push(
-                    problem.help(
-                        "write scheme and host, as in `endpoint = \"https://minio.example.org\"`; keys are secrets",
-                    ),
-                );
-            }
-        }
+        problems.extend(self.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it)));
         problems
     }
 }
 
 impl Site for S3 {
     fn open(&self, courier: Courier, host: &dyn Host) -> Result<Arc<dyn Bucket>, Failure> {
-        // The host has patience of its own.
-        let once = RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::new()
             .with_http_connector(courier)
-            .with_retry(once)
+            .with_retry(courier::once())
+            .with_client_options(courier::options())
             .with_bucket_name(&self.bucket)
             .with_region(&self.region)
-            .with_allow_http(true)
             .with_access_key_id(host.secret(&self.key_id)?)
             .with_secret_access_key(host.secret(&self.key)?);
         if let Some(session) = &self.session {

@@ -10,10 +10,10 @@ use std::sync::mpsc;
 use forge_plugin::Host;
 use forge_plugin::schemas::{self, Authorization, Body, Failure, FailureClass, Method, Repeat};
 use http_body_util::BodyExt as _;
-use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
+use object_store::{ClientOptions, RetryConfig};
 use tokio::sync::oneshot;
 
 /// Where requests are handed in.
@@ -65,11 +65,14 @@ fn send(mut request: schemas::HttpRequest, content: &[u8], host: &dyn Host) -> R
     }
     let answer = answer?;
     match answer.status {
-        // Whether that is a mistake is for who has asked to say.
-        ..400 | 404 => Ok(answer),
+        // Whether that is a mistake is for who has asked to say, unless there is nothing to look in.
+        404 if !answer.body.contains(NO_BUCKET) => Ok(answer),
+        ..400 => Ok(answer),
         status => Err(refusal(status, &answer.body)),
     }
 }
+
+const NO_BUCKET: &str = "<Code>NoSuchBucket</Code>";
 
 /// What the service says, in its own words: `<Code>` and `<Message>`.
 fn refusal(status: u16, body: &str) -> Failure {
@@ -80,7 +83,13 @@ fn refusal(status: u16, body: &str) -> Failure {
     };
     let said: Vec<&str> = ["Code", "Message"].into_iter().filter_map(within).collect();
     let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
-    Failure::new(class, format!("the bucket's service answers {status}{said}"))
+    let failure = Failure::new(class, format!("the bucket's service answers {status}{said}"));
+    match status {
+        401 | 403 => failure
+            .help("are these the keys of this store, is the region right, and may they read and write in the bucket?"),
+        404 => failure.help("make the bucket, or write another one in `bucket`"),
+        _ => failure,
+    }
 }
 
 /// What is larger is not carried as text.
@@ -92,6 +101,16 @@ fn kept(content: &[u8], host: &dyn Host) -> Result<PathBuf, Failure> {
     let path = host.dir().join(format!("part-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(&path, content).map_err(|error| Failure::file("write", &path, &error))?;
     Ok(path)
+}
+
+/// Once: the host has patience of its own.
+pub fn once() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+/// The host decides who is spoken to in the clear.
+pub fn options() -> ClientOptions {
+    ClientOptions::new().with_allow_http(true)
 }
 
 impl fmt::Debug for Courier {
