@@ -21,6 +21,7 @@ mod gitlab;
 mod hello;
 mod lists;
 mod locked_bases;
+mod mail;
 mod manifests;
 mod packages;
 mod partial;

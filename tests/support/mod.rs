@@ -12,6 +12,7 @@ pub mod forge;
 pub mod git_server;
 pub mod github;
 pub mod gitlab;
+pub mod mail;
 pub mod olareg;
 pub mod program;
 pub mod project;
