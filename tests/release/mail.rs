@@ -1,6 +1,8 @@
 //! Mails about a release: to a real server on loopback, once.
 //! Does not know what else a mail may say: that is a test of the pipe.
 
+use std::net::TcpListener;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -142,6 +144,27 @@ fn nobody_listens() {
     check_refusal(&project, &["can't connect to `127.0.0.1:", "refused", "does it take mail at that port?"]);
     let project = project_at("host = \"mail.invalid\"\n");
     check_refusal(&project, &["can't connect to `mail.invalid:587`", "is `mail.invalid` the right name"]);
+}
+
+#[test]
+fn servers_of_another_kind() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
+    let port = listener.local_addr().expect("loopback works").port();
+    // Closed when they are accepted.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let project = project_at(&format!("host = \"127.0.0.1\"\nport = {port}\n"));
+    check_refusal(&project, &["does not greet as a mail server does", "encryption = \"tls\""]);
+}
+
+#[test]
+fn certificates_of_another_name() {
+    let server = MailServer::start(&json!({ "encryption": "tls" }));
+    let project = with_ca(&server, "tls");
+    let text = std::fs::read_to_string(project.root().join("forge.toml")).expect("there is a project file");
+    project.write("forge.toml", &text.replace("host = \"127.0.0.1\"", "host = \"localhost\""));
+    project.retag("v1.2.4");
+    check_refusal(&project, &["no safe connection to `localhost:", "not valid for name", "write a name as `host`"]);
+    assert_eq!(server.kept().len(), 0);
 }
 
 #[test]

@@ -15,6 +15,8 @@ use lettre::transport::smtp::extension::ClientId;
 use super::words::{Asked, Words};
 use super::{Encryption, Mail, Params, Unsaid};
 
+/// How long it may take for a server to greet: less than one that waits for TLS waits, mostly.
+const GREETING: Duration = Duration::from_secs(45);
 /// How long a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take for its last word: what is lost here is not known (RFC 5321, 4.5.3.2.6).
@@ -54,7 +56,7 @@ impl Talk {
             return Err(Unsaid::Surely(failure));
         }
         begin().map_err(Unsaid::Surely)?;
-        // Whoever does not hear of it can't hear of the end either.
+        // The old patience does as well.
         let _ = server.set_timeout(Some(LAST_PATIENCE));
         let text = message.formatted();
         // Its last line is ended by what ends the mail.
@@ -70,8 +72,10 @@ impl Talk {
         let address = (self.words.mail.host.as_str(), self.words.mail.port);
         let name = ClientId::default();
         let from_start = self.tls.as_ref().filter(|_| self.words.mail.encryption == Encryption::Tls);
-        let server = SmtpConnection::connect(address, Some(PATIENCE), &name, from_start, None);
+        let server = SmtpConnection::connect(address, Some(GREETING), &name, from_start, None);
         let mut server = server.map_err(|error| self.words.failure(&Asked::Greeting, &error))?;
+        // The old patience does as well.
+        let _ = server.set_timeout(Some(PATIENCE));
         if let (Encryption::Starttls, Some(tls)) = (self.words.mail.encryption, &self.tls) {
             if !server.can_starttls() {
                 leave(server);

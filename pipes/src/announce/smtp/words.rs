@@ -6,6 +6,7 @@ use std::io;
 
 use forge_plugin::schemas::{Failure, FailureClass};
 use lettre::transport::smtp::Error;
+use rustls::CertificateError;
 
 use super::{Encryption, Mail};
 
@@ -117,6 +118,12 @@ impl Words {
             };
         }
         match asked {
+            // It was reached, and is another kind of server, or waits for TLS.
+            Asked::Greeting if error.is_response() => {
+                let message = format!("{server} does not greet as a mail server does");
+                let help = "is that its port? If it speaks TLS from the start, write `encryption = \"tls\"`";
+                Failure::new(FailureClass::Network, message).cause(reason).help(help)
+            }
             Asked::Greeting => {
                 let failure = Failure::new(FailureClass::Network, format!("can't connect to {server}: {reason}"));
                 failure.help(match reason.contains("lookup") {
@@ -132,6 +139,9 @@ impl Words {
         let tls = tls_of(error)?;
         let failure = Failure::new(FailureClass::Refused, format!("no safe connection to {}: {tls}", self.server()));
         Some(match tls {
+            rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => failure.help("write a name as `host` that the certificate is for; nothing was sent"),
             rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
                 failure.help("name the file of its authority's certificate as `ca`; nothing was sent")
             }
