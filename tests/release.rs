@@ -23,6 +23,7 @@ mod hello;
 mod http;
 mod lists;
 mod locked_bases;
+mod mail;
 mod manifests;
 mod packages;
 mod partial;

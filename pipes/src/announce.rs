@@ -6,6 +6,7 @@ mod mastodon;
 mod mattermost;
 mod once;
 mod slack;
+mod smtp;
 mod teams;
 mod telegram;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::changelog::history::page;
 use crate::tap::TapPush;
+use once::Unsaid;
+use smtp::{Encryption, Mail};
 
 /// All services.
 const SERVICES: &[Service] = &[
@@ -35,6 +38,7 @@ const SERVICES: &[Service] = &[
     teams::SERVICE,
     telegram::SERVICE,
     mastodon::SERVICE,
+    smtp::SERVICE,
 ];
 
 /// The pipe.
@@ -58,7 +62,7 @@ pub struct Settings {
     headers: Option<BTreeMap<String, String>>,
     /// For `webhook`: the form of the message. Default: `application/json`.
     content_type: Option<String>,
-    /// For `slack`, `discord`, `mattermost`: who says it. Default: what was set up there.
+    /// For `slack`, `discord`, `mattermost`: who says it. For `smtp`: who logs in. Default: what was set up there; nobody logs in.
     username: Option<String>,
     /// For `discord`, `teams`: a title above the message.
     title: Option<String>,
@@ -66,6 +70,23 @@ pub struct Settings {
     chat: Option<String>,
     /// For `mastodon`: `public`, `unlisted`, `private` or `direct`. Default: that of the account.
     visibility: Option<String>,
+    /// For `smtp`: the server that takes mail.
+    host: Option<String>,
+    /// For `smtp`: its port. Default: 465 for `tls`, 587 for `starttls`, 25 for `none`.
+    port: Option<u16>,
+    /// For `smtp`: how the connection is encrypted. A password goes unencrypted to this machine only. Default: `tls` at port 465, `none` on this
+    /// machine (`localhost`), else `starttls`.
+    encryption: Option<Encryption>,
+    /// For `smtp`: a file of PEM certificates to trust besides the system's.
+    ca: Option<String>,
+    /// For `smtp`: the secret that is the password of `username`, one of the table's `secrets`; `reveal = true` lets forge send it.
+    password: Option<String>,
+    /// For `smtp`: who writes: `releases@example.org`, or `Acme <releases@example.org>`.
+    from: Option<String>,
+    /// For `smtp`: who is written to. All see each other. Where the server refuses one of them, nobody is written to.
+    recipients: Option<Vec<String>>,
+    /// For `smtp`: one line. (The time in a mail is that of its sending; all else of it is the same each time.) Default: `{{ name }} {{ version }} is out`.
+    subject: Option<Template<MessageNames>>,
 }
 
 /// The name of a service.
@@ -100,6 +121,8 @@ pub struct Params {
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     words: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mail: Option<Mail>,
 }
 
 /// Where something can be said.
@@ -111,8 +134,15 @@ struct Service {
     keys: &'static [&'static str],
     /// Those of them that must be there; of alternatives, one.
     needs: &'static [&'static [&'static str]],
-    /// The request, to this address.
-    request: fn(&Params, &str) -> HttpRequest,
+    way: Way,
+}
+
+/// How something is said.
+enum Way {
+    /// By this request, to this address.
+    Request(fn(&Params, &str) -> HttpRequest),
+    /// By mail.
+    Mail,
 }
 
 const MESSAGE: &str = "{{ name }} {{ version }} is out: {{ url }}";
@@ -144,10 +174,14 @@ impl Pipe for Announce {
             problems.push(problem);
             String::new()
         });
+        let mail = match (&service.way, problems.is_empty()) {
+            (Way::Mail, true) => smtp::plan(settings, &message, &names, given).map(Some)?,
+            _ => None,
+        };
         if !problems.is_empty() {
             return Err(problems);
         }
-        let params = settings.params(message, given);
+        let params = Params { mail, ..settings.params(message, given) };
         Ok(vec![Step {
             takes: given.offers.iter().map(|it| it.name.clone()).collect(),
             effect: Effect::Publish,
@@ -155,22 +189,19 @@ impl Pipe for Announce {
             resource: Resource::Network,
             params: serde_json::to_value(params).unwrap_or_default(),
             place: Place::Key("to".to_owned()),
-            secrets: settings.secret_url.iter().map(|it| address_of(it)).collect(),
+            reads: smtp::reads(settings),
+            secrets: settings.secrets(),
             ..Step::default()
         }])
     }
 
     fn run(params: &Params, _: &Step, host: &dyn Host) -> Result<(), Failure> {
-        once::say(&params.digest(), host, || params.send(host))
+        once::say(&params.digest(), host, |begin| params.send(host, begin))
     }
 
     fn probe(_: &Params, _: &Step, _: &dyn Host) -> Result<Vec<Finding>, Failure> {
         Ok(Vec::new())
     }
-}
-
-fn address_of(name: &str) -> SecretNeed {
-    SecretNeed { name: name.to_owned(), place: Place::Key("secret_url".to_owned()), reader: SecretReader::Pipe }
 }
 
 /// The page of the release: the first publication that is one, else where the project is looked at.
@@ -181,6 +212,16 @@ fn release_page(given: &Given<'_>) -> String {
 }
 
 impl Settings {
+    fn secrets(&self) -> Vec<SecretNeed> {
+        let named = [("secret_url", &self.secret_url), ("password", &self.password)];
+        let need = |key: &str, name: &String| SecretNeed {
+            name: name.clone(),
+            place: Place::Key(key.to_owned()),
+            reader: SecretReader::Pipe,
+        };
+        named.into_iter().filter_map(|(key, name)| Some(need(key, name.as_ref()?))).collect()
+    }
+
     fn words(&self) -> [(&'static str, Option<&String>); 6] {
         [
             ("content_type", self.content_type.as_ref()),
@@ -203,19 +244,31 @@ impl Settings {
             url: self.url.clone(),
             headers: self.headers.clone().unwrap_or_default(),
             words: said.filter_map(|(key, word)| Some((key.to_owned(), word?.clone()))).collect(),
+            mail: None,
         }
+    }
+
+    /// The keys that are there, of those that only some services know.
+    fn there(&self) -> Vec<&'static str> {
+        let words = self.words().map(|(key, word)| (key, word.is_some()));
+        let others = [
+            ("headers", self.headers.is_some()),
+            ("secret_url", self.secret_url.is_some()),
+            ("host", self.host.is_some()),
+            ("port", self.port.is_some()),
+            ("encryption", self.encryption.is_some()),
+            ("ca", self.ca.is_some()),
+            ("password", self.password.is_some()),
+            ("from", self.from.is_some()),
+            ("recipients", self.recipients.is_some()),
+            ("subject", self.subject.is_some()),
+        ];
+        words.into_iter().chain(others).filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect()
     }
 
     /// Keys that mean nothing to the service, and those that it lacks.
     fn misplaced(&self, service: &Service) -> Vec<Problem> {
-        let there: Vec<&str> = self
-            .words()
-            .iter()
-            .filter(|(_, word)| word.is_some())
-            .map(|(key, _)| *key)
-            .chain(self.headers.as_ref().map(|_| "headers"))
-            .chain(self.secret_url.as_ref().map(|_| "secret_url"))
-            .collect();
+        let there = self.there();
         let strangers = there.iter().filter(|key| !service.keys.contains(*key)).map(|key| {
             let whose: Vec<String> =
                 SERVICES.iter().filter(|it| it.keys.contains(key)).map(|it| format!("`{}`", it.name)).collect();
@@ -241,21 +294,39 @@ impl Params {
         self.words.get(key).map(String::as_str)
     }
 
-    fn send(&self, host: &dyn Host) -> Result<(), Failure> {
+    fn send(&self, host: &dyn Host, begin: &dyn Fn() -> Result<(), Failure>) -> Result<(), Unsaid> {
         let service = SERVICES.iter().find(|it| it.name == self.to);
-        let service = service.ok_or_else(|| Failure::bug(format!("a step for the unknown service `{}`", self.to)))?;
-        let address = match (&self.secret_url, &self.url) {
-            (Some(secret), _) => host.secret(secret)?.trim().to_owned(),
-            (None, Some(url)) => url.clone(),
-            (None, None) => String::new(),
-        };
-        let answer = host.http(&(service.request)(self, &address))?;
+        let unknown = || Unsaid::Surely(Failure::bug(format!("a step for the unknown service `{}`", self.to)));
+        match service.ok_or_else(unknown)?.way {
+            Way::Mail => smtp::send(self, host, begin),
+            Way::Request(request) => {
+                let address = self.address(host).map_err(Unsaid::Surely)?;
+                begin().map_err(Unsaid::Surely)?;
+                self.ask(&request(self, &address), host)
+            }
+        }
+    }
+
+    fn address(&self, host: &dyn Host) -> Result<String, Failure> {
+        match (&self.secret_url, &self.url) {
+            (Some(secret), _) => Ok(host.secret(secret)?.trim().to_owned()),
+            (None, Some(url)) => Ok(url.clone()),
+            (None, None) => Ok(String::new()),
+        }
+    }
+
+    /// Whoever answers has heard it, or has not taken it.
+    fn ask(&self, request: &HttpRequest, host: &dyn Host) -> Result<(), Unsaid> {
+        let answer = host.http(request).map_err(|failure| match failure.class {
+            FailureClass::Refused => Unsaid::Surely(failure),
+            _ => Unsaid::Perhaps(failure),
+        })?;
         if answer.status < 300 {
             return Ok(());
         }
         let said: String = answer.body.chars().take(300).collect();
-        let failure = Failure::new(FailureClass::Refused, format!("`{}` says {}", self.to, answer.status));
-        Err(failure.cause(said).help("look at the address and at what it says; nothing was announced there"))
+        let failure = Failure::new(FailureClass::Refused, format!("`{}` says {}", self.to, answer.status)).cause(said);
+        Err(Unsaid::Surely(failure.help("look at the address and at what it says; nothing was announced there")))
     }
 }
 

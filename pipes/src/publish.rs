@@ -556,7 +556,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, http
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, gcs, http
             "#]],
         );
         check_problems(
@@ -570,7 +570,7 @@ mod tests {
             json!({ "to": "registry", "path": "x" }),
             REFERENCES,
             expect![[r#"
-                `path` means nothing to `registry`; leave it out: it is for `layout` and `s3`
+                `path` means nothing to `registry`; leave it out: it is for `layout` and `s3` and `gcs`
             "#]],
         );
         check_problems(

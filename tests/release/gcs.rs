@@ -35,7 +35,7 @@ reveal = true
 "#;
 
 const RELEASED: &[&str] = &[
-    "hello/1.2.3/hello_1.2.3_checksums.txt SUMS",
+    "hello/1.2.3/hello_1.2.3_checksums.txt 33558e79b3310f99c4197ce74266853dc65719551c1546f9b20d67f9fee58d9a",
     "hello/1.2.3/one 2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806",
 ];
 

@@ -13,6 +13,7 @@ pub mod gcs;
 pub mod git_server;
 pub mod github;
 pub mod gitlab;
+pub mod mail;
 pub mod nginx;
 pub mod olareg;
 pub mod program;

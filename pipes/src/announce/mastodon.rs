@@ -4,14 +4,14 @@
 use forge_plugin::schemas::{Authorization, Body, HttpRequest, Method, Repeat};
 use serde_json::json;
 
-use super::{Params, Service};
+use super::{Params, Service, Way};
 
 pub(super) const SERVICE: Service = Service {
     name: "mastodon",
     about: "a status on Mastodon",
     keys: &["url", "visibility"],
     needs: &[&["url"]],
-    request,
+    way: Way::Request(request),
 };
 
 fn request(params: &Params, address: &str) -> HttpRequest {

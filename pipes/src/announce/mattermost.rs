@@ -1,27 +1,7 @@
-//! Service `mattermost`: an incoming webhook (docs.mattermost.com, "Incoming webhooks").
+//! Service `mattermost`: an incoming webhook, which takes what Slack's takes (docs.mattermost.com, "Incoming webhooks").
 //! Does not know what is said.
 
-use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
-use serde_json::json;
+use super::{Service, slack};
 
-use super::{Params, Service};
-
-pub(super) const SERVICE: Service = Service {
-    name: "mattermost",
-    about: "an incoming webhook of Mattermost",
-    keys: &["secret_url", "username"],
-    needs: &[&["secret_url"]],
-    request,
-};
-
-fn request(params: &Params, address: &str) -> HttpRequest {
-    let mut body = json!({ "text": params.message });
-    if let Some(username) = params.word("username") {
-        body["username"] = username.into();
-    }
-    HttpRequest {
-        body: Body::Text(body.to_string()),
-        repeat: Repeat::Never,
-        ..HttpRequest::new(Method::Post, address).header("Content-Type", "application/json")
-    }
-}
+pub(super) const SERVICE: Service =
+    Service { name: "mattermost", about: "an incoming webhook of Mattermost", ..slack::SERVICE };

@@ -20,8 +20,20 @@ enum Note {
 
 const KEY: &str = "announcement";
 
-/// Says it, unless this very message was said, or may have been.
-pub fn say(message: &Digest, host: &dyn Host, send: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+/// Why something was not said.
+pub enum Unsaid {
+    /// It was not heard, for sure: it may be said again, where the failure's class lets it be.
+    Surely(Failure),
+    /// It may have been heard.
+    Perhaps(Failure),
+}
+
+/// Says it, unless this very message was said, or may have been. `send` calls what it is given before it does what can't be taken back.
+pub fn say(
+    message: &Digest,
+    host: &dyn Host,
+    send: impl FnOnce(&dyn Fn() -> Result<(), Failure>) -> Result<(), Unsaid>,
+) -> Result<(), Failure> {
     match serde_json::from_value(host.recall(KEY)?) {
         Ok(Note::Said(before)) if before == *message => return Ok(()),
         Ok(Note::Begun(before)) if before == *message => {
@@ -33,15 +45,13 @@ pub fn say(message: &Digest, host: &dyn Host, send: impl FnOnce() -> Result<(), 
         }
         _ => {}
     }
-    note(&Note::Begun(*message), host)?;
-    match send() {
+    match send(&|| note(&Note::Begun(*message), host)) {
         Ok(()) => note(&Note::Said(*message), host),
-        // Whoever answers has not taken it.
-        Err(failure) if failure.class == FailureClass::Refused => {
+        Err(Unsaid::Surely(failure)) => {
             note(&Note::Refused, host)?;
             Err(failure)
         }
-        Err(failure) => Err(unknown(failure)),
+        Err(Unsaid::Perhaps(failure)) => Err(unknown(failure)),
     }
 }
 
@@ -49,7 +59,7 @@ fn note(note: &Note, host: &dyn Host) -> Result<(), Failure> {
     host.remember(KEY, &serde_json::to_value(note).unwrap_or(Value::Null))
 }
 
-/// No answer came. That is not tried again by anyone: it may have been heard.
+/// That is not tried again by anyone.
 fn unknown(failure: Failure) -> Failure {
     let class = match failure.class {
         FailureClass::Network | FailureClass::Silent => FailureClass::Refused,

@@ -4,14 +4,14 @@
 use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
 use serde_json::json;
 
-use super::{Params, Service};
+use super::{Params, Service, Way};
 
 pub(super) const SERVICE: Service = Service {
     name: "slack",
     about: "an incoming webhook of Slack",
     keys: &["secret_url", "username"],
     needs: &[&["secret_url"]],
-    request,
+    way: Way::Request(request),
 };
 
 fn request(params: &Params, address: &str) -> HttpRequest {

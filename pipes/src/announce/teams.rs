@@ -4,14 +4,14 @@
 use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
 use serde_json::json;
 
-use super::{Params, Service};
+use super::{Params, Service, Way};
 
 pub(super) const SERVICE: Service = Service {
     name: "teams",
     about: "a workflow of Microsoft Teams that is started by a webhook",
     keys: &["secret_url", "title"],
     needs: &[&["secret_url"]],
-    request,
+    way: Way::Request(request),
 };
 
 fn request(params: &Params, address: &str) -> HttpRequest {

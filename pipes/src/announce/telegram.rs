@@ -4,14 +4,14 @@
 use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
 use serde_json::json;
 
-use super::{Params, Service};
+use super::{Params, Service, Way};
 
 pub(super) const SERVICE: Service = Service {
     name: "telegram",
     about: "a bot of Telegram; `secret_url` is `https://api.telegram.org/botTOKEN`",
     keys: &["secret_url", "chat"],
     needs: &[&["secret_url"], &["chat"]],
-    request,
+    way: Way::Request(request),
 };
 
 fn request(params: &Params, address: &str) -> HttpRequest {

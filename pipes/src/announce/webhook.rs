@@ -3,14 +3,14 @@
 
 use forge_plugin::schemas::{Body, HttpRequest, Method, Repeat};
 
-use super::{Params, Service};
+use super::{Params, Service, Way};
 
 pub(super) const SERVICE: Service = Service {
     name: "webhook",
     about: "any address, which is sent the message as it is",
     keys: &["secret_url", "url", "headers", "content_type"],
     needs: &[&["secret_url", "url"]],
-    request,
+    way: Way::Request(request),
 };
 
 fn request(params: &Params, address: &str) -> HttpRequest {
