@@ -2,6 +2,7 @@
 //! Does not know any destination: each is a file of `publish/`, and a line of `DESTINATIONS`.
 
 mod attached;
+mod cargo;
 mod choice;
 mod chunks;
 mod digests;
@@ -10,10 +11,13 @@ mod fake;
 mod gitea;
 mod github;
 mod gitlab;
+mod language;
 mod layout;
+mod npm;
 mod page;
 mod patience;
 mod push;
+mod pypi;
 mod receipt;
 mod registry;
 mod remote;
@@ -28,12 +32,21 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::language::Packed;
 use self::layout::Layout;
 pub use self::settings::{Settings, To};
 
 /// All destinations.
-const DESTINATIONS: &[Destination] =
-    &[registry::DESTINATION, layout::DESTINATION, github::DESTINATION, gitea::DESTINATION, gitlab::DESTINATION];
+const DESTINATIONS: &[Destination] = &[
+    registry::DESTINATION,
+    layout::DESTINATION,
+    github::DESTINATION,
+    gitea::DESTINATION,
+    gitlab::DESTINATION,
+    cargo::DESTINATION,
+    npm::DESTINATION,
+    pypi::DESTINATION,
+];
 
 /// Pipe `publish`.
 pub struct Publish;
@@ -73,7 +86,7 @@ impl Pipe for Publish {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Publication>(), kind::<Layout>(), kind::<Digests>()]
+        vec![kind::<Publication>(), kind::<Layout>(), kind::<Digests>(), kind::<Packed>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -544,7 +557,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, cargo, npm, pypi
             "#]],
         );
         check_problems(
