@@ -129,8 +129,40 @@ fn what_is_wrong_is_found_before_anything_is_published() {
     check("core/Cargo.toml", &stale, "`forge-hello-core` is of version 1.2.2, and what is released is 1.2.3");
     let private = format!("{CORE}publish = false\n");
     check("core/Cargo.toml", &private, "`forge-hello-core` may not be published to `acme`");
+    // A package at the root, and `dist` beside it.
+    let root =
+        CORE.replace("forge-hello-core", "hello").replace("[package]", "[workspace]\nmembers = [\"core\"]\n[package]");
+    let registry = Crates::start();
+    let project = project_of(registry.address(), TOKEN, |it| {
+        it.write(
+            "forge.toml",
+            &FILE.replace("ADDRESS", registry.address()).replace("\"forge-hello\", ", "\"hello\", "),
+        );
+        it.write("Cargo.toml", &root);
+        it.write("src/lib.rs", "");
+        it.write(
+            "Cargo.lock",
+            &LOCK
+                .replace("\"forge-hello\"\n", "\"hello\"\n")
+                .replace("dependencies = [\n \"forge-hello-core\",\n]\n", ""),
+        );
+        it.write(".gitignore", "/target\n");
+    });
+    let ended = release(&project).expect(1);
+    assert!(ended.stdout.contains("would be in the crate `hello`: let git ignore it"), "{}", ended.stdout);
     let renamed = CORE.replace("forge-hello-core", "hello-core");
     check("core/Cargo.toml", &renamed, "there is no package `forge-hello-core`");
+}
+
+#[test]
+fn crates_come_after_all_that_can_be_taken_back() {
+    let registry = Crates::start();
+    let page = "\n[[hook]]\nid = \"page\"\nargv = \"sh -c 'sleep 0.5; exit 1'\"\neffect = \"publish\"\n";
+    let text = format!("{}{page}", FILE.replace("ADDRESS", registry.address()));
+    let project = project_of(registry.address(), TOKEN, |it| it.write("forge.toml", &text));
+    let ended = release(&project).expect(1);
+    assert!(ended.stdout.contains("nothing more is published, because hook:page failed"), "{}", ended.stdout);
+    assert!(registry.has().is_empty());
 }
 
 #[test]

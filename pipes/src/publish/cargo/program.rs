@@ -29,13 +29,15 @@ struct Package {
     version: String,
     /// The registries that it may be published to; any where none is named.
     publish: Option<Vec<String>>,
+    manifest_path: PathBuf,
 }
 
 impl Cargo<'_> {
     /// Makes the crates, and builds each from what is in it.
     pub fn pack(&self, step: &Step) -> Result<(), Failure> {
         let metadata = self.metadata()?;
-        let mistakes = self.mistakes(&metadata);
+        let mut mistakes = self.mistakes(&metadata);
+        mistakes.extend(self.packs_what_is_made(&metadata)?);
         if let Some((first, more)) = mistakes.split_first() {
             let failure = more.iter().fold(Failure::input(first.clone()), |failure, more| failure.cause(more.clone()));
             return Err(failure.help("nothing was published: mend it in the `Cargo.toml`, commit that, and tag it"));
@@ -132,6 +134,24 @@ impl Cargo<'_> {
             .then(|| format!("`{name}` is of version {}, and what is released is {version}", package.version))
     }
 
+    /// What forge makes lies in `dist`, which is there when cargo packs once more, and would be in the crate.
+    fn packs_what_is_made(&self, metadata: &Metadata) -> Result<Option<String>, Failure> {
+        let (root, named) = (self.host.root(), &self.crates.names);
+        let has_dist = |it: &&Package| {
+            named.contains(&it.name) && it.manifest_path.parent().is_some_and(|it| root.starts_with(it))
+        };
+        let chosen = metadata.packages.iter().find(has_dist).filter(|it| !it.chooses_files());
+        let Some(package) = chosen.filter(|_| !self.crates.snapshot) else { return Ok(None) };
+        let exit = self.host.exec(&Command::new(["git", "check-ignore", "--quiet", "dist/x"]).in_dir(root))?;
+        // 1 says that it is not ignored; all else, that git can't tell.
+        Ok((exit.code == Some(1)).then(|| {
+            format!(
+                "`dist`, where forge puts what it makes, would be in the crate `{}`: let git ignore it",
+                package.name
+            )
+        }))
+    }
+
     fn version<'m>(&self, metadata: &'m Metadata, name: &str) -> &'m str {
         metadata.packages.iter().find(|it| it.name == name).map_or("", |it| it.version.as_str())
     }
@@ -192,6 +212,14 @@ impl Cargo<'_> {
             _ => "run it again when that is mended: what is there already is not sent twice".to_owned(),
         };
         failure.help(help)
+    }
+}
+
+impl Package {
+    /// Whether it says itself what is in it, or that `dist` is not.
+    fn chooses_files(&self) -> bool {
+        let text = std::fs::read_to_string(&self.manifest_path).unwrap_or_default();
+        text.lines().any(|it| it.starts_with("include")) || text.contains("\"dist") || text.contains("\"/dist")
     }
 }
 
