@@ -30,9 +30,9 @@ pub(super) const DESTINATION: Destination = Destination {
 /// What it wants to know.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Own {
-    /// The secret that is the token, one of the table's `secrets`. Default: cargo finds its own way (`cargo login`).
+    /// The secret that is the token, one of the table's `secrets`. Without it, cargo finds its own way (`cargo login`).
     token: Option<String>,
-    /// The directory of the package, or of the workspace. Default: that of the project file.
+    /// The directory of the package, or of the workspace. Without it, that of the project file.
     dir: Option<String>,
     /// The packages, by name; more than one want cargo 1.90. Each has the version that is released. Default: one that is called as the project.
     #[serde(default)]

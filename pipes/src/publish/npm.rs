@@ -31,13 +31,13 @@ const NPM: &str = "https://registry.npmjs.org";
 /// What it wants to know.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Own {
-    /// The secret that is the token, one of the table's `secrets`. Default: npm finds its own way (trusted publishing, `.npmrc`).
+    /// The secret that is the token, one of the table's `secrets`. Without it, npm finds its own way (trusted publishing, `.npmrc`).
     token: Option<String>,
-    /// The directory of the `package.json`. Default: that of the project file.
+    /// The directory of the `package.json`. Without it, that of the project file.
     dir: Option<String>,
-    /// The name in the `package.json`: `@acme/hello`. Default: that of the project.
+    /// The name in the `package.json`: `@acme/hello`. Without it, the project's.
     package: Option<String>,
-    /// The address of a registry. Default: `https://registry.npmjs.org`.
+    /// The address of a registry. Without it, `https://registry.npmjs.org`.
     registry: Option<String>,
     /// Who may see it: `public`, `restricted`. Default: what the `package.json` says, or npm.
     access: Option<Access>,

@@ -38,11 +38,11 @@ const TEST: &str = "https://test.pypi.org/simple";
 /// What it wants to know.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Own {
-    /// The secret that is the token, one of the table's `secrets`. Default: twine finds its own way (trusted publishing, a keyring, `.pypirc`).
+    /// The secret that is the token, one of the table's `secrets`. Without it, twine finds its own way (trusted publishing, a keyring, `.pypirc`).
     token: Option<String>,
     /// Who the token is of. Default: `__token__`, as PyPI wants it.
     username: Option<String>,
-    /// Where pip finds what is there (the simple API). Default: `https://pypi.org/simple`.
+    /// Where pip finds what is there (the simple API). Without it, `https://pypi.org/simple`.
     index: Option<String>,
     /// Where files are sent. Default: PyPI's own address; for other indexes, `index` without `/simple` at its end.
     upload: Option<String>,
