@@ -1,9 +1,9 @@
 //! Which task may start next. A value: `unchecked`, `due`, `start`, `done`, `fail` drive it.
 //! Knows no clock, no thread, no file, and nothing of what a task does.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use forge_schemas::{Effect, Resource};
+use forge_schemas::{Effect, Recall, Resource};
 use petgraph::Direction;
 
 use crate::plan::{Plan, Task, TaskId};
@@ -93,6 +93,10 @@ pub struct Schedule<'plan> {
     unseen: usize,
     /// `publish` tasks whose needs are done.
     held: Vec<TaskId>,
+    /// Tasks that have not ended and publish what can be taken back. What can't be waits for all of them.
+    revocable: BTreeSet<TaskId>,
+    /// Tasks that must run and wait for these, each with its path.
+    last: Vec<(u64, TaskId)>,
     /// Tasks that somebody was looking at when another failed: they run no more, but may turn out to be fresh.
     doomed: BTreeMap<TaskId, Because>,
     /// Tasks that have not ended.
@@ -123,6 +127,8 @@ impl<'plan> Schedule<'plan> {
             running: BTreeMap::new(),
             unseen: plan.ids().filter(|id| !is_publish(plan, *id)).count(),
             held: Vec::new(),
+            revocable: revocable(plan),
+            last: Vec::new(),
             doomed: BTreeMap::new(),
             open: plan.len(),
         };
@@ -153,8 +159,11 @@ impl<'plan> Schedule<'plan> {
         }
         self.states[id.index()] = State::Due;
         let path = self.path.get_or_insert_with(|| longest_paths(self.plan, weight));
-        let entry = (path[id.index()], std::cmp::Reverse(id));
-        self.due.entry(lane(self.plan.task(id))).or_default().push(entry);
+        let entry = (path[id.index()], id);
+        match is_final(self.plan, id) && !self.revocable.is_empty() {
+            true => self.last.push(entry),
+            false => self.queue(entry),
+        }
         None
     }
 
@@ -264,6 +273,10 @@ impl<'plan> Schedule<'plan> {
         }
     }
 
+    fn queue(&mut self, (path, id): (u64, TaskId)) {
+        self.due.entry(lane(self.plan.task(id))).or_default().push((path, std::cmp::Reverse(id)));
+    }
+
     fn end(&mut self, id: TaskId, state: State) {
         self.leave(id);
         if self.states[id.index()] == State::Running
@@ -273,6 +286,9 @@ impl<'plan> Schedule<'plan> {
         }
         self.states[id.index()] = state;
         self.open -= 1;
+        if self.revocable.remove(&id) && self.revocable.is_empty() {
+            std::mem::take(&mut self.last).into_iter().for_each(|entry| self.queue(entry));
+        }
     }
 
     fn skip_after(&mut self, id: TaskId, skipped: &mut Vec<Skipped>) {
@@ -317,6 +333,7 @@ impl<'plan> Schedule<'plan> {
                 if let Some(heap) = self.due.get_mut(&lane(self.plan.task(id))) {
                     heap.retain(|(_, it)| it.0 != id);
                 }
+                self.last.retain(|(_, it)| *it != id);
             }
             State::Checking => drop(self.doomed.remove(&id)),
             State::Waiting | State::Running | State::Done | State::Failed | State::Skipped => {}
@@ -360,6 +377,20 @@ fn is_publish(plan: &Plan, id: TaskId) -> bool {
     plan.task(id).step.effect == Effect::Publish
 }
 
+fn is_final(plan: &Plan, id: TaskId) -> bool {
+    is_publish(plan, id) && plan.task(id).step.recall == Recall::Impossible
+}
+
+/// What publishes what can be taken back, and need not wait for what can't.
+fn revocable(plan: &Plan) -> BTreeSet<TaskId> {
+    let last: Vec<TaskId> = plan.ids().filter(|id| is_final(plan, *id)).collect();
+    if last.is_empty() {
+        return BTreeSet::new();
+    }
+    let after: BTreeSet<TaskId> = last.iter().flat_map(|id| plan.dependents(*id)).chain(last.iter().copied()).collect();
+    plan.ids().filter(|id| is_publish(plan, *id) && !after.contains(id)).collect()
+}
+
 fn longest_paths(plan: &Plan, weight: impl Fn(&Task) -> u64) -> Vec<u64> {
     let mut path = vec![0; plan.len()];
     for id in plan.order().iter().rev() {
@@ -398,10 +429,32 @@ takes = [{ tables = ["a"] }]
 effect = "publish"
 "#;
 
+    const FOR_GOOD: &str = r#"
+[[x]]
+id = "a"
+[[y]]
+id = "crate"
+takes = [{ tables = ["a"] }]
+effect = "publish"
+recall = "impossible"
+[[z]]
+id = "tag"
+takes = [{ tables = ["a"] }]
+effect = "publish"
+[[z]]
+id = "news"
+takes = [{ tables = ["crate"], kinds = ["y"] }, { tables = ["tag"] }]
+effect = "publish"
+"#;
+
     // Words are `go` (start what there is room for), `look` (take what is unchecked), `due a`, `done a`, `fail a`,
     // `fresh a`, `stop`; a line each of what happens.
     fn play(after_failure: AfterFailure, cpu: usize, words: &[&str]) -> String {
-        let (plan, diagnostics) = planned(TABLES, &[]);
+        play_of(TABLES, after_failure, cpu, words)
+    }
+
+    fn play_of(tables: &str, after_failure: AfterFailure, cpu: usize, words: &[&str]) -> String {
+        let (plan, diagnostics) = planned(tables, &[]);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         let name = |id: TaskId| plan.task(id).table.id.clone();
         let names = |ids: Vec<TaskId>| ids.into_iter().map(name).collect::<Vec<_>>().join(" ");
@@ -496,6 +549,56 @@ effect = "publish"
             over
         "#]],
         );
+    }
+
+    #[test]
+    fn what_cant_be_taken_back_comes_after_what_can() {
+        let play = |words: &[&str]| play_of(FOR_GOOD, AfterFailure::GoOn, 8, words);
+        expect![[r#"
+            go: a
+            done a: 
+            go: tag
+            done tag: 
+            go: crate
+            done crate: 
+            go: news
+            done news: 
+            over
+        "#]]
+        .assert_eq(&play(&["go", "done a", "go", "done tag", "go", "done crate", "go", "done news"]));
+        expect![[r#"
+            go: a
+            done a: 
+            go: tag
+            fail tag: 
+              news: it needs z:tag, which failed
+              crate: nothing more is published, because z:tag failed
+            go: 
+            over
+        "#]]
+        .assert_eq(&play(&["go", "done a", "go", "fail tag", "go"]));
+        expect![[r#"
+            go: a
+            done a: 
+            look: crate tag
+            due crate: 
+            fresh tag: 
+            go: crate
+            not over
+        "#]]
+        .assert_eq(&play(&["go", "done a", "look", "due crate", "fresh tag", "go"]));
+        let words = ["go", "done a", "go", "fail tag", "go", "done crate"];
+        expect![[r#"
+            go: a
+            done a: 
+            go: tag
+            fail tag: 
+              news: it needs z:tag, which failed
+            go: crate
+            done crate: 
+            over
+        "#]]
+        .assert_eq(&play_of(FOR_GOOD, AfterFailure::KeepGoing, 8, &words));
     }
 
     #[test]

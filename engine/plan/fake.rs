@@ -8,7 +8,8 @@ use std::sync::Arc;
 use forge_plugin::{Host, Renderer};
 use forge_schemas::{
     Effect, Emit, Facts, Failure, KindInfo, Memory, Offer, Output, PipeInfo, Place, Plan as PlanRequest, PlanReply,
-    Platform, Presence, Problem, Read, Resource, Run, Selector, SourceText, Step, Takes, TakesReply, Traced, Wanted,
+    Platform, Presence, Problem, Read, Recall, Resource, Run, Selector, SourceText, Step, Takes, TakesReply, Traced,
+    Wanted,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -35,6 +36,7 @@ struct Settings {
     /// The artifact of each step; the platform's slug and the id make the name where this is missing.
     name: Option<String>,
     effect: Effect,
+    recall: Recall,
     memory: Memory,
     wanted: Wanted,
     exclusive: Option<String>,
@@ -206,6 +208,7 @@ fn step(request: &PlanRequest, settings: &Settings, platform: Option<&Platform>)
         takes: request.offers.iter().filter(fits).map(|it| it.name.clone()).collect(),
         makes: vec![output],
         effect: settings.effect,
+        recall: settings.recall,
         memory: settings.memory,
         wanted: settings.wanted,
         traced: if settings.sin == "trace" { Traced::Inputs } else { Traced::No },

@@ -1,7 +1,9 @@
 //! A step as it stands in a plan: compact, fast to read back, and with the digest of all that it says.
 //! Does not know what its params mean; they are kept as the text that the pipe sent.
 
-use forge_schemas::{Digest, Effect, Memory, Output, Place, Platform, Read, Resource, Step, Tool, Traced, Wanted};
+use forge_schemas::{
+    Digest, Effect, Memory, Output, Place, Platform, Read, Recall, Resource, Step, Tool, Traced, Wanted,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ pub struct Placed {
     pub makes: Vec<Made>,
     pub replaces: Vec<String>,
     pub effect: Effect,
+    pub recall: Recall,
     pub memory: Memory,
     pub reads: Vec<Read>,
     pub writes: Vec<String>,
@@ -56,6 +59,7 @@ impl Placed {
             makes: self.makes.iter().map(Made::to_output).collect(),
             replaces: self.replaces.clone(),
             effect: self.effect,
+            recall: self.recall,
             memory: self.memory,
             reads: self.reads.clone(),
             writes: self.writes.clone(),
@@ -89,6 +93,7 @@ impl From<Step> for Placed {
             makes: step.makes.into_iter().map(Made::from).collect(),
             replaces: step.replaces,
             effect: step.effect,
+            recall: step.recall,
             memory: step.memory,
             reads: step.reads,
             writes: step.writes,

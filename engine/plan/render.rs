@@ -4,18 +4,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use forge_schemas::{Effect, Output, Platform};
+use forge_schemas::{Effect, Output, Platform, Recall};
 use petgraph::visit::EdgeRef as _;
 use serde::Serialize;
 
-use super::{Made, Need, Plan, TaskId};
+use super::{Made, Need, Placed, Plan, TaskId};
 
 /// A plan for people: tasks after what they need, what each takes and makes. Those that are `required` must be fresh.
 pub fn text(plan: &Plan, required: &BTreeSet<TaskId>) -> String {
     let mut text = String::new();
     for id in plan.order() {
         let task = plan.task(*id);
-        let duty = if required.contains(id) { "  (must be fresh)" } else { effect_in_words(task.step.effect) };
+        let duty = if required.contains(id) { "  (must be fresh)" } else { effect_in_words(&task.step) };
         let _ = writeln!(text, "{}{duty}", task.id);
         for need in needs(plan, *id) {
             let _ = writeln!(text, "  needs {need}");
@@ -106,10 +106,11 @@ fn needs(plan: &Plan, id: TaskId) -> Vec<&str> {
     plan.needs(id).map(|need| plan.task(need).id.as_str()).collect()
 }
 
-fn effect_in_words(effect: Effect) -> &'static str {
-    match effect {
+fn effect_in_words(step: &Placed) -> &'static str {
+    match step.effect {
         Effect::Local => "",
         Effect::Stage => "  (uploads, invisible)",
+        Effect::Publish if step.recall == Recall::Impossible => "  (publishes for good, last)",
         Effect::Publish => "  (publishes, after everything else)",
     }
 }

@@ -3,6 +3,7 @@
 
 mod attached;
 mod bucket;
+mod cargo;
 mod choice;
 mod chunks;
 mod digests;
@@ -14,10 +15,13 @@ mod gitea;
 mod github;
 mod gitlab;
 mod http;
+mod language;
 mod layout;
+mod npm;
 mod page;
 mod patience;
 mod push;
+mod pypi;
 mod receipt;
 mod registry;
 mod remote;
@@ -33,6 +37,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::language::Packed;
 use self::layout::Layout;
 pub use self::settings::{Settings, To};
 
@@ -46,6 +51,9 @@ const DESTINATIONS: &[Destination] = &[
     s3::DESTINATION,
     gcs::DESTINATION,
     http::DESTINATION,
+    cargo::DESTINATION,
+    npm::DESTINATION,
+    pypi::DESTINATION,
 ];
 
 /// Pipe `publish`.
@@ -85,7 +93,7 @@ impl Pipe for Publish {
     type Params = Params;
 
     fn makes() -> Vec<KindInfo> {
-        vec![kind::<Publication>(), kind::<Layout>(), kind::<Digests>()]
+        vec![kind::<Publication>(), kind::<Layout>(), kind::<Digests>(), kind::<Packed>()]
     }
 
     fn takes(settings: &Settings) -> Result<Wants, Vec<Problem>> {
@@ -556,7 +564,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, gcs, http
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, gcs, http, cargo, npm, pypi
             "#]],
         );
         check_problems(

@@ -116,6 +116,7 @@ type Step struct {
 	Makes    []Output     `json:"makes,omitempty"`    // all of these, and no others
 	Replaces []string     `json:"replaces,omitempty"` // of Takes: what Makes takes the place of, for who takes by kind
 	Effect   Effect       `json:"effect,omitempty"`
+	Recall   Recall       `json:"recall,omitempty"` // whether what it publishes can be taken back
 	Memory   Memory       `json:"memory,omitempty"`
 	Reads    []Read       `json:"reads,omitempty"`   // source files that it reads
 	Writes   []string     `json:"writes,omitempty"`  // files of the project that it writes: what reads them waits for it
@@ -154,6 +155,12 @@ const (
 	Stage   Effect = "stage"
 	Publish Effect = "publish"
 )
+
+// Recall says whether what a step publishes can be taken back. What can't be is published after all that can.
+type Recall string
+
+// What a step with this Recall publishes is there for good.
+const RecallImpossible Recall = "impossible"
 
 // Traced says whether a step is told how what it takes came to be. It then runs again when any of that has changed.
 type Traced string

@@ -38,5 +38,5 @@ pub use report::{
     RunTask, TaskEntry,
 };
 pub use selector::{Expect, Selector};
-pub use step::{Effect, Memory, Output, Read, Resource, SecretNeed, SecretReader, Step, Tool, Wanted};
+pub use step::{Effect, Memory, Output, Read, Recall, Resource, SecretNeed, SecretReader, Step, Tool, Wanted};
 pub use trace::{AskTrace, SourceFile, Trace, Traced, TracedArtifact, TracedTask, TracedTool};

@@ -25,6 +25,9 @@ pub struct Step {
     pub replaces: Vec<String>,
     /// What it does to the world.
     pub effect: Effect,
+    /// Whether what it publishes can be taken back. What can't be is published after all that can, unless that takes it.
+    #[serde(skip_serializing_if = "Recall::is_possible")]
+    pub recall: Recall,
     /// Whether it may be remembered.
     pub memory: Memory,
     /// The source files it reads.
@@ -86,6 +89,24 @@ pub enum Effect {
     Stage,
     /// Something that the world sees. Starts only when every other task of the plan is done.
     Publish,
+}
+
+/// Whether what a step publishes can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recall {
+    /// It can be removed, or replaced by another.
+    #[default]
+    Possible,
+    /// It is there for good: a version of a crate.
+    Impossible,
+}
+
+impl Recall {
+    /// Whether it can.
+    pub fn is_possible(&self) -> bool {
+        *self == Recall::Possible
+    }
 }
 
 /// Whether a step may be remembered.
@@ -208,6 +229,7 @@ impl Default for Step {
             makes: Vec::new(),
             replaces: Vec::new(),
             effect: Effect::Local,
+            recall: Recall::Possible,
             memory: Memory::Content,
             reads: Vec::new(),
             writes: Vec::new(),

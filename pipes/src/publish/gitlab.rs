@@ -36,7 +36,7 @@ struct Own {
     title: Option<String>,
     /// What is new, as Markdown. Default: what a `changelog` table writes.
     notes: Option<String>,
-    /// The generic package that holds the files. Default: the project's name.
+    /// The generic package that holds the files. Without it, it is called as the project.
     package: Option<String>,
     /// Titles of milestones that the release belongs to.
     #[serde(default)]

@@ -10,9 +10,9 @@ use forge_plugin::schemas::{
     AnsweredBy, Artifact, AskTrace, Authorization, Blob, Body, Change, Command, Describe, Digest, Effect, Emit,
     EmitBlob, Exit, Expect, Failure, FailureClass, Finding, GetSecret, GotSecret, Hello, Host, HttpRequest,
     HttpResponse, KindInfo, Memory, Method, Note, Offer, Output, PipeInfo, Place, Plan, PlanReply, Platform,
-    PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Render, RenderReply, Repeat, Resource, Run, SecretNeed,
-    SecretReader, Selector, SourceFile, SourceText, Step, TableName, Takes, TakesReply, Tool, Trace, Traced,
-    TracedArtifact, TracedTask, TracedTool, Wanted,
+    PluginInfo, Presence, Probe, ProbeReply, Problem, Read, Recall, Render, RenderReply, Repeat, Resource, Run,
+    SecretNeed, SecretReader, Selector, SourceFile, SourceText, Step, TableName, Takes, TakesReply, Tool, Trace,
+    Traced, TracedArtifact, TracedTask, TracedTool, Wanted,
 };
 use forge_plugin::testing::sample_facts;
 use serde::Serialize;
@@ -101,6 +101,7 @@ fn step() -> Step {
         }],
         replaces: vec![offer().name],
         effect: Effect::Publish,
+        recall: Recall::Impossible,
         memory: Memory::Never,
         reads: vec![Read { except: vec!["docs/*.bak".to_owned()], ..Read::all("docs", place.clone()) }],
         writes: vec!["gen/*.json".to_owned()],
