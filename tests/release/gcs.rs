@@ -75,7 +75,8 @@ fn with_the_key_of_somebody_else_or_none_nothing_is_built() {
 
 #[test]
 fn a1_killed_at_each_effect() {
-    for (method, place) in [("PUT", "one?partNumber=1"), ("POST", "one?uploadId="), ("POST", "checksums%2Etxt?uploadId=")]
+    for (method, place) in
+        [("PUT", "one?partNumber=1"), ("POST", "one?uploadId="), ("POST", "checksums%2Etxt?uploadId=")]
     {
         let store = Gcs::start();
         let proxy = Proxy::start(store.address());

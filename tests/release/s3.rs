@@ -25,7 +25,7 @@ platforms = ["linux/amd64"]
 
 [[build]]
 id = "two"
-binary = "two"
+binary = "two~rc+1"
 tool = "command"
 argv = ["sh", "-c", "head -c 9000000 /dev/zero > $FORGE_OUTPUT"]
 platforms = ["linux/amd64"]
@@ -46,9 +46,9 @@ reveal = true
 "#;
 
 const RELEASED: &[&str] = &[
-    "hello/1.2.3/hello_1.2.3_checksums.txt c0974c6c83ebad0b6ed5aee56aeff8226bd708feca6b6cf9d92011da1961cf3a",
+    "hello/1.2.3/hello_1.2.3_checksums.txt 76950116fe5daaf1757370fff3b4498a352bf4f4169d91b02df83a258a0a6068",
     "hello/1.2.3/linuxone 2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806",
-    "hello/1.2.3/linuxtwo 177ffe9ef4bc54e6880afccabfbdb0273a15b89c0e663eabeeb8e9cda211f21f",
+    "hello/1.2.3/linuxtwo~rc+1 177ffe9ef4bc54e6880afccabfbdb0273a15b89c0e663eabeeb8e9cda211f21f",
 ];
 
 fn project(address: &str, command: &str) -> Project {
@@ -140,7 +140,7 @@ fn c1_a_reply_is_lost() {
 
 #[test]
 fn c2_an_upload_is_cut() {
-    check("PUT", "linuxtwo?partNumber=1", Fault::CutRequest(4_000_000));
+    check("PUT", "two", Fault::CutRequest(4_000_000));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a1_killed_at_each_effect() {
     for (method, place) in [
         ("POST", "linuxone?uploads"),
         ("PUT", "linuxone?partNumber="),
-        ("PUT", "linuxtwo?partNumber=2"),
+        ("PUT", "partNumber=2"),
         ("POST", "linuxone?uploadId="),
         ("POST", "checksums.txt?uploadId="),
     ] {

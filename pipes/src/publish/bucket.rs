@@ -206,7 +206,7 @@ impl<S: Site> Wanted<S> {
             // That an object is not there is told in the same way as that there is no bucket; who lists, is told which.
             let listed = courier::with(host, async |courier| {
                 let bucket = self.site.open(courier, host)?;
-                bucket.list_with_delimiter(Some(&Path::from(key))).await.map_err(|error| failure(&error))
+                bucket.list_with_delimiter(Some(&path_of(key))).await.map_err(|error| failure(&error))
             });
             match listed {
                 Err(failure) if failure.message.contains("NoSuchBucket") => return Err(failure),
@@ -251,7 +251,7 @@ impl<S: Site> Wanted<S> {
     fn give_up(&self, key: &str, upload: &Upload, host: &dyn Host) {
         let given_up = courier::with(host, async |courier| {
             let bucket = self.site.open(courier, host)?;
-            bucket.abort_multipart(&Path::from(key), &upload.id).await.map_err(|error| failure(&error))
+            bucket.abort_multipart(&path_of(key), &upload.id).await.map_err(|error| failure(&error))
         });
         if let Err(failure) = given_up {
             host.log(
@@ -269,7 +269,7 @@ impl<S: Site> Wanted<S> {
         ours: &Artifact,
         begun: impl Fn(&str) -> Result<(), Failure>,
     ) -> Result<Upload, Failure> {
-        let path = Path::from(key);
+        let path = path_of(key);
         let options = PutMultipartOptions { attributes: self.attributes(key, ours), ..PutMultipartOptions::default() };
         let id = bucket.create_multipart_opts(&path, options).await.map_err(|error| failure(&error))?;
         begun(&id)?;
@@ -321,7 +321,7 @@ impl<S: Site> Wanted<S> {
                     None => self.send(&*bucket, key, ours, |_| Ok(())).await?,
                 };
                 let parts = upload.parts.into_iter().map(|content_id| PartId { content_id }).collect();
-                let whole = bucket.complete_multipart(&Path::from(key), &upload.id, parts).await;
+                let whole = bucket.complete_multipart(&path_of(key), &upload.id, parts).await;
                 whole.map(drop).map_err(|error| failure(&error))
             });
             match outcome {
@@ -377,9 +377,14 @@ fn uploads(host: &dyn Host) -> Result<Uploads, Failure> {
     Ok(receipt.uploads)
 }
 
+/// A key as it is: `Path::from` would write a `~` as `%7E`.
+fn path_of(key: &str) -> Path {
+    Path::parse(key).unwrap_or_else(|_| Path::from(key))
+}
+
 async fn there(bucket: &dyn Bucket, key: &str) -> Result<Option<There>, Failure> {
     let options = GetOptions { head: true, ..GetOptions::default() };
-    match bucket.get_opts(&Path::from(key), options).await {
+    match bucket.get_opts(&path_of(key), options).await {
         Ok(found) => {
             let sha256 = found.attributes.get(&Attribute::Metadata(SHA256.into())).map(|it| it.to_string());
             Ok(Some(There { size: found.meta.size, sha256 }))

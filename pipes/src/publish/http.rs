@@ -187,7 +187,7 @@ impl Wanted {
             There::Perhaps => {}
             told => return Ok(told),
         }
-        let path = host.dir().join(format!("read-back-{}", ours.digest.short()));
+        let path = host.dir().join(format!("read-back-{}", Digest::of(url.as_bytes()).short()));
         let answer = host.http(&HttpRequest { to_file: Some(path.clone()), ..self.request(Method::Get, url) })?;
         match answer.status {
             200..300 => {}
