@@ -18,16 +18,17 @@ use std::collections::BTreeMap;
 use forge_plugin::schemas::kind::{Kind as _, Publication};
 use forge_plugin::schemas::{
     Digest, Effect, Expect, Failure, FailureClass, Finding, HttpRequest, KindInfo, Memory, Offer, Place, Problem,
-    Resource, SecretNeed, SecretReader, Selector, Step,
+    Resource, SecretReader, Selector, Step,
 };
 use forge_plugin::{Given, Host, Names, Pipe, Template, Wants};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
+use self::once::Unsaid;
+use self::smtp::{Encryption, Mail};
 use crate::changelog::history::page;
+use crate::table::secrets::needs;
 use crate::tap::TapPush;
-use once::Unsaid;
-use smtp::{Encryption, Mail};
 
 /// All services.
 const SERVICES: &[Service] = &[
@@ -190,7 +191,10 @@ impl Pipe for Announce {
             params: serde_json::to_value(params).unwrap_or_default(),
             place: Place::Key("to".to_owned()),
             reads: smtp::reads(settings),
-            secrets: settings.secrets(),
+            secrets: needs(
+                &[("secret_url", settings.secret_url.as_ref()), ("password", settings.password.as_ref())],
+                SecretReader::Pipe,
+            ),
             ..Step::default()
         }])
     }
@@ -212,16 +216,6 @@ fn release_page(given: &Given<'_>) -> String {
 }
 
 impl Settings {
-    fn secrets(&self) -> Vec<SecretNeed> {
-        let named = [("secret_url", &self.secret_url), ("password", &self.password)];
-        let need = |key: &str, name: &String| SecretNeed {
-            name: name.clone(),
-            place: Place::Key(key.to_owned()),
-            reader: SecretReader::Pipe,
-        };
-        named.into_iter().filter_map(|(key, name)| Some(need(key, name.as_ref()?))).collect()
-    }
-
     fn words(&self) -> [(&'static str, Option<&String>); 6] {
         [
             ("content_type", self.content_type.as_ref()),

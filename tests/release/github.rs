@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::forge::{Ended, Running};
+use crate::support::forge::Ended;
 use crate::support::github::{GitHub, TOKEN};
+use crate::support::killed::kill_release_at;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
 
@@ -141,12 +141,7 @@ fn a1_killed_at_each_effect() {
         let github = GitHub::start();
         let proxy = Proxy::start(github.address());
         let project = project(proxy.address());
-        proxy.fault(method, place, 1..=1, Fault::Stall(None));
-        let killed = Running::start(&mut project.command(&["run", "release", "--json"]));
-        proxy.wait_for(method, place);
-        killed.signal(Signal::KILL);
-        killed.end();
-        proxy.heal();
+        kill_release_at(&project, &proxy, method, place);
         release(&project).expect(0);
         assert_eq!(releases(&github), RELEASED, "{method} {place}");
         let asked = github.asked();

@@ -1,10 +1,9 @@
 //! A release on GitLab: files in the package registry first, then a release that links to them.
 //! Does not know registries.
 
-use rustix::process::Signal;
-
-use crate::support::forge::{Ended, Running};
+use crate::support::forge::Ended;
 use crate::support::gitlab::{GitLab, TOKEN};
+use crate::support::killed::kill_release_at;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
 
@@ -115,12 +114,7 @@ fn a1_killed_at_each_effect() {
         let gitlab = GitLab::start();
         let proxy = Proxy::start(gitlab.address());
         let project = project(proxy.address());
-        proxy.fault(method, place, 1..=1, Fault::Stall(None));
-        let killed = Running::start(&mut project.command(&["run", "release", "--json"]));
-        proxy.wait_for(method, place);
-        killed.signal(Signal::KILL);
-        killed.end();
-        proxy.heal();
+        kill_release_at(&project, &proxy, method, place);
         release(&project).expect(0);
         assert_eq!(gitlab.has(), RELEASED, "{method} {place}");
         let asked = gitlab.asked();

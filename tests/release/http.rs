@@ -1,9 +1,8 @@
 //! Files on a web server that takes them by PUT: each is read back, and what is there is not sent again.
 //! Does not know release pages.
 
-use rustix::process::Signal;
-
-use crate::support::forge::{Ended, Running};
+use crate::support::forge::Ended;
+use crate::support::killed::kill_release_at;
 use crate::support::nginx::{Nginx, PASSWORD, USER};
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
@@ -89,9 +88,9 @@ fn with_another_password_nothing_is_built() {
     let project = project(nginx.address(), "echo one").env("FILES", "another word");
     let ended = release(&project).expect(1);
     let all = format!("{}{}", ended.stdout, ended.stderr);
-    assert!(all.contains("401") || all.contains("refuse"), "{all}");
+    assert!(all.contains("refuses the credentials from the secret `files`"), "{all}");
     assert!(!all.contains("another word"), "{all}");
-    assert!(!all.contains("\"outcome\":{\"is\":\"done\"}"), "{all}");
+    assert!(ended.outcomes().iter().all(|it| !it.ends_with(" done")), "{all}");
     assert_eq!(nginx.has(), [""; 0]);
 }
 
@@ -148,12 +147,7 @@ fn a1_killed_at_each_effect() {
         let nginx = Nginx::start();
         let proxy = Proxy::start(nginx.address());
         let project = project(proxy.address(), "echo one");
-        proxy.fault(method, place, 1..=1, Fault::Stall(None));
-        let killed = Running::start(&mut project.command(&["run", "release", "--json"]));
-        proxy.wait_for(method, place);
-        killed.signal(Signal::KILL);
-        killed.end();
-        proxy.heal();
+        kill_release_at(&project, &proxy, method, place);
         release(&project).expect(0);
         assert_eq!(nginx.has(), RELEASED, "{method} {place}");
     }

@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::forge::{Ended, Running};
+use crate::support::forge::Ended;
+use crate::support::killed::kill_release_at;
 use crate::support::package_servers::Served;
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
@@ -141,12 +141,7 @@ fn a1_killed_at_the_upload() {
     let token = registry.npm_token();
     let proxy = Proxy::start(registry.address());
     let project = project_of(proxy.address(), &token, MANIFEST);
-    proxy.fault("PUT", "/@acme", 1..=1, Fault::Stall(None));
-    let killed = Running::start(&mut project.command(&["run", "release", "--json"]));
-    proxy.wait_for("PUT", "/@acme");
-    killed.signal(Signal::KILL);
-    killed.end();
-    proxy.heal();
+    kill_release_at(&project, &proxy, "PUT", "/@acme");
     release(&project).expect(0);
     assert_eq!(versions(&registry), RELEASED);
     assert_eq!(sent(&proxy), 0);

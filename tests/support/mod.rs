@@ -14,6 +14,7 @@ pub mod gcs;
 pub mod git_server;
 pub mod github;
 pub mod gitlab;
+pub mod killed;
 pub mod mail;
 pub mod nginx;
 pub mod olareg;

@@ -60,7 +60,7 @@ enum What<S> {
     Publish(Wanted<S>),
 }
 
-/// An upload that was begun, and its parts. Without any, nothing had to be sent.
+/// An upload that was begun, and those of its parts that the store has acknowledged, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Upload {
     id: String,
@@ -96,8 +96,8 @@ pub fn steps<S: Site>(
     secrets: &[SecretNeed],
     given: &Given<'_>,
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    let problems: Vec<Problem> = wanted.files.iter().filter_map(|it| bad_key(&it.address)).collect();
-    if let Some(problem) = problems.into_iter().next() {
+    // One template makes all keys, so that the first bad one tells what is wrong with it.
+    if let Some(problem) = wanted.files.iter().find_map(|it| bad_key(&it.address)) {
         return Err(vec![problem]);
     }
     let takes: Vec<String> = wanted.files.iter().map(|it| it.artifact.clone()).collect();
@@ -208,10 +208,11 @@ impl<S: Site> Wanted<S> {
                 let bucket = self.site.open(courier, host)?;
                 bucket.list_with_delimiter(Some(&path_of(key))).await.map_err(|error| failure(&error))
             });
-            match listed {
-                Err(failure) if failure.message.contains("NoSuchBucket") => return Err(failure),
-                // Not everyone who may write may list.
-                _ => {}
+            // Not everyone who may write may list.
+            if let Err(failure) = listed
+                && failure.message.contains("NoSuchBucket")
+            {
+                return Err(failure);
             }
         }
         Ok(vec![self.finding(key, None, Change::Unknown)])
