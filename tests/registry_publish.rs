@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use forge_engine::registries::Registries;
 use forge_engine::run::http::Http;
@@ -100,6 +100,25 @@ fn what_lies_in_another_repository_is_not_sent() {
     publish(&mut host, |_| true);
     // All four blobs are mounted, so that nothing is put but manifests.
     assert_eq!(counted(&host), [("HEAD", 2 + 4 + 1 + 2), ("POST", 4), ("PUT", 2 + 1 + 1)].into());
+}
+
+/// As images are that stand on one base, or have the same files.
+#[test]
+fn what_several_push_at_once_is_sent_once() {
+    let mut registry = Registry::start();
+    let references = [format!("{}/acme/hello:1", registry.address())];
+    let ready = Barrier::new(3);
+    std::thread::scope(|scope| {
+        for mut host in [(); 3].map(|()| host(&references, &[])) {
+            let ready = &ready;
+            scope.spawn(move || {
+                ready.wait();
+                publish(&mut host, |step| step.memory != Memory::Never);
+            });
+        }
+    });
+    let begun = registry.requests().into_iter().filter(|it| it.starts_with("POST"));
+    assert_eq!(begun.count(), 4);
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod remote;
 mod s3;
 mod settings;
 mod tag;
+mod turn;
 mod upload;
 
 use forge_plugin::schemas::kind::{Digests, Publication};

@@ -80,6 +80,11 @@ impl<'a> Remote<'a> {
         self.chunk
     }
 
+    /// Registry and repository: `ghcr.io/acme/hello`.
+    pub fn repository(&self) -> String {
+        self.reference.name()
+    }
+
     /// What `digest` is called here: `ghcr.io/acme/hello@sha256:…`.
     pub fn by_digest(&self, digest: Digest) -> String {
         self.reference.with_digest(digest).to_string()

@@ -12,6 +12,7 @@ use url::Url;
 use super::chunks::{begun, in_chunks};
 use super::patience::Patience;
 use super::remote::Remote;
+use super::turn::Turn;
 use crate::docker::elsewhere;
 use crate::docker::fetching::file_of;
 use crate::oci::manifest::Descriptor;
@@ -88,6 +89,7 @@ impl Part<'_> {
 /// Makes sure that a part is in the repository. `mounts` are repositories that may hold it.
 pub fn upload(remote: &Remote<'_>, part: &Part<'_>, mounts: &[String], ask: Ask) -> Result<(), Failure> {
     let blob = part.blob(remote.host);
+    let _turn = Turn::wait(remote.repository(), blob.digest);
     let sent = send(remote, part, &blob, mounts, ask);
     // What was fetched to be sent on is in no store, and might be large.
     if let Part::Elsewhere(..) = part {
