@@ -233,12 +233,14 @@ class Forge:
     """`forge run release`."""
 
     name = "forge"
+    compression = "gzip"
 
     def __init__(self, place, registry, base):
-        self.project = place / "forge"
+        self.project = place / self.name
         for arch in ARCHES:
             (self.project / "bin" / arch).mkdir(parents=True)
-        write_project(self.project, PROJECT.replace("BASE", base.list if base else "scratch"), "bin\n")
+        text = PROJECT.replace("BASE", base.list if base else "scratch").replace("COMPRESSION", self.compression)
+        write_project(self.project, text, "bin\n")
 
     def place(self, arch):
         return self.project / "bin" / arch / "program"
@@ -252,6 +254,13 @@ class Forge:
 
     def close(self):
         """Nothing of it runs on."""
+
+
+class ForgeZstd(Forge):
+    """The same, for engines that read newer layers: Docker has done since version 23."""
+
+    name = "zstd"
+    compression = "zstd"
 
 
 PROJECT = """
@@ -269,6 +278,7 @@ id = "image"
 images = ["{{ env.REPOSITORY }}"]
 tags = ["1"]
 base = "BASE"
+compression = "COMPRESSION"
 platforms = ["linux/amd64", "linux/arm64"]
 bin_dir = "/"
 
