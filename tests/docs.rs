@@ -18,6 +18,8 @@ use serde_json::Value;
 
 use page::Page;
 
+use crate::support::forge::executable;
+
 #[test]
 fn pages_say_what_the_pipes_say() {
     let (schema, plugins) = (ask(&["schema"]), ask(&["plugins", "--json"]));
@@ -75,7 +77,7 @@ fn example(pipe: &str) -> String {
 }
 
 fn ask(arguments: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_forge")).args(arguments).output().unwrap();
+    let output = Command::new(executable()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -18,6 +18,7 @@ mod endings;
 mod engines;
 mod gcs;
 mod gitea;
+mod gitea_itself;
 mod github;
 mod gitlab;
 mod hello;

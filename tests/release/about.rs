@@ -11,7 +11,7 @@ use crate::support::forge::Ended;
 use crate::support::olareg::Olareg;
 use crate::support::program::{output, started, test_program};
 use crate::support::project::Project;
-use crate::support::strangers::{go_module, rust_crate};
+use crate::support::strangers::go_module;
 
 const CRANE: &str = r#"
 [project]
@@ -88,35 +88,10 @@ fn a_go_program_and_its_image() {
     assert_eq!(attached(registry.address(), &digest), ["application/spdx+json", "application/vnd.in-toto+json"]);
 }
 
-const HYPERFINE: &str = r#"
-[project]
-name = "hyperfine"
-
-[[build]]
-tool = "cargo"
-auditable = true
-# The tests want a program soon, not a fast one.
-env = { CARGO_PROFILE_RELEASE_OPT_LEVEL = "0", CARGO_PROFILE_RELEASE_LTO = "off", CARGO_PROFILE_RELEASE_CODEGEN_UNITS = "16" }
-platforms = ["linux/amd64"]
-
-[[archive]]
-
-[[sbom]]
-formats = ["spdx", "cyclonedx"]
-
-[[provenance]]
-"#;
-
-#[test]
-fn a_rust_program() {
-    let tools = started("FORGE_TEST_AUDITABLE");
-    let path = format!("{tools}:{}", std::env::var("PATH").expect("PATH is set"));
-    let project = Project::copy(&rust_crate("hyperfine", "1.19.0")).env("PATH", &path);
-    project.write("forge.toml", HYPERFINE);
-    let project = project.tagged("v1.19.0");
-    project.forge(&["run", "release"]).expect(0);
-    let mut audit = Command::new(Path::new(&tools).join("rust-audit-info"));
-    let says = output(audit.arg(program_at(&project, "hyperfine_linux_amd64/hyperfine")));
+/// What is said of hyperfine is what is compiled into it.
+pub fn check_hyperfine(project: &Project, tools: &str) {
+    let mut audit = Command::new(Path::new(tools).join("rust-audit-info"));
+    let says = output(audit.arg(program_at(project, "hyperfine_linux_amd64/hyperfine")));
     let says: Value = serde_json::from_str(&says).expect("it is JSON");
     let says = named(&says["packages"], "version");
     assert!(says.len() > 20, "{says:?}");

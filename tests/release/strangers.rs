@@ -1,8 +1,9 @@
 //! Two programs that are not ours, released: a Rust one for two platforms, a Go one for six.
 //! Does not know their sources: their package managers fetch them.
 
+use super::about;
 use crate::support::docker::Docker;
-use crate::support::program::{emulated, output};
+use crate::support::program::{emulated, output, started};
 use crate::support::project::Project;
 use crate::support::registry::Registry;
 use crate::support::strangers::{go_module, rust_crate};
@@ -14,6 +15,7 @@ name = "hyperfine"
 [[build]]
 id = "hyperfine"
 tool = "cargo"
+auditable = true
 # The tests want a program soon, not a fast one.
 env = { CARGO_PROFILE_RELEASE_OPT_LEVEL = "0", CARGO_PROFILE_RELEASE_LTO = "off", CARGO_PROFILE_RELEASE_CODEGEN_UNITS = "16" }
 platforms = ["linux/amd64", "linux/arm64"]
@@ -28,14 +30,25 @@ base = "scratch"
 [[docker_manifest]]
 image = "image"
 
+[[archive]]
+
+[[sbom]]
+formats = ["spdx", "cyclonedx"]
+
+[[provenance]]
+
 [[publish]]
 to = "registry"
 "#;
 
+/// It takes long to compile, so that it is looked at from all sides at once.
 #[test]
 fn hyperfine_from_a_crate() {
     let (registry, docker) = (Registry::start(), Docker::connect());
-    let project = Project::copy(&rust_crate("hyperfine", "1.19.0")).env("REGISTRY", registry.address());
+    let tools = started("FORGE_TEST_AUDITABLE");
+    let path = format!("{tools}:{}", std::env::var("PATH").expect("PATH is set"));
+    let project =
+        Project::copy(&rust_crate("hyperfine", "1.19.0")).env("REGISTRY", registry.address()).env("PATH", &path);
     project.write("forge.toml", HYPERFINE);
     let project = project.tagged("v1.19.0");
     project.forge(&["run", "release"]).expect(0);
@@ -46,6 +59,7 @@ fn hyperfine_from_a_crate() {
             "hyperfine 1.19.0"
         );
     }
+    about::check_hyperfine(&project, &tools);
 }
 
 const CRANE: &str = r#"

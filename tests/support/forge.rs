@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::program::directory;
 
-/// The executable.
+/// The executable: the one that was built with these tests, or another one that they are to judge.
 pub fn executable() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_forge"))
+    std::env::var_os("FORGE_TEST_FORGE").unwrap_or_else(|| env!("CARGO_BIN_EXE_forge").into()).into()
 }
 
 /// A command that works in `directory`, with a home directory of its own. What toolchains have downloaded is shared.

@@ -12,6 +12,7 @@ pub mod files;
 pub mod forge;
 pub mod gcs;
 pub mod git_server;
+pub mod gitea;
 pub mod github;
 pub mod gitlab;
 pub mod killed;
