@@ -1,6 +1,8 @@
 //! Destination `http`: files at URLs, by PUT or POST: Artifactory, Nexus, WebDAV, a web server.
 //! Does not know any of these by name: each file is asked for, sent, and read back.
 
+mod post;
+
 use std::collections::BTreeMap;
 
 use forge_plugin::schemas::{
@@ -10,9 +12,10 @@ use forge_plugin::schemas::{
 use forge_plugin::{Given, Host, Template};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
+use self::post::once;
 use super::files::{self, FileNames, Placed};
 use super::{Destination, Planned, Settings, receipt, typed};
 
@@ -34,7 +37,8 @@ struct Own {
     /// `{{ artifact }}` is that name, for other places. Credentials are those of the host: `[registries."files.example.org"]`, with `username`
     /// and `secret`.
     url: Template<FileNames>,
-    /// `PUT` or `POST`.
+    /// `PUT` or `POST`. What is sent by POST to a server that shows nothing is sent once: where its answer was lost, the run fails, and the next takes
+    /// it as sent, with a warning to look.
     #[serde(default)]
     method: Verb,
     /// Further headers.
@@ -86,8 +90,6 @@ enum There {
 const OWN_HEADERS: [&str; 4] = ["authorization", "content-length", "host", "transfer-encoding"];
 /// How often a file is sent whose fate nobody knows.
 const TRIES: u32 = 5;
-/// Where it is remembered what was sent to servers that show nothing.
-const SENT: &str = "sent";
 
 fn takes(settings: &Settings) -> Vec<Selector> {
     files::takes(settings, &settings.own::<Own>().map(|own| own.kinds).unwrap_or_default())
@@ -215,7 +217,7 @@ impl Wanted {
 
     /// Sends a file, unless it is there. What is there and other was to be replaced, or it is left alone.
     fn put(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
-        if recalled(url, host)? == Some(ours.digest) {
+        if once(url).is_over(&ours.digest, host)? {
             return Ok(());
         }
         let mut last = None;
@@ -223,7 +225,12 @@ impl Wanted {
             match self.read_back(url, ours, host)? {
                 There::Same => return Ok(()),
                 There::Other(_) if failed == 0 && !may_replace(url, host) => return Err(same_size(url)),
-                There::Untold if failed > 0 && last.is_none() => return self.trust(url, ours, host),
+                There::Untold if failed > 0 && last.is_none() => return trust(url, ours, host),
+                There::Untold if self.method == Verb::Post => return self.post_unseen(url, ours, host),
+                // A place that takes what others look for elsewhere: what it has taken must not be sent to it twice.
+                There::Nothing if self.method == Verb::Post && failed > 0 && last.is_none() => {
+                    return trust(url, ours, host);
+                }
                 _ if failed == TRIES => break,
                 _ => {}
             }
@@ -239,12 +246,16 @@ impl Wanted {
             || Failure::new(FailureClass::Network, format!("`{url}` was sent, and is not there when it is asked for"));
         Err(last.unwrap_or_else(unseen))
     }
+}
 
-    /// The server has said that it took it.
-    fn trust(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
-        host.log(Level::Warn, &format!("`{url}` was sent, and can't be read back"));
-        host.remember(&noted(url), &json!(ours.digest))
-    }
+/// The server has said that it took it.
+fn trust(url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
+    warn_unseen(url, host);
+    once(url).said(&ours.digest, host)
+}
+
+fn warn_unseen(url: &str, host: &dyn Host) {
+    host.log(Level::Warn, &format!("`{url}` was sent, and can't be read back"));
 }
 
 /// By what the server tells of it: its size, and as Artifactory does, what it hashes to.
@@ -286,14 +297,6 @@ fn same_size(url: &str) -> Failure {
         .help("delete it there, and run this again")
 }
 
-fn noted(url: &str) -> String {
-    format!("{SENT}/{url}")
-}
-
-fn recalled(url: &str, host: &dyn Host) -> Result<Option<Digest>, Failure> {
-    Ok(serde_json::from_value(host.recall(&noted(url))?).unwrap_or_default())
-}
-
 /// What all addresses begin with, up to a `/`.
 fn common_part(files: &[Placed]) -> String {
     let mut urls = files.iter().map(|it| it.address.as_str());
@@ -317,9 +320,8 @@ fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
     }
     let found = |(url, ours): (&str, &Artifact)| {
         let change = match wanted.look(url, Some(ours), host)? {
-            There::Nothing => Change::New,
-            There::Untold if recalled(url, host)? != Some(ours.digest) => Change::New,
-            There::Same | There::Perhaps | There::Untold => Change::None,
+            There::Nothing | There::Untold if !once(url).is_said(&ours.digest, host)? => Change::New,
+            There::Nothing | There::Untold | There::Same | There::Perhaps => Change::None,
             There::Other(because) => Change::Conflict { because },
         };
         Ok(finding(url, Some(ours.digest), change))

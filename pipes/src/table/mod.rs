@@ -1,5 +1,6 @@
 //! What tables of several pipes have in common.
 //! Does not know any pipe.
 
+pub mod once;
 pub mod secrets;
 pub mod variants;
