@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use self::index::Index;
 use self::names::FileName;
+use super::contents;
 use super::language::{self, There};
 use super::{Destination, Planned, Settings, receipt, typed};
 
@@ -233,7 +234,23 @@ impl Package {
         Ok(paths)
     }
 
+    /// What forge makes lies in `.forge` and `dist`. What packs all of a project may pack these too, and something else in each run.
+    fn check_that_it_is_clean(&self, host: &dyn Host) -> Result<(), Failure> {
+        for (name, artifact) in self.files(host).filter(|(name, _)| name.ends_with(".tar.gz")) {
+            let is_made =
+                |it: &str| it.starts_with(".forge/") || ["dist/artifacts.json", "dist/metadata.json"].contains(&it);
+            if let Some(made) = contents::first(&artifact.path, is_made)? {
+                let message = format!("what forge makes is in the source distribution `{name}`: `{made}`");
+                return Err(Failure::input(message).help(
+                    "nothing was published: let git ignore `dist` and `.forge`, or leave them out where it is packed (`MANIFEST.in`, `exclude`)",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, host: &dyn Host) -> Result<(), Failure> {
+        self.check_that_it_is_clean(host)?;
         let argv = ["twine", "check"].map(str::to_owned).into_iter().chain(self.laid_out(None, host)?).collect();
         let exit = host.exec(&plain(language::with_token("", None, argv)))?;
         match exit.is_success() {
