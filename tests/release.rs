@@ -21,6 +21,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod hello;
+mod hooks;
 mod http;
 mod lists;
 mod locked_bases;
