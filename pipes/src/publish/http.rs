@@ -18,6 +18,7 @@ use url::Url;
 use self::post::once;
 use super::files::{self, FileNames, Placed};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "http",
@@ -86,6 +87,7 @@ enum There {
     Untold,
 }
 
+const EXAMPLE: &str = "url = \"https://files.example.org/{{ name }}/{{ version }}/\"";
 /// Headers that are forge's own.
 const OWN_HEADERS: [&str; 4] = ["authorization", "content-length", "host", "transfer-encoding"];
 /// How often a file is sent whose fate nobody knows.
@@ -105,7 +107,8 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     };
     let files = files::placed("url", &url, str::to_owned, given);
     let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
-    problems.extend(files.iter().find_map(|it| bad_url(&it.address)));
+    let bad = files.iter().find_map(|it| address::web(&it.address).err());
+    problems.extend(bad.map(|it| it.problem("url", "a web server", EXAMPLE)));
     let mut headers = BTreeMap::new();
     for (name, template) in &own.headers {
         let said = files::said(&files, &format!("headers.{name}"), template, given);
@@ -131,22 +134,6 @@ fn bad_header(key: &str, name: &str) -> Option<Problem> {
             "credentials are those of the host: `[registries.\"files.example.org\"]`, with `username` and `secret`",
         )
     })
-}
-
-/// What is wrong with it is told without showing it, for it may have a password inside.
-fn bad_url(text: &str) -> Option<Problem> {
-    let problem = |message: &str, help: &str| Some(Problem::at_key("url", message).help(help));
-    match Url::parse(text) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => problem(
-            "a user or a password stands in the address, where everyone would read it",
-            "take it out, and name it in `[registries.\"HOST\"]`: `username`, and `secret`",
-        ),
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none() => None,
-        _ => problem(
-            "this is no address of a web server",
-            "write one, as in `https://files.example.org/{{ name }}/{{ version }}/`",
-        ),
-    }
 }
 
 impl Wanted {

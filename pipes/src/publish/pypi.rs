@@ -20,6 +20,7 @@ use self::names::FileName;
 use super::contents;
 use super::language::{self, There};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "pypi",
@@ -92,10 +93,8 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let mut problems = Vec::new();
     let index = own.index.as_deref().unwrap_or(PYPI).trim_end_matches('/').to_owned();
     for (key, url) in [("index", Some(&index)), ("upload", own.upload.as_ref())] {
-        problems.extend(url.filter(|it| !language::is_web(it)).map(|it| {
-            Problem::at_key(key, format!("`{it}` is no address"))
-                .help("write one, as in `index = \"https://test.pypi.org/simple\"`")
-        }));
+        let bad = url.and_then(|it| address::base(it).err());
+        problems.extend(bad.map(|it| it.problem(key, "an index", "index = \"https://test.pypi.org/simple\"")));
     }
     let chosen = choose(settings, given, &mut problems);
     let Some((_, first)) = chosen.first().filter(|_| problems.is_empty()) else { return Err(problems) };
