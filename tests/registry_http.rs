@@ -289,12 +289,34 @@ fn what_passes_is_tried_again() {
 
 #[test]
 fn as_late_as_the_server_says() {
-    let limited = answer("429 Too Many Requests", &["Retry-After: 1"], "");
-    let script = Script::start(vec![limited, answer("200 OK", &[], "ok")]);
-    let begin = Instant::now();
-    let request = HttpRequest::new(Method::Post, format!("https://{}/", script.address()));
-    check(&send(&http("unused", Settings::default()), &request), script.address(), expect!["200 ok"]);
-    assert!(begin.elapsed() >= Duration::from_secs(1));
+    for status in ["429 Too Many Requests", "403 Forbidden"] {
+        let script = Script::start(vec![answer(status, &["Retry-After: 1"], ""), answer("200 OK", &[], "ok")]);
+        let begin = Instant::now();
+        let request = HttpRequest::new(Method::Post, format!("https://{}/", script.address()));
+        check(&send(&http("unused", Settings::default()), &request), script.address(), expect!["200 ok"]);
+        assert!(begin.elapsed() >= Duration::from_secs(1), "{status}");
+    }
+}
+
+#[test]
+fn a_limit_of_an_hour_is_told_and_a_refusal_is_none() {
+    let date = "Date: Wed, 21 Oct 2015 07:28:00 GMT";
+    let used_up = ["X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1445414400", date];
+    let script = Script::start(vec![answer("403 Forbidden", &used_up, "")]);
+    check(
+        &send(&http("unused", Settings::default()), &get(script.address(), "/")),
+        script.address(),
+        expect![
+            "`HOST` wants to be left alone for 32 min; GET https://HOST/; run it again then: it goes on where it has stopped, and repeats nothing that is done"
+        ],
+    );
+    let script = Script::start(vec![answer("403 Forbidden", &["X-RateLimit-Remaining: 4999", used_up[1], date], "no")]);
+    check(
+        &send(&http("unused", Settings::default()), &get(script.address(), "/")),
+        script.address(),
+        expect!["403 no"],
+    );
+    assert_eq!(script.rest().len(), 1);
 }
 
 #[test]

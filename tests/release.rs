@@ -22,6 +22,7 @@ mod gitea_itself;
 mod github;
 mod gitlab;
 mod hello;
+mod hooks;
 mod http;
 mod lists;
 mod locked_bases;

@@ -60,7 +60,8 @@ impl Http {
     }
 
     /// Sends `request` and answers what came back, whatever its status, but for two: 401 is a failure that says where
-    /// credentials could come from, and 408, 429 and 5xx are tried again first. A server that wants us to wait for longer
+    /// credentials could come from, and 408, 429, a 403 that
+    /// says when to come again, and 5xx are tried again first. A server that wants us to wait for longer
     /// than a run should is a failure, too. Ends early when `cancelled` does, and leaves no file behind then.
     pub async fn send(
         &self,
@@ -213,7 +214,7 @@ fn downgraded(request: &HttpRequest, home: &Site, next: &Url) -> Failure {
 fn tries(pace: &Pace, request: &HttpRequest, site: &Site, outcome: &Result<HttpResponse, Trouble>) -> u32 {
     let if_harmless = |tries| if may_be_done_twice(request) { tries } else { 1 };
     match outcome {
-        Ok(answer) if answer.status == 429 => pace.tries,
+        Ok(answer) if pace::is_limited(answer) => pace.tries,
         Ok(answer) if matches!(answer.status, 408 | 500 | 502 | 503 | 504) => if_harmless(pace.tries),
         Err(Trouble::Broken(_)) => if_harmless(pace.tries),
         Err(Trouble::Slow(_)) => if_harmless(pace.silences),

@@ -4,7 +4,6 @@
 mod discord;
 mod mastodon;
 mod mattermost;
-mod once;
 mod slack;
 mod smtp;
 mod teams;
@@ -24,9 +23,9 @@ use forge_plugin::{Given, Host, Names, Pipe, Template, Wants};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use self::once::Unsaid;
 use self::smtp::{Encryption, Mail};
 use crate::changelog::history::page;
+use crate::table::once::{Once, Unsaid};
 use crate::table::secrets::needs;
 use crate::tap::TapPush;
 
@@ -200,11 +199,21 @@ impl Pipe for Announce {
     }
 
     fn run(params: &Params, _: &Step, host: &dyn Host) -> Result<(), Failure> {
-        once::say(&params.digest(), host, |begin| params.send(host, begin))
+        once().say(&params.digest(), host, |begin| params.send(host, begin))
     }
 
     fn probe(_: &Params, _: &Step, _: &dyn Host) -> Result<Vec<Finding>, Failure> {
         Ok(Vec::new())
+    }
+}
+
+fn once() -> Once {
+    Once {
+        key: "announcement".to_owned(),
+        open: "an earlier run ended while this was announced: look whether it was heard. It is not said again; another message is"
+            .to_owned(),
+        whether: "whether it was announced".to_owned(),
+        help: "look whether it is there; the next run takes it as said, and says another message",
     }
 }
 

@@ -6,6 +6,7 @@ mod bucket;
 mod cargo;
 mod choice;
 mod chunks;
+mod contents;
 mod digests;
 #[cfg(test)]
 mod fake;

@@ -132,6 +132,30 @@ fn c3_the_server_has_no_time() {
     }
 }
 
+/// As the documentation has it ("Rate limits for the REST API": 403, and `retry-after` in seconds).
+#[test]
+fn c4_the_server_has_a_limit() {
+    const SAYS: &str =
+        r#"{"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}"#;
+    for (method, place) in [("POST", "/repos/acme/hello/releases"), ("POST", "/assets"), ("PATCH", "/releases")] {
+        let github = GitHub::start();
+        let proxy = Proxy::start(github.address());
+        let project = project(proxy.address());
+        let limit = |headers: &[&str]| {
+            Fault::Answer("403 Forbidden", headers.iter().map(|it| (*it).to_owned()).collect(), SAYS)
+        };
+        proxy.fault(method, place, 1..=1, limit(&["Retry-After: 1"]));
+        release(&project).expect(0);
+        assert_eq!(releases(&github), RELEASED);
+        // An answer that does not say when is a refusal, and no matter of the token.
+        let other = Project::of_text(&FILE.replace("ADDRESS", proxy.address())).env("GH", TOKEN).tagged("v1.2.4");
+        proxy.fault(method, place, 1..=100, limit(&[]));
+        let ended = release(&other).expect(1);
+        assert!(ended.stdout.contains("wait for a minute at least"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("name a token"), "{}", ended.stdout);
+    }
+}
+
 /// Killed when the server has done this, and nobody has heard of it: the next run goes on, and does nothing twice.
 #[test]
 fn a1_killed_at_each_effect() {

@@ -111,6 +111,84 @@ fn a_server_that_wants_it_elsewhere_or_shows_nothing() {
     assert!(!ended.stdout.contains("can't be read back"), "{}", ended.stdout);
 }
 
+/// A project that sends to what takes files by POST, by a proxy.
+fn dropping(place: &str, proxy: &Proxy) -> Project {
+    let text =
+        FILE.replace("{{ name }}/{{ version }}/", place).replace("to = \"http\"", "to = \"http\"\nmethod = \"POST\"");
+    let text = text.replace("ADDRESS", proxy.address()).replace("USER", USER);
+    Project::of_text(&text).env("FILES", PASSWORD).tagged("v1.2.3")
+}
+
+/// How many times each file was sent, and with what answer.
+fn posted(proxy: &Proxy) -> Vec<String> {
+    let mut posted: Vec<String> = lines(proxy).into_iter().filter(|it| it.starts_with("POST")).collect();
+    posted.sort();
+    posted
+}
+
+const DROPPED: [&str; 3] =
+    ["POST /drop/hello_1.2.3_checksums.txt 201", "POST /drop/one 201", "POST /drop/two~rc+1 201"];
+
+#[test]
+fn what_nobody_can_be_asked_for_is_sent_once() {
+    let nginx = Nginx::start();
+    let proxy = Proxy::start(nginx.address());
+    let project = dropping("drop/", &proxy);
+    proxy.fault("POST", "/one", 1..=1, Fault::LostReply);
+    let ended = release(&project).expect(1);
+    assert!(ended.stdout.contains("/drop/one` was taken is not known"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("look whether it is there; the next run takes it as sent"), "{}", ended.stdout);
+    // What vouches for it waits.
+    assert_eq!(posted(&proxy), ["POST /drop/one -", DROPPED[2]]);
+    let ended = release(&project).expect(0);
+    assert!(ended.stdout.contains("an earlier run ended while"), "{}", ended.stdout);
+    assert_eq!(posted(&proxy), DROPPED[..1]);
+    let ended = release(&project).expect(0);
+    assert!(!ended.stdout.contains("an earlier run ended while"), "{}", ended.stdout);
+    assert_eq!(posted(&proxy), [""; 0]);
+}
+
+#[test]
+fn a1_killed_where_nobody_can_be_asked() {
+    let nginx = Nginx::start();
+    let proxy = Proxy::start(nginx.address());
+    let project = dropping("drop/", &proxy);
+    kill_release_at(&project, &proxy, "POST", "/one");
+    proxy.wait_for_the_last();
+    let before: Vec<String> = posted(&proxy).into_iter().filter(|it| it.contains("two")).collect();
+    release(&project).expect(0);
+    let after = posted(&proxy);
+    assert!(after.iter().all(|it| !it.contains("/one")), "{after:?}");
+    assert!(after.contains(&DROPPED[0].to_owned()), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_refusal_is_sure_and_a_gateway_is_not() {
+    let nginx = Nginx::start();
+    for (status, is_sure) in [("503 Service Unavailable", true), ("413 Too Large", true), ("502 Bad Gateway", false)] {
+        let proxy = Proxy::start(nginx.address());
+        let project = dropping("drop/", &proxy);
+        proxy.fault("POST", "/one", 1..=1, Fault::Answer(status, vec![], "no"));
+        if release(&project).code != Some(0) {
+            release(&project).expect(0);
+        }
+        let one = posted(&proxy).iter().filter(|it| it.contains("/one")).count();
+        assert_eq!(one, if is_sure { 2 } else { 1 }, "{status}");
+    }
+}
+
+#[test]
+fn what_is_taken_and_found_nowhere_is_sent_once() {
+    let nginx = Nginx::start();
+    let proxy = Proxy::start(nginx.address());
+    let project = dropping("inbox/", &proxy);
+    let ended = release(&project).expect(0);
+    assert!(ended.stdout.contains("can't be read back"), "{}", ended.stdout);
+    assert_eq!(posted(&proxy).len(), 3);
+    release(&project).expect(0);
+    assert_eq!(posted(&proxy), [""; 0]);
+}
+
 /// One release through a proxy that does this; then another run, if the first has failed.
 fn check(method: &'static str, place: &'static str, fault: Fault) {
     let nginx = Nginx::start();

@@ -117,6 +117,41 @@ fn what_is_wrong_is_found_before_anything_is_published() {
 }
 
 #[test]
+fn what_forge_makes_is_in_no_package() {
+    let registry = Served::verdaccio();
+    let token = registry.npm_token();
+    let at_the_top = |files: &[(&str, &str)], manifest: &str| {
+        let text = FILE.replace("dir = \"js\"\n", "").replace("ADDRESS", registry.address());
+        let project = Project::of_text(&text).env("CI_TOKEN", &token);
+        project.write("package.json", manifest);
+        project.write("index.js", "module.exports = 'hello';\n");
+        files.iter().for_each(|(path, text)| project.write(path, text));
+        project.tagged("v1.2.3")
+    };
+    let check = |project: &Project| {
+        let ended = release(project).expect(1);
+        let words = "`dist`, where forge puts what it makes, would be in the package `@acme/hello`";
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+        assert!(versions(&registry).is_empty());
+    };
+    // It is not there yet, and will be.
+    check(&at_the_top(&[], MANIFEST));
+    // It is there, though git ignores it: npm is told otherwise.
+    let with = |key: &str| MANIFEST.replace("{ ", &format!("{{ {key}, "));
+    let there = [(".gitignore", "dist\n"), ("dist/index.js", "1")];
+    check(&at_the_top(&there, &with(r#""files": ["dist"]"#)));
+    check(&at_the_top(&[there[0], there[1], (".npmignore", "docs\n")], MANIFEST));
+
+    release(&at_the_top(&there, MANIFEST)).expect(0);
+    assert_eq!(versions(&registry), RELEASED);
+    let mut npm = std::process::Command::new("npm");
+    let home = tempfile::tempdir().expect("an empty directory");
+    npm.args(["pack", "@acme/hello@1.2.3", "--json", &format!("--registry=http://{}", registry.address())]);
+    let said = crate::support::program::output(npm.current_dir(home.path()).env("HOME", home.path()));
+    assert!(said.contains("\"index.js\"") && !said.contains("dist/") && !said.contains(".forge"), "{said}");
+}
+
+#[test]
 fn a_token_that_may_not() {
     let registry = Served::verdaccio();
     let ended = release(&project_of(registry.address(), "another-token-of-the-tests", MANIFEST)).expect(1);

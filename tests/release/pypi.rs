@@ -1,4 +1,4 @@
-//! Wheels on an index of Python packages: pypiserver, by twine, as their authors have made them.
+//! Wheels on indexes of Python packages, pypiserver and devpi, by twine, as their authors have made them.
 //! Does not know other destinations.
 
 use std::fs;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::forge::{Ended, Running};
+use crate::support::killed::kill_release_at;
 use crate::support::package_servers::{Served, path_with, python_programs};
 use crate::support::project::Project;
 use crate::support::proxy::{Fault, Proxy};
@@ -43,7 +44,17 @@ index = "http://ADDRESS/simple"
 const RELEASED: &[&str] = &["hello_world-1.2.3-py2-none-any.whl", "hello_world-1.2.3-py3-none-any.whl"];
 
 fn project(address: &str, token: &str) -> Project {
-    let project = Project::of_text(&FILE.replace("ADDRESS", address)).env("CI_TOKEN", token);
+    project_of(&FILE.replace("ADDRESS", address), token)
+}
+
+/// For an index of devpi's.
+fn devpi_project(address: &str, index: &str, token: &str) -> Project {
+    let place = format!("ADDRESS/ada/{index}/+simple/\"\nusername = \"ada");
+    project_of(&FILE.replace("ADDRESS/simple", &place).replace("ADDRESS", address), token)
+}
+
+fn project_of(text: &str, token: &str) -> Project {
+    let project = Project::of_text(text).env("CI_TOKEN", token);
     project.write("wheel.py", include_str!("wheel.py"));
     project.env("PATH", &path_with(&python_programs())).tagged("v1.2.3")
 }
@@ -80,6 +91,81 @@ fn what_is_uploaded_is_not_sent_again() {
     fs::remove_dir_all(project.root().join(".forge")).expect("it is there");
     release(&project).expect(0);
     assert_eq!(sent(&proxy), 0);
+}
+
+/// What an index of devpi's has.
+fn devpi_files(devpi: &Served, index: &str) -> Vec<String> {
+    let answer = devpi.ask("GET", &format!("/ada/{index}/+simple/hello-world/"), "", "");
+    let mut names: Vec<String> =
+        RELEASED.iter().filter(|it| answer.contains(&format!("/{it}#sha256="))).map(|it| (*it).to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn devpi_takes_it_once_whatever_happens() {
+    let devpi = Served::devpi(&["plain", "lost", "killed", "refused"], TOKEN);
+    let proxy = Proxy::start(devpi.address());
+    let project = devpi_project(proxy.address(), "plain", TOKEN);
+    let ended = release(&project).expect(0);
+    assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(TOKEN));
+    assert_eq!(devpi_files(&devpi, "plain"), RELEASED);
+    assert_eq!(sent(&proxy), 2);
+    release(&project).expect(0);
+    fs::remove_dir_all(project.root().join(".forge")).expect("it is there");
+    release(&project).expect(0);
+    assert_eq!(sent(&proxy), 0);
+
+    proxy.fault("POST", "/ada/lost/", 1..=1, Fault::LostReply);
+    release(&devpi_project(proxy.address(), "lost", TOKEN)).expect(0);
+    assert_eq!(devpi_files(&devpi, "lost"), RELEASED);
+
+    let project = devpi_project(proxy.address(), "killed", TOKEN);
+    kill_release_at(&project, &proxy, "POST", "/ada/killed/");
+    release(&project).expect(0);
+    assert_eq!(devpi_files(&devpi, "killed"), RELEASED);
+
+    // Another file of a name that is there, and another password.
+    let other = devpi_project(proxy.address(), "plain", TOKEN);
+    other.write("wheel.py", &include_str!("wheel.py").replace("print('hello')", "print('hello!')"));
+    other.git(&["commit", "--quiet", "--all", "--message=More of it"]);
+    other.git(&["tag", "--force", "v1.2.3"]);
+    let ended = release(&other).expect(1);
+    assert!(ended.stdout.contains("is published already, and is another"), "{}", ended.stdout);
+    let ended = release(&devpi_project(proxy.address(), "refused", "another-token-of-the-tests")).expect(1);
+    let words = "may the token `pypi_token` upload to the project `hello-world`?";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("another-token-of-the-tests"));
+    assert!(devpi_files(&devpi, "refused").is_empty());
+}
+
+/// A source distribution of all that lies in the project.
+const SDIST: &str = r#"
+[project]
+name = "hello"
+
+[secrets]
+pypi_token = { env = "CI_TOKEN" }
+
+[[hook]]
+id = "sdist"
+argv = ["sh", "-c", "mkdir -p $FORGE_OUT/hello-1.2.3/.forge && cp .forge/.gitignore $FORGE_OUT/hello-1.2.3/.forge && tar -C $FORGE_OUT -czf $FORGE_OUT/hello-1.2.3.tar.gz hello-1.2.3"]
+makes = [{ name = "hello-1.2.3.tar.gz" }]
+
+[[publish]]
+to = "pypi"
+token = "pypi_token"
+secrets = ["pypi_token"]
+index = "http://ADDRESS/simple"
+"#;
+
+#[test]
+fn what_forge_makes_is_in_no_source_distribution() {
+    let index = Served::pypiserver();
+    let ended = release(&project_of(&SDIST.replace("ADDRESS", index.address()), TOKEN)).expect(1);
+    let words = "what forge makes is in the source distribution `hello-1.2.3.tar.gz`: `.forge/";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    assert!(files(&index).is_empty());
 }
 
 #[test]

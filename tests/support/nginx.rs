@@ -33,6 +33,7 @@ http {
         location / { dav_methods PUT DELETE; create_full_put_path on; dav_access user:rw; }
         location /moved/ { return 301 /here/; }
         location /drop/ { if ($request_method != POST) { return 405; } return 201; }
+        location /inbox/ { if ($request_method != POST) { return 404; } return 201; }
     }
 }
 ";

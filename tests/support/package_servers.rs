@@ -8,8 +8,12 @@ use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
-use super::program::started;
+use super::program::{output, started};
 use super::served::serve;
+
+/// The password of who makes users and indexes at devpi, and what it is in a header: `root:root-password-of-the-tests`.
+const ROOT: &str = "root-password-of-the-tests";
+const ROOT_BASIC: &str = "cm9vdDpyb290LXBhc3N3b3JkLW9mLXRoZS10ZXN0cw==";
 
 /// A server; it ends with its owner.
 pub struct Served {
@@ -34,6 +38,32 @@ impl Served {
         })
     }
 
+    /// An index of Python packages: devpi, with the user `ada`, whose password is `TOKEN`, and an index of hers for each of these names. What is
+    /// there is there for good.
+    pub fn devpi(indexes: &[&str], token: &str) -> Served {
+        let quietly = ["--argon2-memory-cost", "8", "--argon2-time-cost", "1", "--argon2-parallelism", "1"];
+        let served = Served::start(|port, directory| {
+            let place = directory.join("devpi");
+            if !place.exists() {
+                let mut init = Command::new(python_programs().join("devpi-init"));
+                output(init.args(["--no-root-pypi", "--root-passwd", ROOT, "--serverdir"]).arg(&place));
+            }
+            let mut server = Command::new(python_programs().join("devpi-server"));
+            server.args(["--host", "127.0.0.1", "--port", port, "--restrict-modify", "root", "--serverdir"]).arg(place);
+            server.args(quietly);
+            server
+        });
+        let make = |path: &str, what: &str| {
+            let answer = served.ask("PUT", path, &format!("authorization: Basic {ROOT_BASIC}\r\n"), what);
+            assert!(answer.starts_with("HTTP/1.1 20"), "{path}: {answer}");
+        };
+        make("/ada", &format!(r#"{{"password":"{token}"}}"#));
+        for index in indexes {
+            make(&format!("/ada/{index}"), r#"{"type":"stage","volatile":false,"bases":[]}"#);
+        }
+        served
+    }
+
     /// A registry of npm packages: verdaccio, which knows no other registry, and lets in who has an account.
     pub fn verdaccio() -> Served {
         Served::start(|port, directory| {
@@ -50,18 +80,24 @@ impl Served {
     /// Makes an account at a registry of npm packages, as `npm adduser` does; its token.
     pub fn npm_token(&self) -> String {
         let body = r#"{"name":"ada","password":"password-of-the-tests"}"#;
+        let answer = self.ask("PUT", "/-/user/org.couchdb.user:ada", "", body);
+        let token = answer.split("\"token\":").nth(1).and_then(|it| it.split('"').nth(1));
+        token.unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// What it answers to a request with these further headers: all of it.
+    pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         let head = format!(
-            "PUT /-/user/org.couchdb.user:ada HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nconnection: close\r\n\
-             content-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\naccept: application/json\r\n\
+             connection: close\r\n{headers}content-length: {}\r\n\r\n",
             self.address,
             body.len()
         );
         stream.write_all(format!("{head}{body}").as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
-        let token = answer.split("\"token\":").nth(1).and_then(|it| it.split('"').nth(1));
-        token.unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+        answer
     }
 
     fn start(command: impl Fn(&str, &Path) -> Command) -> Served {

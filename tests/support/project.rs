@@ -102,7 +102,8 @@ impl Project {
         self.git(&["tag", tag]);
     }
 
-    fn git(&self, arguments: &[&str]) {
+    /// Lets git do this in it, always as the same person at the same time.
+    pub fn git(&self, arguments: &[&str]) {
         let mut git = Command::new("git");
         git.arg("-C").arg(self.root()).args(arguments).env("HOME", self.home()).env("GIT_CONFIG_NOSYSTEM", "1");
         for who in ["AUTHOR", "COMMITTER"] {

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use forge_schemas::HttpResponse;
 
+/// A lower number is no time at which a server can mean to be asked again.
+const OLDEST_RESET: i64 = 1_000_000_000;
+
 /// The limits of a client. `Pace::default()` is what a run has.
 #[derive(Debug, Clone)]
 pub struct Pace {
@@ -64,16 +67,33 @@ impl Pace {
     }
 }
 
+/// Whether a server turns away everything for now. Besides 429 it is a 403 that says when to come again: services with limits answer so.
+pub fn is_limited(answer: &HttpResponse) -> bool {
+    answer.status == 429 || (answer.status == 403 && asked(answer).is_some())
+}
+
 /// How long a server asks us to wait (`Retry-After`): seconds, or a date (RFC 9110, 10.2.3), which is counted from the
-/// date of the answer: the server's clock may not be ours. None where it says nothing, or nothing that we understand.
+/// date of the answer: the server's clock may not be ours. Else until it counts anew what it has let through, where that is used up.
+/// None where it says nothing, or nothing that we understand.
 pub fn asked(answer: &HttpResponse) -> Option<Duration> {
-    let value = answer.header("retry-after")?.trim();
+    let Some(value) = answer.header("retry-after").map(str::trim) else { return used_up(answer) };
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp());
     let wait = date(value)?.duration_since(date(answer.header("date")?)?);
     Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+fn date(text: &str) -> Option<jiff::Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
+}
+
+/// `X-RateLimit-Reset`, where `X-RateLimit-Remaining` is 0. It is a time in seconds since 1970; where it can't be one, it is a number of seconds.
+fn used_up(answer: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| answer.header(name)?.trim().parse::<i64>().ok();
+    let reset = number("x-ratelimit-reset").filter(|_| number("x-ratelimit-remaining") == Some(0))?;
+    let wait = if reset < OLDEST_RESET { reset } else { reset - date(answer.header("date")?)?.as_second() };
+    Some(Duration::from_secs(u64::try_from(wait).unwrap_or_default()))
 }
 
 /// For people: `2 h`, `1 min 30 s`.
@@ -130,6 +150,34 @@ mod tests {
         for garbage in ["soon", "-1", "1.5", "", "99999999999999999999", "Wed, 41 Oct 2015"] {
             check_asked(Some(garbage), None);
         }
+    }
+
+    fn check_limited(status: u16, headers: &[(&str, &str)], expect: Option<u64>) {
+        let date = ("date", "Wed, 21 Oct 2015 07:28:00 GMT");
+        let headers = headers.iter().chain([&date]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let answer = HttpResponse { status, headers: headers.collect(), body: String::new() };
+        let wait = is_limited(&answer).then(|| asked(&answer).unwrap_or_default());
+        assert_eq!(wait, expect.map(Duration::from_secs), "{answer:?}");
+    }
+
+    #[test]
+    fn who_turns_all_away() {
+        let (none, reset) = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445412510"));
+        check_limited(429, &[], Some(0));
+        check_limited(403, &[], None);
+        check_limited(403, &[("retry-after", "60")], Some(60));
+        check_limited(403, &[none, reset], Some(30));
+        check_limited(429, &[none, reset], Some(30));
+        // It is said to the request, which counts more than what is said of the hour.
+        check_limited(403, &[("retry-after", "5"), none, reset], Some(5));
+        // It is no limit that turns away who has requests left.
+        check_limited(403, &[("x-ratelimit-remaining", "4999"), reset], None);
+        check_limited(403, &[none], None);
+        check_limited(403, &[none, ("x-ratelimit-reset", "soon")], None);
+        // In seconds, and in the past.
+        check_limited(403, &[none, ("x-ratelimit-reset", "7")], Some(7));
+        check_limited(403, &[none, ("x-ratelimit-reset", "1445412400")], Some(0));
+        check_limited(401, &[("retry-after", "5")], None);
     }
 
     #[test]

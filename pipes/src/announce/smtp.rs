@@ -17,8 +17,8 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::once::Unsaid;
 use super::{MessageNames, Params, Service, Settings, Way};
+use crate::table::once::Unsaid;
 
 pub(super) const SERVICE: Service = Service {
     name: "smtp",

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use self::program::Cargo;
 use super::language::{self, Packed};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address::{self, NoWeb};
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "cargo",
@@ -126,13 +127,14 @@ fn registry(own: &Own) -> Result<Option<Registry>, Problem> {
         (Some(name), Some(index)) => {
             let is_name = name.starts_with(|it: char| it.is_ascii_alphabetic())
                 && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
-            let url = index.strip_prefix("sparse+").filter(|it| url::Url::parse(it).is_ok_and(|it| it.has_host()));
+            let url = index.strip_prefix("sparse+").map(|it| address::base(it).map(|_| it));
             match (is_name, url) {
+                (_, Some(Err(bad @ NoWeb::Secret))) => Err(bad.problem("index", "a sparse index", "")),
                 (false, _) => Err(Problem::at_key("registry", format!("`{name}` is no name of a registry"))
                     .help(format!("write one, {example}"))),
-                (_, None) => Err(Problem::at_key("index", format!("`{index}` is no sparse index"))
+                (_, None | Some(Err(_))) => Err(Problem::at_key("index", format!("`{index}` is no sparse index"))
                     .help(format!("write one, {example}"))),
-                (true, Some(url)) => {
+                (true, Some(Ok(url))) => {
                     Ok(Some(Registry { name: name.clone(), index: format!("sparse+{}/", url.trim_end_matches('/')) }))
                 }
             }

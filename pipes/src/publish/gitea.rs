@@ -10,6 +10,7 @@ use super::page::api::Service;
 use super::page::draft::{self, Shown, Wanted};
 use super::page::{self, Naming, Said, Site};
 use super::{Destination, Planned, Settings};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "gitea",
@@ -44,6 +45,8 @@ struct Own {
     api: Option<String>,
 }
 
+const EXAMPLE: &str = "api = \"https://codeberg.org\"";
+
 fn takes(settings: &Settings) -> Vec<Selector> {
     page::takes(settings, &settings.own::<Own>().map(|own| own.kinds).unwrap_or_default())
 }
@@ -69,18 +72,16 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
 
 /// Where it is seen, without a slash at the end.
 fn address(own: &Own, given: &Given<'_>) -> Result<String, Problem> {
-    let example = "as in `api = \"https://codeberg.org\"`";
     let Some(named) = &own.api else {
         let found = page::cloned_from(given).filter(|(host, _)| host != "github.com" && host != "gitlab.com");
         return found.map(|(host, _)| format!("https://{host}")).ok_or_else(|| {
             Problem::at_key("to", "where the Gitea is that the release is for is not known")
-                .help(format!("say it, {example}"))
+                .help(format!("say it, as in `{EXAMPLE}`"))
         });
     };
     let seen = named.trim_end_matches('/').trim_end_matches("/api/v1");
-    let is_web = url::Url::parse(seen).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host());
-    if is_web {
-        return Ok(seen.to_owned());
+    match address::base(seen) {
+        Ok(_) => Ok(seen.to_owned()),
+        Err(bad) => Err(bad.problem("api", "a Gitea", EXAMPLE)),
     }
-    Err(Problem::at_key("api", format!("`{named}` is no address of a Gitea")).help(format!("write one, {example}")))
 }

@@ -10,6 +10,7 @@ use super::page::api::Service;
 use super::page::draft::{self, Shown, Wanted};
 use super::page::{self, Naming, Said, Site};
 use super::{Destination, Planned, Settings};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "github",
@@ -60,6 +61,9 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
     let api = own.api.as_deref().unwrap_or(GITHUB).trim_end_matches('/').to_owned();
+    if let Err(bad) = address::base(&api) {
+        return Err(vec![bad.problem("api", "a GitHub", "api = \"https://github.example.org/api/v3\"")]);
+    }
     let seen = if api == GITHUB { "https://github.com" } else { api.trim_end_matches("/api/v3") }.to_owned();
     let site = Site {
         as_shown,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use self::api::{Api, Stored};
 use super::page::{self, Naming, Page, Said, Site};
 use super::{Destination, Planned, Settings, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "gitlab",
@@ -88,6 +89,10 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
         repository: page::repository(own.repository.as_ref(), &naming, given),
         page: &|repository, tag| format!("{seen}/{repository}/-/releases/{tag}"),
     };
+    if let Some(name) = own.package.as_ref().filter(|it| !page::is_word(it)) {
+        let problem = Problem::at_key("package", format!("`{name}` is no name of a generic package"));
+        return Err(vec![problem.help("write letters, digits, dots, hyphens and underscores")]);
+    }
     let said = Said { title: own.title.as_ref(), notes: own.notes.as_ref(), prerelease: None };
     let page = page::of(&said, site, settings, given)?;
     let wanted = Wanted {
@@ -104,12 +109,10 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
 fn address(own: &Own) -> Result<String, Problem> {
     let named = own.api.as_deref().unwrap_or(GITLAB);
     let seen = named.trim_end_matches('/').trim_end_matches("/api/v4");
-    let is_web = url::Url::parse(seen).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host());
-    if is_web {
-        return Ok(seen.to_owned());
+    match address::base(seen) {
+        Ok(_) => Ok(seen.to_owned()),
+        Err(bad) => Err(bad.problem("api", "a GitLab", "api = \"https://gitlab.example.org\"")),
     }
-    let problem = Problem::at_key("api", format!("`{named}` is no address of a GitLab"));
-    Err(problem.help("write one, as in `api = \"https://gitlab.example.org\"`"))
 }
 
 fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {

@@ -1,6 +1,8 @@
 //! Destination `http`: files at URLs, by PUT or POST: Artifactory, Nexus, WebDAV, a web server.
 //! Does not know any of these by name: each file is asked for, sent, and read back.
 
+mod post;
+
 use std::collections::BTreeMap;
 
 use forge_plugin::schemas::{
@@ -10,11 +12,13 @@ use forge_plugin::schemas::{
 use forge_plugin::{Given, Host, Template};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
+use self::post::once;
 use super::files::{self, FileNames, Placed};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "http",
@@ -34,7 +38,8 @@ struct Own {
     /// `{{ artifact }}` is that name, for other places. Credentials are those of the host: `[registries."files.example.org"]`, with `username`
     /// and `secret`.
     url: Template<FileNames>,
-    /// `PUT` or `POST`.
+    /// `PUT` or `POST`. What is sent by POST to a server that shows nothing is sent once: where its answer was lost, the run fails, and the next takes
+    /// it as sent, with a warning to look.
     #[serde(default)]
     method: Verb,
     /// Further headers.
@@ -82,12 +87,11 @@ enum There {
     Untold,
 }
 
+const EXAMPLE: &str = "url = \"https://files.example.org/{{ name }}/{{ version }}/\"";
 /// Headers that are forge's own.
 const OWN_HEADERS: [&str; 4] = ["authorization", "content-length", "host", "transfer-encoding"];
 /// How often a file is sent whose fate nobody knows.
 const TRIES: u32 = 5;
-/// Where it is remembered what was sent to servers that show nothing.
-const SENT: &str = "sent";
 
 fn takes(settings: &Settings) -> Vec<Selector> {
     files::takes(settings, &settings.own::<Own>().map(|own| own.kinds).unwrap_or_default())
@@ -103,7 +107,8 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     };
     let files = files::placed("url", &url, str::to_owned, given);
     let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
-    problems.extend(files.iter().find_map(|it| bad_url(&it.address)));
+    let bad = files.iter().find_map(|it| address::web(&it.address).err());
+    problems.extend(bad.map(|it| it.problem("url", "a web server", EXAMPLE)));
     let mut headers = BTreeMap::new();
     for (name, template) in &own.headers {
         let said = files::said(&files, &format!("headers.{name}"), template, given);
@@ -129,22 +134,6 @@ fn bad_header(key: &str, name: &str) -> Option<Problem> {
             "credentials are those of the host: `[registries.\"files.example.org\"]`, with `username` and `secret`",
         )
     })
-}
-
-/// What is wrong with it is told without showing it, for it may have a password inside.
-fn bad_url(text: &str) -> Option<Problem> {
-    let problem = |message: &str, help: &str| Some(Problem::at_key("url", message).help(help));
-    match Url::parse(text) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => problem(
-            "a user or a password stands in the address, where everyone would read it",
-            "take it out, and name it in `[registries.\"HOST\"]`: `username`, and `secret`",
-        ),
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none() => None,
-        _ => problem(
-            "this is no address of a web server",
-            "write one, as in `https://files.example.org/{{ name }}/{{ version }}/`",
-        ),
-    }
 }
 
 impl Wanted {
@@ -215,7 +204,7 @@ impl Wanted {
 
     /// Sends a file, unless it is there. What is there and other was to be replaced, or it is left alone.
     fn put(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
-        if recalled(url, host)? == Some(ours.digest) {
+        if once(url).is_over(&ours.digest, host)? {
             return Ok(());
         }
         let mut last = None;
@@ -223,7 +212,12 @@ impl Wanted {
             match self.read_back(url, ours, host)? {
                 There::Same => return Ok(()),
                 There::Other(_) if failed == 0 && !may_replace(url, host) => return Err(same_size(url)),
-                There::Untold if failed > 0 && last.is_none() => return self.trust(url, ours, host),
+                There::Untold if failed > 0 && last.is_none() => return trust(url, ours, host),
+                There::Untold if self.method == Verb::Post => return self.post_unseen(url, ours, host),
+                // A place that takes what others look for elsewhere: what it has taken must not be sent to it twice.
+                There::Nothing if self.method == Verb::Post && failed > 0 && last.is_none() => {
+                    return trust(url, ours, host);
+                }
                 _ if failed == TRIES => break,
                 _ => {}
             }
@@ -239,12 +233,16 @@ impl Wanted {
             || Failure::new(FailureClass::Network, format!("`{url}` was sent, and is not there when it is asked for"));
         Err(last.unwrap_or_else(unseen))
     }
+}
 
-    /// The server has said that it took it.
-    fn trust(&self, url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
-        host.log(Level::Warn, &format!("`{url}` was sent, and can't be read back"));
-        host.remember(&noted(url), &json!(ours.digest))
-    }
+/// The server has said that it took it.
+fn trust(url: &str, ours: &Artifact, host: &dyn Host) -> Result<(), Failure> {
+    warn_unseen(url, host);
+    once(url).said(&ours.digest, host)
+}
+
+fn warn_unseen(url: &str, host: &dyn Host) {
+    host.log(Level::Warn, &format!("`{url}` was sent, and can't be read back"));
 }
 
 /// By what the server tells of it: its size, and as Artifactory does, what it hashes to.
@@ -286,14 +284,6 @@ fn same_size(url: &str) -> Failure {
         .help("delete it there, and run this again")
 }
 
-fn noted(url: &str) -> String {
-    format!("{SENT}/{url}")
-}
-
-fn recalled(url: &str, host: &dyn Host) -> Result<Option<Digest>, Failure> {
-    Ok(serde_json::from_value(host.recall(&noted(url))?).unwrap_or_default())
-}
-
 /// What all addresses begin with, up to a `/`.
 fn common_part(files: &[Placed]) -> String {
     let mut urls = files.iter().map(|it| it.address.as_str());
@@ -317,9 +307,8 @@ fn probe(params: &Value, host: &dyn Host) -> Result<Vec<Finding>, Failure> {
     }
     let found = |(url, ours): (&str, &Artifact)| {
         let change = match wanted.look(url, Some(ours), host)? {
-            There::Nothing => Change::New,
-            There::Untold if recalled(url, host)? != Some(ours.digest) => Change::New,
-            There::Same | There::Perhaps | There::Untold => Change::None,
+            There::Nothing | There::Untold if !once(url).is_said(&ours.digest, host)? => Change::New,
+            There::Nothing | There::Untold | There::Same | There::Perhaps => Change::None,
             There::Other(because) => Change::Conflict { because },
         };
         Ok(finding(url, Some(ours.digest), change))

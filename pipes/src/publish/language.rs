@@ -143,11 +143,6 @@ pub fn with_token(variable: &str, token: Option<&String>, argv: Vec<String>) -> 
     Command::new(shell.chain(argv))
 }
 
-/// Whether a text is an address.
-pub fn is_web(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host())
-}
-
 /// Why a program has failed that sends something, by what it has said. Whether it is worth another attempt is told by that too.
 pub fn failure(exit: &Exit, message: String) -> Failure {
     let failure = fault(exit, message);

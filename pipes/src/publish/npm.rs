@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use self::program::Npm;
 use super::language::{self, Packed};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "npm",
@@ -88,9 +89,8 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let facts = given.facts;
     let mut problems: Vec<Problem> = language::outside(own.dir.as_ref()).into_iter().collect();
     let registry = own.registry.as_deref().unwrap_or(NPM).trim_end_matches('/').to_owned();
-    if !language::is_web(&registry) {
-        let problem = Problem::at_key("registry", format!("`{registry}` is no address of a registry"));
-        problems.push(problem.help("write one, as in `registry = \"https://npm.acme.example\"`"));
+    if let Err(bad) = address::base(&registry) {
+        problems.push(bad.problem("registry", "a registry", "registry = \"https://npm.acme.example\""));
     }
     if let Some(name) = own.package.as_ref().filter(|it| !is_name(it)) {
         let problem = Problem::at_key("package", format!("`{name}` is no name of a package"));

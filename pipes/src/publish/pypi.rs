@@ -17,8 +17,10 @@ use serde_json::Value;
 
 use self::index::Index;
 use self::names::FileName;
+use super::contents;
 use super::language::{self, There};
 use super::{Destination, Planned, Settings, receipt, typed};
+use crate::table::address;
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "pypi",
@@ -91,10 +93,8 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let mut problems = Vec::new();
     let index = own.index.as_deref().unwrap_or(PYPI).trim_end_matches('/').to_owned();
     for (key, url) in [("index", Some(&index)), ("upload", own.upload.as_ref())] {
-        problems.extend(url.filter(|it| !language::is_web(it)).map(|it| {
-            Problem::at_key(key, format!("`{it}` is no address"))
-                .help("write one, as in `index = \"https://test.pypi.org/simple\"`")
-        }));
+        let bad = url.and_then(|it| address::base(it).err());
+        problems.extend(bad.map(|it| it.problem(key, "an index", "index = \"https://test.pypi.org/simple\"")));
     }
     let chosen = choose(settings, given, &mut problems);
     let Some((_, first)) = chosen.first().filter(|_| problems.is_empty()) else { return Err(problems) };
@@ -233,7 +233,23 @@ impl Package {
         Ok(paths)
     }
 
+    /// What forge makes lies in `.forge` and `dist`. What packs all of a project may pack these too, and something else in each run.
+    fn check_that_it_is_clean(&self, host: &dyn Host) -> Result<(), Failure> {
+        for (name, artifact) in self.files(host).filter(|(name, _)| name.ends_with(".tar.gz")) {
+            let is_made =
+                |it: &str| it.starts_with(".forge/") || ["dist/artifacts.json", "dist/metadata.json"].contains(&it);
+            if let Some(made) = contents::first(&artifact.path, is_made)? {
+                let message = format!("what forge makes is in the source distribution `{name}`: `{made}`");
+                return Err(Failure::input(message).help(
+                    "nothing was published: let git ignore `dist` and `.forge`, or leave them out where it is packed (`MANIFEST.in`, `exclude`)",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, host: &dyn Host) -> Result<(), Failure> {
+        self.check_that_it_is_clean(host)?;
         let argv = ["twine", "check"].map(str::to_owned).into_iter().chain(self.laid_out(None, host)?).collect();
         let exit = host.exec(&plain(language::with_token("", None, argv)))?;
         match exit.is_success() {

@@ -1,5 +1,7 @@
 //! What tables of several pipes have in common.
 //! Does not know any pipe.
 
+pub mod address;
+pub mod once;
 pub mod secrets;
 pub mod variants;

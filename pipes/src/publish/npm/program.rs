@@ -2,13 +2,13 @@
 //! Does not know what the registry has: `npm/registry.rs` asks.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use forge_plugin::Host;
 use forge_plugin::schemas::{Artifact, Command, Emit, Exit, Failure, Step};
 use serde::Deserialize;
 
-use super::super::language;
+use super::super::{contents, language};
 use super::{Access, Package};
 
 /// npm, for a package.
@@ -24,12 +24,15 @@ struct Manifest {
     name: String,
     version: String,
     private: bool,
+    /// What it is made of, where it says that.
+    files: Option<serde_json::Value>,
 }
 
 impl Npm<'_> {
     /// Makes the package.
     pub fn pack(&self, step: &Step) -> Result<(), Failure> {
-        let mistakes = self.mistakes(&self.manifest()?);
+        let manifest = self.manifest()?;
+        let mistakes = self.mistakes(&manifest);
         if let Some((first, more)) = mistakes.split_first() {
             let failure = more.iter().fold(Failure::input(first.clone()), |failure, more| failure.cause(more.clone()));
             return Err(failure.help("nothing was published: mend it in the `package.json`, commit that, and tag it"));
@@ -45,6 +48,9 @@ impl Npm<'_> {
         }
         let file = fs::read_dir(&made).ok().and_then(|mut it| it.next()?.ok()).map(|it| it.path());
         let path = file.ok_or_else(|| Failure::tool("`npm pack` has made no file"))?;
+        if self.packs_what_is_made(&manifest, &path)? {
+            return Err(self.polluted());
+        }
         let output = &step.makes[0];
         self.host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail: output.detail.clone() })?;
         Ok(())
@@ -98,6 +104,34 @@ impl Npm<'_> {
         let stale = (!snapshot && manifest.version != *version)
             .then(|| format!("`{name}` is of version {}, and what is released is {version}", manifest.version));
         [other, private, stale].into_iter().flatten().collect()
+    }
+
+    /// What forge makes lies in `dist` (and in `.forge`, which npm is told to leave out). Another run would pack another package: so it is
+    /// looked for, and where there is none yet, whether it will be packed.
+    fn packs_what_is_made(&self, manifest: &Manifest, packed: &Path) -> Result<bool, Failure> {
+        let is_root = Path::new(&self.package.dir).components().all(|it| it == Component::CurDir);
+        if !is_root {
+            return Ok(false);
+        }
+        if contents::first(packed, |it| it.starts_with("dist/"))?.is_some() {
+            return Ok(true);
+        }
+        // What is packed is said by `files`, else `.npmignore`, else `.gitignore` (npm, "package.json": files).
+        let root = self.host.root();
+        if self.package.snapshot || manifest.files.is_some() || root.join(".npmignore").exists() {
+            return Ok(false);
+        }
+        let exit = self.host.exec(&Command::new(["git", "check-ignore", "--quiet", "dist/x"]).in_dir(root))?;
+        // 1 says that it is not ignored; all else, that git can't tell.
+        Ok(exit.code == Some(1))
+    }
+
+    fn polluted(&self) -> Failure {
+        let name = &self.package.name;
+        Failure::input(format!("`dist`, where forge puts what it makes, would be in the package `{name}`")).help(
+            "nothing was published: let git ignore it (and `.npmignore`, where there is one), and take it out of `files` in the `package.json`; \
+             what another build puts into `dist` can go elsewhere, or the package into a directory of its own, which `dir` names",
+        )
     }
 
     fn not_taken(&self, exit: &Exit) -> Failure {

@@ -344,6 +344,10 @@ impl<'a> Api<'a> {
         let class = if answer.status >= 500 { FailureClass::Network } else { FailureClass::Refused };
         let failure = Failure::new(class, format!("{service} answers {}: {}", answer.status, said(&answer.body)));
         Err(match answer.status {
+            // That is all GitHub says where it does not say when ("Rate limits for the REST API").
+            403 | 429 if answer.body.contains("rate limit") => {
+                failure.help("wait for a minute at least, and run it again: it goes on where it has stopped")
+            }
             401 | 403 | 404 => failure.help(self.how_to_log_in()),
             _ => failure,
         })
