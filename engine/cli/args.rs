@@ -158,7 +158,7 @@ pub struct Run {
     /// Replace what lies at this reference, though it should stay; may be given several times
     #[arg(long, value_name = "REFERENCE", help_heading = HOW)]
     pub replace: Vec<String>,
-    /// How many tasks run side by side [default: the number of processors]
+    /// How many tasks run side by side [default: one more than there are processors]
     #[arg(short, long, value_name = "N", help_heading = HOW, value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Print what happens as JSON, an event a line

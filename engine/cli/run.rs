@@ -118,7 +118,8 @@ fn limits(session: &Session, options: &Options) -> Limits {
     let own = &session.head.run;
     let number = |it: Option<u32>| it.map(|it| it as usize);
     Limits {
-        cpu: options.jobs.map(usize::from).or(number(own.jobs)).unwrap_or(processors),
+        // While one waits for files or for a program to start, the others keep all processors busy.
+        cpu: options.jobs.map(usize::from).or(number(own.jobs)).unwrap_or(processors + 1),
         memory: number(own.memory).unwrap_or(1),
         network: number(own.network).unwrap_or(8),
     }
