@@ -44,6 +44,7 @@ images = ["ADDRESS/USER/hello"]
 tags = ["{{ version }}"]
 platforms = ["linux/amd64"]
 base = "scratch"
+entrypoint = ["/usr/local/bin/one"]
 
 [[publish]]
 id = "registry"

@@ -2,7 +2,7 @@
 //! Does not know what is released there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 
 use serde_json::Value;
@@ -25,18 +25,18 @@ pub struct Gitea {
 
 const SETTINGS: &str = "
 RUN_MODE = prod
-WORK_PATH = DIR
+WORK_PATH = {dir}
 I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true
 [server]
-STATIC_ROOT_PATH = STATIC
-HTTP_ADDR = HOST
-HTTP_PORT = PORT
-ROOT_URL = http://HOST:PORT/
+STATIC_ROOT_PATH = {shown}
+HTTP_ADDR = {host}
+HTTP_PORT = {port}
+ROOT_URL = http://{host}:{port}/
 DISABLE_SSH = true
 OFFLINE_MODE = true
 [database]
 DB_TYPE = sqlite3
-PATH = DIR/gitea.db
+PATH = {dir}/gitea.db
 SQLITE_JOURNAL_MODE = WAL
 [security]
 INSTALL_LOCK = true
@@ -121,7 +121,10 @@ impl Drop for Gitea {
 
 fn write_settings(place: &Path, program: &Path, address: &str) {
     let (host, port) = address.split_once(':').expect("host and port");
-    let program: PathBuf = program.canonicalize().expect("a directory");
-    let text = SETTINGS.replace("DIR", &place.display().to_string()).replace("STATIC", &program.display().to_string());
-    fs::write(place.join("app.ini"), text.replace("HOST", host).replace("PORT", port)).expect("a file");
+    let program = program.canonicalize().expect("a directory");
+    let values = [("dir", place.to_str()), ("shown", program.to_str()), ("host", Some(host)), ("port", Some(port))];
+    let text = values.iter().fold(SETTINGS.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value.expect("a path is text"))
+    });
+    fs::write(place.join("app.ini"), text).expect("a file");
 }

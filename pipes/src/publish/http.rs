@@ -158,13 +158,19 @@ impl Wanted {
         HttpRequest { headers: self.headers.get(url).cloned().unwrap_or_default(), ..HttpRequest::new(method, url) }
     }
 
-    /// What is there, by its head.
+    /// What is there, by its head, or by its first byte: some servers give files to who gets them, and to nobody else (Gitea's packages).
     fn look(&self, url: &str, ours: Option<&Artifact>, host: &dyn Host) -> Result<There, Failure> {
-        let answer = host.http(&self.request(Method::Head, url))?;
+        let mut answer = host.http(&self.request(Method::Head, url))?;
+        if let 405 | 501 = answer.status {
+            let mut first = self.request(Method::Get, url);
+            first.headers.insert("range".to_owned(), "bytes=0-0".to_owned());
+            answer = host.http(&first)?;
+        }
         match (answer.status, ours) {
             (404 | 410, _) => Ok(There::Nothing),
-            (200..300, Some(ours)) => Ok(judged(&answer, ours)),
-            (200..300, None) => Ok(There::Perhaps),
+            // What is empty has no first byte.
+            (200..300 | 416, Some(ours)) => Ok(judged(&answer, ours)),
+            (200..300 | 416, None) => Ok(There::Perhaps),
             (405 | 501, _) => Ok(There::Untold),
             _ => Err(refusal(&answer)),
         }
@@ -247,7 +253,9 @@ fn warn_unseen(url: &str, host: &dyn Host) {
 
 /// By what the server tells of it: its size, and as Artifactory does, what it hashes to.
 fn judged(answer: &HttpResponse, ours: &Artifact) -> There {
-    let size = answer.header("content-length").and_then(|it| it.parse::<u64>().ok());
+    // Of a part it tells how large the whole is (RFC 9110, 14.4): `bytes 0-0/1234`.
+    let whole = answer.header("content-range").and_then(|it| it.rsplit_once('/')).map(|(_, size)| size);
+    let size = whole.or_else(|| answer.header("content-length")).and_then(|it| it.parse::<u64>().ok());
     match (answer.header("x-checksum-sha256"), size) {
         (Some(sha256), _) if sha256.eq_ignore_ascii_case(&ours.digest.hex()) => There::Same,
         (Some(sha256), _) => There::Other(format!("`sha256:{sha256}` is there")),
