@@ -68,7 +68,8 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
-    let mut problems: Vec<Problem> = own.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it)).collect();
+    let mut problems: Vec<Problem> =
+        own.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it, "http://localhost:4443")).collect();
     let by = match (&own.key, &own.token) {
         (Some(key), None) => Some(By::Key(key.clone())),
         (None, Some(token)) => Some(By::Token(token.clone())),

@@ -96,7 +96,7 @@ impl Own {
             let problem = Problem::at_key("bucket", format!("no bucket can be called `{}`", self.bucket));
             problems.push(problem.help("a name has 3 to 63 small letters, digits, dots and hyphens"));
         }
-        problems.extend(self.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it)));
+        problems.extend(self.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it, "https://minio.example.org")));
         problems
     }
 }
