@@ -29,8 +29,12 @@ fn blocks_first_and_blobs_when_all_are_there() {
 #[test]
 fn what_is_said_about_a_blob_stands_beside_it() {
     let store = Azurite::start();
-    let text = text(&store, store.address()).replace("echo one", ":") + "cache_control = \"no-cache\"\n";
+    let proxy = Proxy::start(store.address());
+    let text = text(&store, proxy.address()).replace("echo one", ":") + "cache_control = \"no-cache\"\n";
     release(&project_of(&text, &store)).expect(0);
+    // What each block hashes to, which the server compares.
+    let blocks: Vec<_> = proxy.seen().into_iter().filter(|it| it.line.contains("comp=block&")).collect();
+    assert!(blocks.len() == 3 && blocks.iter().all(|it| it.head.contains("content-md5: ")));
     // This one is empty, and has no block.
     let head = store.ask("GET", ONE, "a=b", "").head;
     for line in [
@@ -124,6 +128,18 @@ fn c3_the_server_has_no_time() {
     for way in [("HEAD", "/linuxone"), BLOCK, BLOB] {
         let busy = "<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code></Error>";
         check_fault(&store, way, Fault::Answer("503 The server is busy.", vec![], busy));
+    }
+}
+
+#[test]
+fn c6_what_is_no_success_is_none() {
+    let store = Azurite::start();
+    for (way, answer) in [(BLOCK, "404 Not Found"), (BLOB, "404 Not Found"), (BLOCK, "307 Temporary Redirect")] {
+        let proxy = Proxy::start(store.address());
+        proxy.fault(way.0, way.1, 1..=9, Fault::Answer(answer, vec![], ""));
+        let ended = release(&project(&store, proxy.address())).expect(1);
+        assert!(ended.stdout.contains(&format!("answers {}", &answer[..3])), "{}", ended.stdout);
+        assert_eq!(store.has(), [""; 0]);
     }
 }
 

@@ -144,15 +144,38 @@ impl By {
                 key.map(AzureCredential::AccessKey).map_err(|error| Failure::input(is_none).cause(error.to_string()))
             }
             By::Sas(name) => {
-                let text = host.secret(name)?;
-                // Some places give it out as an address that has it.
-                let pairs = split_sas(text.trim().rsplit_once('?').map_or(text.trim(), |(_, it)| it));
-                let pairs = pairs.ok().filter(|it| it.iter().any(|(name, _)| name == "sig"));
                 let is_none = || Failure::input(format!("the secret `{name}` is no shared access signature"));
                 let is_none = || is_none().help("it looks like `sv=…&se=…&sp=…&sig=…`");
-                pairs.map(AzureCredential::SASToken).ok_or_else(is_none)
+                signature(&host.secret(name)?).map(AzureCredential::SASToken).ok_or_else(is_none)
             }
             By::Token(name) => Ok(AzureCredential::BearerToken(host.secret(name)?.trim().to_owned())),
+        }
+    }
+}
+
+/// The fields of a shared access signature. Some places give it out as an address that has it.
+fn signature(text: &str) -> Option<Vec<(String, String)>> {
+    let text = text.trim();
+    let fields = split_sas(text.rsplit_once('?').map_or(text, |(_, it)| it)).ok()?;
+    fields.iter().any(|(name, _)| name == "sig").then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_taken_as_they_are_given_out() {
+        let fields = [("sv", "2023-11-03"), ("sig", "a+b/c=")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for text in [
+            "sv=2023-11-03&sig=a%2Bb%2Fc%3D",
+            "?sv=2023-11-03&sig=a%2Bb%2Fc%3D\n",
+            "https://hello.blob.core.windows.net/files?sv=2023-11-03&sig=a%2Bb%2Fc%3D",
+        ] {
+            assert_eq!(signature(text).as_deref(), Some(&fields[..]), "{text}");
+        }
+        for text in ["", "sv=2023-11-03", "https://hello.blob.core.windows.net/files", "a password"] {
+            assert_eq!(signature(text), None, "{text}");
         }
     }
 }

@@ -68,7 +68,8 @@ impl Container {
         let credential = self.store.credentials().get_credential().await.map_err(|error| failure(&error))?;
         let authorizer = AzureAuthorizer::new(&credential, &self.account);
         authorizer.try_authorize(&mut request).map_err(|error| failure(&error))?;
-        self.courier.ask(request).await.map(drop)
+        let answer = self.courier.ask(request).await?;
+        if answer.is_success() { Ok(()) } else { Err(courier::refusal(&answer)) }
     }
 }
 

@@ -79,19 +79,20 @@ const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 const AZURES_CODE: &str = "x-ms-error-code";
 
 /// What the service says, in its own words: `<Code>` and `<Message>`.
-fn refusal(answer: &schemas::HttpResponse) -> Failure {
+pub fn refusal(answer: &schemas::HttpResponse) -> Failure {
     let (status, code) = (answer.status, code(answer));
     let class = if status >= 500 || status == 429 { FailureClass::Network } else { FailureClass::Refused };
     let said = [code, within("Message", &answer.body)].into_iter().flatten();
     let said: String = said.map(|it| format!(": {it}")).collect();
     let failure = Failure::new(class, format!("the bucket's service answers {status}{said}"));
+    let is_azure = answer.headers.contains_key(AZURES_CODE);
     match (status, code) {
-        (401 | 403, _) if answer.headers.contains_key(AZURES_CODE) => failure.help(
+        (401 | 403, _) if is_azure => failure.help(
             "is this a key of this account, one that has not run out, and may it read and write in the container?",
         ),
         (401 | 403, _) => failure
             .help("are these the keys of this store, is the region right, and may they read and write in the bucket?"),
-        (404, Some("ContainerNotFound")) => failure.help("make the container, or write another one in `container`"),
+        (404, _) if is_azure => failure.help("make the container, or write another one in `container`"),
         (404, _) => failure.help("make the bucket, or write another one in `bucket`"),
         (_, Some("InvalidBlobOrBlock")) => {
             failure.help("another program has begun to send this, and has not ended: let it end, or wait a week")
@@ -133,7 +134,7 @@ pub fn options() -> ClientOptions {
 }
 
 impl Courier {
-    /// Carries a request, and brings the answer.
+    /// Carries a request, and brings the answer: one that is no refusal, or 404 or a redirection, which is for who asks to judge.
     pub async fn ask(&self, request: HttpRequest) -> Result<schemas::HttpResponse, Failure> {
         let (head, body) = request.into_parts();
         let content = body.collect().await.map_err(|error| Failure::bug(error.to_string()))?.to_bytes().to_vec();
