@@ -56,9 +56,13 @@ fn with_a_key_of_somebody_else_or_none_nothing_is_built() {
     let all = check_refused(&store, &with_key("YW5vdGhlciBrZXk="), "answers 403: AuthorizationFailure");
     assert!(!all.contains("YW5vdGhlciBrZXk="), "{all}");
     check_refused(&store, &with_key("no key at all"), "the secret `azure_key` is no access key of a storage account");
-    let by_sas = text(&store, store.address()).replace("\nkey = ", "\nsas = ");
-    let project = project_of(&by_sas, &store).env("azure_key", "sv=2023-11-03&ss=b");
-    check_refused(&store, &project, "the secret `azure_key` is no shared access signature");
+    for (by, secret, because) in [
+        ("sas", "sv=2023-11-03&ss=b", "the secret `azure_key` is no shared access signature"),
+        ("token", "{ \"accessToken\": \"eyJ0\" }", "the secret `azure_key` is no access token"),
+    ] {
+        let text = text(&store, store.address()).replace("\nkey = ", &format!("\n{by} = "));
+        check_refused(&store, &project_of(&text, &store).env("azure_key", secret), because);
+    }
 }
 
 #[test]
