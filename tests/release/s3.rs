@@ -23,6 +23,7 @@ fn with_another_key_nothing_is_built() {
     let project = project(&store, store.address()).env("s3_key", "another key");
     let all = check_refused(&store, &project, "answers 403");
     assert!(!all.contains("another key"), "{all}");
+    check_refused(&store, &project.env("s3_id", "two\nlines"), "the secret `s3_id` is no id of an access key");
 }
 
 #[test]

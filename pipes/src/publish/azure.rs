@@ -148,13 +148,7 @@ impl By {
                 let is_none = || is_none().help("it looks like `sv=…&se=…&sp=…&sig=…`");
                 signature(&host.secret(name)?).map(AzureCredential::SASToken).ok_or_else(is_none)
             }
-            By::Token(name) => {
-                let token = host.secret(name)?.trim().to_owned();
-                // It gets into a header: the crate has no patience with what can't stand in one.
-                let is_one = !token.is_empty() && token.chars().all(|it| it.is_ascii_graphic());
-                let is_none = || Failure::input(format!("the secret `{name}` is no access token"));
-                is_one.then_some(AzureCredential::BearerToken(token)).ok_or_else(is_none)
-            }
+            By::Token(name) => bucket::secret(name, "access token", host).map(AzureCredential::BearerToken),
         }
     }
 }

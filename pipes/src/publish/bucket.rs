@@ -2,6 +2,7 @@
 //! Does not know whose bucket it is, or what opens it.
 
 pub mod courier;
+mod mistakes;
 mod store;
 
 use std::collections::BTreeMap;
@@ -20,9 +21,9 @@ use object_store::{Attribute, Attributes, GetOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
 
 use self::courier::{Courier, failure};
+pub use self::mistakes::{bad_endpoint, secret};
 pub use self::store::Bucket;
 use super::files::{self, Placed};
 use super::{receipt, typed};
@@ -92,9 +93,9 @@ pub fn steps<S: Site>(
     secrets: &[SecretNeed],
     given: &Given<'_>,
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    // One template makes all keys, so that the first bad one tells what is wrong with it.
-    if let Some(problem) = wanted.files.iter().find_map(|it| bad_key(&it.address)) {
-        return Err(vec![problem]);
+    let problems = mistakes::of(wanted);
+    if !problems.is_empty() {
+        return Err(problems);
     }
     let takes: Vec<String> = wanted.files.iter().map(|it| it.artifact.clone()).collect();
     let staged = receipt::name(&given.table.id, place, "parts");
@@ -123,28 +124,6 @@ pub fn steps<S: Site>(
 /// A key, from what a template says: where a part of it is empty, as the `os` of checksums is, there is one `/` less.
 pub fn key(text: &str) -> String {
     text.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
-}
-
-/// What is wrong with the address of a store is told without showing it. The example is a good one.
-pub fn bad_endpoint(text: &str, example: &str) -> Option<Problem> {
-    let is_good = |it: &Url| {
-        let is_web = matches!(it.scheme(), "http" | "https") && it.has_host();
-        is_web && it.username().is_empty() && it.password().is_none() && it.query().is_none()
-    };
-    if Url::parse(text).is_ok_and(|it| is_good(&it)) {
-        return None;
-    }
-    let problem = Problem::at_key("endpoint", "this is no address of a store");
-    Some(problem.help(format!("write scheme and host, as in `endpoint = \"{example}\"`; keys are secrets")))
-}
-
-fn bad_key(key: &str) -> Option<Problem> {
-    let why = match Path::parse(key) {
-        Ok(_) if !key.is_empty() => return None,
-        Ok(_) => "it is empty".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Some(Problem::at_key("path", format!("nothing can be called `{key}` in a bucket: {why}")))
 }
 
 /// What lies now where the files will be.

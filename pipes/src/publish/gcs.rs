@@ -98,7 +98,7 @@ impl Site for Gcs {
             .with_bucket_name(&self.bucket);
         builder = match &self.by {
             By::Key(key) => builder.with_service_account_key(host.secret(key)?),
-            By::Token(token) => builder.with_bearer_token(host.secret(token)?),
+            By::Token(token) => builder.with_bearer_token(bucket::secret(token, "access token", host)?),
         };
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_base_url(endpoint.trim_end_matches('/'));

@@ -109,10 +109,10 @@ impl Site for S3 {
             .with_client_options(courier::options())
             .with_bucket_name(&self.bucket)
             .with_region(&self.region)
-            .with_access_key_id(host.secret(&self.key_id)?)
+            .with_access_key_id(bucket::secret(&self.key_id, "id of an access key", host)?)
             .with_secret_access_key(host.secret(&self.key)?);
         if let Some(session) = &self.session {
-            builder = builder.with_token(host.secret(session)?);
+            builder = builder.with_token(bucket::secret(session, "token of a session", host)?);
         }
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
