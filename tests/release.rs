@@ -6,6 +6,7 @@ mod accounts;
 mod announce;
 mod apk;
 mod archives;
+mod azure;
 mod base_layers;
 mod base_requests;
 mod bases;

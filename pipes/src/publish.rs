@@ -2,6 +2,7 @@
 //! Does not know any destination: each is a file of `publish/`, and a line of `DESTINATIONS`.
 
 mod attached;
+mod azure;
 mod bucket;
 mod cargo;
 mod choice;
@@ -52,6 +53,7 @@ const DESTINATIONS: &[Destination] = &[
     gitlab::DESTINATION,
     s3::DESTINATION,
     gcs::DESTINATION,
+    azure::DESTINATION,
     http::DESTINATION,
     cargo::DESTINATION,
     npm::DESTINATION,
@@ -566,7 +568,7 @@ mod tests {
             json!({ "to": "moon" }),
             REFERENCES,
             expect![[r#"
-                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, gcs, http, cargo, npm, pypi
+                nothing can be published to `moon`; the destinations are registry, layout, github, gitea, gitlab, s3, gcs, azure, http, cargo, npm, pypi
             "#]],
         );
         check_problems(
@@ -580,7 +582,7 @@ mod tests {
             json!({ "to": "registry", "path": "x" }),
             REFERENCES,
             expect![[r#"
-                `path` means nothing to `registry`; leave it out: it is for `layout` and `s3` and `gcs`
+                `path` means nothing to `registry`; leave it out: it is for `layout` and `s3` and `gcs` and `azure`
             "#]],
         );
         check_problems(

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::bucket::Store;
 use super::program::output;
 use super::served::digests;
 
@@ -19,8 +20,17 @@ pub struct Gcs {
 }
 
 impl Gcs {
-    /// With an empty bucket, `downloads`.
-    pub fn start() -> Gcs {
+    /// The key, as Google gives it out.
+    pub fn key(&self) -> String {
+        let pem = std::fs::read_to_string(self.directory.path().join("key.pem")).expect("a key");
+        let email = "release@storage.example";
+        json!({ "type": "service_account", "private_key": pem, "private_key_id": "1", "client_email": email })
+            .to_string()
+    }
+}
+
+impl Store for Gcs {
+    fn start() -> Gcs {
         let directory = tempfile::Builder::new().prefix("forge-test-gcs-").tempdir().expect("a temporary directory");
         std::fs::create_dir(directory.path().join("bucket")).expect("a directory");
         let openssl = |argv: &[&str]| output(Command::new("openssl").args(argv).current_dir(directory.path()));
@@ -37,21 +47,23 @@ impl Gcs {
         Gcs { child, address: format!("127.0.0.1:{}", port.trim()), directory }
     }
 
-    /// Host and port.
-    pub fn address(&self) -> &str {
+    fn another(&self) -> Gcs {
+        Gcs::start()
+    }
+
+    fn address(&self) -> &str {
         &self.address
     }
 
-    /// The key, as Google gives it out.
-    pub fn key(&self) -> String {
-        let pem = std::fs::read_to_string(self.directory.path().join("key.pem")).expect("a key");
-        let email = "release@storage.example";
-        json!({ "type": "service_account", "private_key": pem, "private_key_id": "1", "client_email": email })
-            .to_string()
+    fn table(&self, address: &str) -> String {
+        format!("to = \"gcs\"\nbucket = \"downloads\"\nendpoint = \"http://{address}\"\nkey = \"account\"")
     }
 
-    /// What others find in the bucket: key and digest of each object.
-    pub fn has(&self) -> Vec<String> {
+    fn secrets(&self) -> Vec<(&'static str, String)> {
+        vec![("account", self.key())]
+    }
+
+    fn has(&self) -> Vec<String> {
         digests(&self.directory.path().join("bucket"), "")
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod alpine;
 pub mod asked;
+pub mod azure;
+pub mod bucket;
 pub mod certificates;
 pub mod containers;
 pub mod crates;

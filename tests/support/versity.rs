@@ -6,13 +6,14 @@ use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
+use super::bucket::Store;
 use super::program::test_program;
 use super::served::{digests, serve};
 
 /// Who may do all.
-pub const KEY_ID: &str = "AKIDOFTHETESTS";
+const KEY_ID: &str = "AKIDOFTHETESTS";
 /// By what.
-pub const KEY: &str = "s3-key-of-the-tests";
+const KEY: &str = "s3-key-of-the-tests";
 /// The bucket that it has.
 pub const BUCKET: &str = "downloads";
 
@@ -24,8 +25,16 @@ pub struct Versity {
 }
 
 impl Versity {
-    /// Starts one, with an empty bucket.
-    pub fn start() -> Versity {
+    /// How many uploads were begun and not ended.
+    pub fn uploads(&self) -> usize {
+        let place = self.directory.path().join("root").join(BUCKET).join(".sgwtmp/multipart");
+        let of_object = |it: fs::DirEntry| fs::read_dir(it.path()).map_or(0, Iterator::count);
+        fs::read_dir(place).map_or(0, |it| it.map(|it| of_object(it.expect("an entry"))).sum())
+    }
+}
+
+impl Store for Versity {
+    fn start() -> Versity {
         let directory = tempfile::Builder::new().prefix("forge-test-s3-").tempdir().expect("a temporary directory");
         fs::create_dir_all(directory.path().join("root").join(BUCKET)).expect("a directory");
         fs::create_dir(directory.path().join("beside")).expect("a directory");
@@ -38,22 +47,27 @@ impl Versity {
         Versity { child, address, directory }
     }
 
-    /// Host and port.
-    pub fn address(&self) -> &str {
+    fn another(&self) -> Versity {
+        Versity::start()
+    }
+
+    fn address(&self) -> &str {
         &self.address
     }
 
-    /// What others find in the bucket: key and digest of each object.
-    pub fn has(&self) -> Vec<String> {
-        // Parts lie in a directory of its own.
-        digests(&self.directory.path().join("root").join(BUCKET), ".sgwtmp")
+    fn table(&self, address: &str) -> String {
+        format!(
+            "to = \"s3\"\nbucket = \"{BUCKET}\"\nendpoint = \"http://{address}\"\nkey_id = \"s3_id\"\nkey = \"s3_key\""
+        )
     }
 
-    /// How many uploads were begun and not ended.
-    pub fn uploads(&self) -> usize {
-        let place = self.directory.path().join("root").join(BUCKET).join(".sgwtmp/multipart");
-        let of_object = |it: fs::DirEntry| fs::read_dir(it.path()).map_or(0, Iterator::count);
-        fs::read_dir(place).map_or(0, |it| it.map(|it| of_object(it.expect("an entry"))).sum())
+    fn secrets(&self) -> Vec<(&'static str, String)> {
+        vec![("s3_id", KEY_ID.to_owned()), ("s3_key", KEY.to_owned())]
+    }
+
+    fn has(&self) -> Vec<String> {
+        // Parts lie in a directory of its own.
+        digests(&self.directory.path().join("root").join(BUCKET), ".sgwtmp")
     }
 }
 

@@ -2,6 +2,8 @@
 //! Does not know whose bucket it is, or what opens it.
 
 pub mod courier;
+mod mistakes;
+mod store;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,22 +16,17 @@ use forge_plugin::schemas::{
     Resource, SecretNeed, Step,
 };
 use forge_plugin::{Given, Host};
-use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, GetOptions, ObjectStore, PutMultipartOptions};
+use object_store::{Attribute, Attributes, GetOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
 
 use self::courier::{Courier, failure};
+pub use self::mistakes::{bad_endpoint, secret};
+pub use self::store::Bucket;
 use super::files::{self, Placed};
 use super::{receipt, typed};
-
-/// An object store that takes objects in parts.
-pub trait Bucket: ObjectStore + MultipartStore {}
-
-impl<B: ObjectStore + MultipartStore> Bucket for B {}
 
 /// Whose bucket it is.
 pub trait Site: Serialize + DeserializeOwned + Clone + Sync {
@@ -96,9 +93,9 @@ pub fn steps<S: Site>(
     secrets: &[SecretNeed],
     given: &Given<'_>,
 ) -> Result<Vec<Step>, Vec<Problem>> {
-    // One template makes all keys, so that the first bad one tells what is wrong with it.
-    if let Some(problem) = wanted.files.iter().find_map(|it| bad_key(&it.address)) {
-        return Err(vec![problem]);
+    let problems = mistakes::of(wanted);
+    if !problems.is_empty() {
+        return Err(problems);
     }
     let takes: Vec<String> = wanted.files.iter().map(|it| it.artifact.clone()).collect();
     let staged = receipt::name(&given.table.id, place, "parts");
@@ -127,28 +124,6 @@ pub fn steps<S: Site>(
 /// A key, from what a template says: where a part of it is empty, as the `os` of checksums is, there is one `/` less.
 pub fn key(text: &str) -> String {
     text.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
-}
-
-/// What is wrong with the address of a store is told without showing it.
-pub fn bad_endpoint(text: &str) -> Option<Problem> {
-    let is_good = |it: &Url| {
-        let is_web = matches!(it.scheme(), "http" | "https") && it.has_host();
-        is_web && it.username().is_empty() && it.password().is_none() && it.query().is_none()
-    };
-    if Url::parse(text).is_ok_and(|it| is_good(&it)) {
-        return None;
-    }
-    let problem = Problem::at_key("endpoint", "this is no address of a store");
-    Some(problem.help("write scheme and host, as in `endpoint = \"https://minio.example.org\"`; keys are secrets"))
-}
-
-fn bad_key(key: &str) -> Option<Problem> {
-    let why = match Path::parse(key) {
-        Ok(_) if !key.is_empty() => return None,
-        Ok(_) => "it is empty".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Some(Problem::at_key("path", format!("nothing can be called `{key}` in a bucket: {why}")))
 }
 
 /// What lies now where the files will be.
@@ -206,7 +181,7 @@ impl<S: Site> Wanted<S> {
             // That an object is not there is told in the same way as that there is no bucket; who lists, is told which.
             let listed = courier::with(host, async |courier| {
                 let bucket = self.site.open(courier, host)?;
-                bucket.list_with_delimiter(Some(&path_of(key))).await.map_err(|error| failure(&error))
+                bucket.store().list_with_delimiter(Some(&path_of(key))).await.map_err(|error| failure(&error))
             });
             // Not everyone who may write may list.
             if let Err(failure) = listed
@@ -252,7 +227,7 @@ impl<S: Site> Wanted<S> {
     fn give_up(&self, key: &str, upload: &Upload, host: &dyn Host) {
         let given_up = courier::with(host, async |courier| {
             let bucket = self.site.open(courier, host)?;
-            bucket.abort_multipart(&path_of(key), &upload.id).await.map_err(|error| failure(&error))
+            bucket.give_up(&path_of(key), &upload.id).await
         });
         if let Err(failure) = given_up {
             host.log(
@@ -271,8 +246,7 @@ impl<S: Site> Wanted<S> {
         begun: impl Fn(&str) -> Result<(), Failure>,
     ) -> Result<Upload, Failure> {
         let path = path_of(key);
-        let options = PutMultipartOptions { attributes: self.attributes(key, ours), ..PutMultipartOptions::default() };
-        let id = bucket.create_multipart_opts(&path, options).await.map_err(|error| failure(&error))?;
+        let id = bucket.begin(&path, self.attributes(key, ours)).await?;
         begun(&id)?;
         let unread = |error: &std::io::Error| Failure::file("read", &ours.path, error);
         let mut file = File::open(&ours.path).map_err(|error| unread(&error))?;
@@ -282,8 +256,7 @@ impl<S: Site> Wanted<S> {
         while parts.is_empty() || parts.len() as u64 * size < ours.size {
             let mut part = Vec::new();
             (&mut file).take(size).read_to_end(&mut part).map_err(|error| unread(&error))?;
-            let sent = bucket.put_part(&path, &id, parts.len(), part.into()).await;
-            parts.push(sent.map_err(|error| failure(&error))?.content_id);
+            parts.push(bucket.send(&path, &id, parts.len(), part).await?);
         }
         Ok(Upload { id, parts })
     }
@@ -321,9 +294,7 @@ impl<S: Site> Wanted<S> {
                     Some(upload) => upload.clone(),
                     None => self.send(&*bucket, key, ours, |_| Ok(())).await?,
                 };
-                let parts = upload.parts.into_iter().map(|content_id| PartId { content_id }).collect();
-                let whole = bucket.complete_multipart(&path_of(key), &upload.id, parts).await;
-                whole.map(drop).map_err(|error| failure(&error))
+                bucket.complete(&path_of(key), &upload.id, upload.parts, self.attributes(key, ours)).await
             });
             match outcome {
                 Err(failure) if failure.class != FailureClass::Network && sent.take().is_none() => return Err(failure),
@@ -385,7 +356,7 @@ fn path_of(key: &str) -> Path {
 
 async fn there(bucket: &dyn Bucket, key: &str) -> Result<Option<There>, Failure> {
     let options = GetOptions { head: true, ..GetOptions::default() };
-    match bucket.get_opts(&path_of(key), options).await {
+    match bucket.store().get_opts(&path_of(key), options).await {
         Ok(found) => {
             let sha256 = found.attributes.get(&Attribute::Metadata(SHA256.into())).map(|it| it.to_string());
             Ok(Some(There { size: found.meta.size, sha256 }))

@@ -68,7 +68,8 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
-    let mut problems: Vec<Problem> = own.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it)).collect();
+    let mut problems: Vec<Problem> =
+        own.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it, "http://localhost:4443")).collect();
     let by = match (&own.key, &own.token) {
         (Some(key), None) => Some(By::Key(key.clone())),
         (None, Some(token)) => Some(By::Token(token.clone())),
@@ -97,7 +98,7 @@ impl Site for Gcs {
             .with_bucket_name(&self.bucket);
         builder = match &self.by {
             By::Key(key) => builder.with_service_account_key(host.secret(key)?),
-            By::Token(token) => builder.with_bearer_token(host.secret(token)?),
+            By::Token(token) => builder.with_bearer_token(bucket::secret(token, "access token", host)?),
         };
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_base_url(endpoint.trim_end_matches('/'));

@@ -96,7 +96,7 @@ impl Own {
             let problem = Problem::at_key("bucket", format!("no bucket can be called `{}`", self.bucket));
             problems.push(problem.help("a name has 3 to 63 small letters, digits, dots and hyphens"));
         }
-        problems.extend(self.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it)));
+        problems.extend(self.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it, "https://minio.example.org")));
         problems
     }
 }
@@ -109,10 +109,10 @@ impl Site for S3 {
             .with_client_options(courier::options())
             .with_bucket_name(&self.bucket)
             .with_region(&self.region)
-            .with_access_key_id(host.secret(&self.key_id)?)
+            .with_access_key_id(bucket::secret(&self.key_id, "id of an access key", host)?)
             .with_secret_access_key(host.secret(&self.key)?);
         if let Some(session) = &self.session {
-            builder = builder.with_token(host.secret(session)?);
+            builder = builder.with_token(bucket::secret(session, "token of a session", host)?);
         }
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/'));

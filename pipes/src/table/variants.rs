@@ -73,7 +73,9 @@ pub fn names(variants: &[Variant]) -> Schema {
 
 fn missing(key: &str, known: &Map<String, Value>, name: &str) -> Problem {
     let about = known[key]["description"].as_str().unwrap_or_default().to_owned();
-    Problem::at_key("", format!("`{name}` wants a `{key}`")).help(about)
+    // A `url` is spoken with a consonant.
+    let article = if key.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    Problem::at_key("", format!("`{name}` wants {article} `{key}`")).help(about)
 }
 
 fn stranger(key: &str, name: &str, all: &[Variant]) -> Problem {

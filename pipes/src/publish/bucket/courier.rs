@@ -66,30 +66,50 @@ fn send(mut request: schemas::HttpRequest, content: &[u8], host: &dyn Host) -> R
     let answer = answer?;
     match answer.status {
         // Whether that is a mistake is for who has asked to say, unless there is nothing to look in.
-        404 if !answer.body.contains(NO_BUCKET) => Ok(answer),
+        404 if !NO_BUCKET.contains(&code(&answer).unwrap_or_default()) => Ok(answer),
         ..400 => Ok(answer),
-        status => Err(refusal(status, &answer.body)),
+        _ => Err(refusal(&answer)),
     }
 }
 
-const NO_BUCKET: &str = "<Code>NoSuchBucket</Code>";
+/// How services say that there is nothing to look in: Amazon's, and Azure.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
+/// Azure says in the head, too, what is wrong.
+const AZURES_CODE: &str = "x-ms-error-code";
 
 /// What the service says, in its own words: `<Code>` and `<Message>`.
-fn refusal(status: u16, body: &str) -> Failure {
+pub fn refusal(answer: &schemas::HttpResponse) -> Failure {
+    let (status, code) = (answer.status, code(answer));
     let class = if status >= 500 || status == 429 { FailureClass::Network } else { FailureClass::Refused };
-    let within = |tag: &str| {
-        let (_, rest) = body.split_once(&format!("<{tag}>"))?;
-        rest.split_once(&format!("</{tag}>")).map(|(text, _)| text.lines().next().unwrap_or_default())
-    };
-    let said: Vec<&str> = ["Code", "Message"].into_iter().filter_map(within).collect();
-    let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(": ")) };
+    let said = [code, within("Message", &answer.body)].into_iter().flatten();
+    let said: String = said.map(|it| format!(": {it}")).collect();
     let failure = Failure::new(class, format!("the bucket's service answers {status}{said}"));
-    match status {
-        401 | 403 => failure
+    let is_azure = answer.headers.contains_key(AZURES_CODE);
+    match (status, code) {
+        (401 | 403, _) if is_azure => failure.help(
+            "is this a key of this account, one that has not run out, and may it read and write in the container?",
+        ),
+        (401 | 403, _) => failure
             .help("are these the keys of this store, is the region right, and may they read and write in the bucket?"),
-        404 => failure.help("make the bucket, or write another one in `bucket`"),
+        (404, _) if is_azure => failure.help("make the container, or write another one in `container`"),
+        (404, _) => failure.help("make the bucket, or write another one in `bucket`"),
+        (_, Some("InvalidBlobOrBlock")) => {
+            failure.help("another program has begun to send this, and has not ended: let it end, or wait a week")
+        }
         _ => failure,
     }
+}
+
+/// What is wrong, in one word. An answer to HEAD has no body.
+fn code(answer: &schemas::HttpResponse) -> Option<&str> {
+    within("Code", &answer.body).or_else(|| answer.headers.get(AZURES_CODE).map(String::as_str))
+}
+
+/// The first line of what is between these tags.
+fn within<'a>(tag: &str, body: &'a str) -> Option<&'a str> {
+    let (_, rest) = body.split_once(&format!("<{tag}>"))?;
+    rest.split_once(&format!("</{tag}>")).map(|(text, _)| text.lines().next().unwrap_or_default())
 }
 
 /// What is larger is not carried as text.
@@ -113,6 +133,18 @@ pub fn options() -> ClientOptions {
     ClientOptions::new().with_allow_http(true)
 }
 
+impl Courier {
+    /// Carries a request, and brings the answer: one that is no refusal, or 404 or a redirection, which is for who asks to judge.
+    pub async fn ask(&self, request: HttpRequest) -> Result<schemas::HttpResponse, Failure> {
+        let (head, body) = request.into_parts();
+        let content = body.collect().await.map_err(|error| Failure::bug(error.to_string()))?.to_bytes().to_vec();
+        let (answer, answered) = oneshot::channel();
+        let letter = Letter { request: as_ours(&head)?, content, answer };
+        self.0.send(letter).map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
 impl fmt::Debug for Courier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Courier")
@@ -128,23 +160,18 @@ impl HttpConnector for Courier {
 #[async_trait::async_trait]
 impl HttpService for Courier {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (head, body) = request.into_parts();
-        let content = body.collect().await?.to_bytes().to_vec();
-        let (answer, answered) = oneshot::channel();
-        let letter = Letter { request: as_ours(&head)?, content, answer };
-        self.0.send(letter).map_err(|_| failed(gone()))?;
-        as_theirs(answered.await.unwrap_or_else(|_| Err(gone())).map_err(failed)?)
+        as_theirs(self.ask(request).await.map_err(failed)?)
     }
 }
 
-fn as_ours(head: &http::request::Parts) -> Result<schemas::HttpRequest, HttpError> {
+fn as_ours(head: &http::request::Parts) -> Result<schemas::HttpRequest, Failure> {
     let method = match head.method.as_str() {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
         "PUT" => Method::Put,
         "POST" => Method::Post,
         "DELETE" => Method::Delete,
-        other => return Err(failed(Failure::bug(format!("a request by `{other}`")))),
+        other => return Err(Failure::bug(format!("a request by `{other}`"))),
     };
     let mut request = schemas::HttpRequest::new(method, head.uri.to_string());
     for (name, value) in &head.headers {
