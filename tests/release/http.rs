@@ -111,6 +111,25 @@ fn a_server_that_wants_it_elsewhere_or_shows_nothing() {
     assert!(!ended.stdout.contains("can't be read back"), "{}", ended.stdout);
 }
 
+#[test]
+fn who_knows_no_head_is_asked_for_the_first_byte() {
+    let nginx = Nginx::start();
+    let proxy = Proxy::start(nginx.address());
+    let project = project(proxy.address(), "echo one");
+    proxy.fault("HEAD", "/hello", 1..=1000, Fault::Answer("405 Method Not Allowed", vec![], ""));
+    release(&project).expect(0);
+    assert_eq!(nginx.has(), RELEASED);
+    lines(&proxy);
+    // Nor where nothing is remembered.
+    std::fs::remove_dir_all(project.root().join(".forge")).expect("it is there");
+    release(&project).expect(0);
+    let seen = lines(&proxy);
+    assert!(seen.iter().all(|it| it.starts_with("HEAD") || it.starts_with("GET")), "{seen:#?}");
+    nginx.put("hello/1.2.3/one", "another");
+    let ended = release(&project).expect(1);
+    assert!(ended.stdout.contains("a file of 7 bytes is there"), "{}", ended.stdout);
+}
+
 /// A project that sends to what takes files by POST, by a proxy.
 fn dropping(place: &str, proxy: &Proxy) -> Project {
     let text =

@@ -4,9 +4,9 @@
 use forge_plugin::Host;
 use forge_plugin::schemas::{Failure, Problem};
 use object_store::path::Path;
-use url::Url;
 
 use super::Wanted;
+use crate::table::address;
 
 /// What is wrong with the keys of objects, and with what is said about them.
 pub fn of<S>(wanted: &Wanted<S>) -> Vec<Problem> {
@@ -15,17 +15,10 @@ pub fn of<S>(wanted: &Wanted<S>) -> Vec<Problem> {
     key.into_iter().chain(wanted.cache_control.iter().filter_map(|it| bad_cache_control(it))).collect()
 }
 
-/// What is wrong with the address of a store is told without showing it. The example is a good one.
+/// What is wrong with the address of a store. The example is a good one.
 pub fn bad_endpoint(text: &str, example: &str) -> Option<Problem> {
-    let is_good = |it: &Url| {
-        let is_web = matches!(it.scheme(), "http" | "https") && it.has_host();
-        is_web && it.username().is_empty() && it.password().is_none() && it.query().is_none()
-    };
-    if Url::parse(text).is_ok_and(|it| is_good(&it)) {
-        return None;
-    }
-    let problem = Problem::at_key("endpoint", "this is no address of a store");
-    Some(problem.help(format!("write scheme and host, as in `endpoint = \"{example}\"`; keys are secrets")))
+    let bad = address::base(text).err()?;
+    Some(bad.problem("endpoint", "a store", &format!("endpoint = \"{example}\"")))
 }
 
 /// A secret that gets into the head of a request: the crate has no patience with what can't stand there.
