@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -91,6 +93,10 @@ impl Gitea {
         let remote = format!("http://{USER}:{}@{}/{repository}.git", self.token, self.address);
         let mut git = Command::new("git");
         output(git.arg("-C").arg(project.root()).args(["push", "--quiet", &remote, "main", "--tags"]));
+        // It looks at what was pushed when it has the time, and lets nobody release what is empty.
+        while self.says(&format!("repos/{repository}"))["empty"] == true {
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What its API answers.
