@@ -50,13 +50,13 @@ pub struct Include {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunLimits {
-    /// Steps that compute.
+    /// Steps that compute. Default: one more than there are processors.
     #[schemars(range(min = 1))]
     pub jobs: Option<u32>,
-    /// Steps that each may want all the memory there is.
+    /// Steps that each may want all the memory there is. Default: 1.
     #[schemars(range(min = 1))]
     pub memory: Option<u32>,
-    /// Steps that wait for others.
+    /// Steps that wait for others. Default: 8.
     #[schemars(range(min = 1))]
     pub network: Option<u32>,
 }

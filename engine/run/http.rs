@@ -60,9 +60,8 @@ impl Http {
     }
 
     /// Sends `request` and answers what came back, whatever its status, but for two: 401 is a failure that says where
-    /// credentials could come from, and 408, 429, a 403 that
-    /// says when to come again, and 5xx are tried again first. A server that wants us to wait for longer
-    /// than a run should is a failure, too. Ends early when `cancelled` does, and leaves no file behind then.
+    /// credentials could come from, and 408, 429, a 403 that says when to come again, and 5xx are tried again first. A
+    /// server that wants us to wait for longer than a run should is a failure, too. Ends early when `cancelled` does, and leaves no file behind then.
     pub async fn send(
         &self,
         request: &HttpRequest,

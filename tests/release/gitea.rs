@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::support::builds;
 use crate::support::forge::Ended;
 use crate::support::github::{GitHub, TOKEN};
 use crate::support::killed::kill_release_at;
@@ -19,20 +20,6 @@ token = { env = "GITEA" }
 [registries."ADDRESS"]
 secret = "token"
 
-[[build]]
-id = "one"
-binary = "one"
-tool = "command"
-argv = ["sh", "-c", "echo one > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
-[[build]]
-id = "two"
-binary = "two~rc"
-tool = "command"
-argv = ["sh", "-c", "echo two > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
 [[publish]]
 to = "gitea"
 repository = "acme/hello"
@@ -47,8 +34,12 @@ const RELEASED: &[&str] = &[
     r#"  "two~rc" "sha256:27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a""#,
 ];
 
+fn text(address: &str) -> String {
+    format!("{FILE}{}", builds::TWO).replace("ADDRESS", address)
+}
+
 fn project(address: &str) -> Project {
-    Project::of_text(&FILE.replace("ADDRESS", address)).env("GITEA", TOKEN).tagged("v1.2.3")
+    Project::of_text(&text(address)).env("GITEA", TOKEN).tagged("v1.2.3")
 }
 
 fn release(project: &Project) -> Ended {
@@ -83,7 +74,7 @@ fn a_draft_with_everything_becomes_a_release() {
 #[test]
 fn without_a_token_nothing_is_built() {
     let gitea = GitHub::start_as_gitea();
-    let project = Project::of_text(&FILE.replace("ADDRESS", gitea.address())).env("GITEA", "other").tagged("v1.2.3");
+    let project = Project::of_text(&text(gitea.address())).env("GITEA", "other").tagged("v1.2.3");
     let ended = release(&project).expect(1);
     let all = format!("{}{}", ended.stdout, ended.stderr);
     assert!(all.contains("the token may not write to `acme/hello` on Gitea"), "{all}");

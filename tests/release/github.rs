@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::support::builds;
 use crate::support::forge::Ended;
 use crate::support::github::{GitHub, TOKEN};
 use crate::support::killed::kill_release_at;
@@ -21,20 +22,6 @@ token = { env = "GH" }
 [registries."ADDRESS"]
 secret = "token"
 
-[[build]]
-id = "one"
-binary = "one"
-tool = "command"
-argv = ["sh", "-c", "echo one > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
-[[build]]
-id = "two"
-binary = "two~rc"
-tool = "command"
-argv = ["sh", "-c", "echo two > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
 [[changelog]]
 title = ""
 
@@ -45,8 +32,12 @@ api = "https://ADDRESS"
 kinds = ["binary"]
 "#;
 
+fn text(address: &str) -> String {
+    format!("{FILE}{}", builds::TWO).replace("ADDRESS", address)
+}
+
 fn project(address: &str) -> Project {
-    Project::of_text(&FILE.replace("ADDRESS", address)).env("GH", TOKEN).tagged("v1.2.3")
+    Project::of_text(&text(address)).env("GH", TOKEN).tagged("v1.2.3")
 }
 
 fn release(project: &Project) -> Ended {
@@ -88,7 +79,7 @@ fn a_draft_with_everything_becomes_a_release() {
 #[test]
 fn without_a_token_nothing_is_built() {
     let github = GitHub::start();
-    let project = Project::of_text(&FILE.replace("ADDRESS", github.address())).env("GH", "other").tagged("v1.2.3");
+    let project = Project::of_text(&text(github.address())).env("GH", "other").tagged("v1.2.3");
     let ended = release(&project).expect(1);
     let words = "the token may not write to `acme/hello` on GitHub";
     assert!(ended.stderr.contains(words) || ended.stdout.contains(words), "{}{}", ended.stdout, ended.stderr);
@@ -148,7 +139,7 @@ fn c4_the_server_has_a_limit() {
         release(&project).expect(0);
         assert_eq!(releases(&github), RELEASED);
         // An answer that does not say when is a refusal, and no matter of the token.
-        let other = Project::of_text(&FILE.replace("ADDRESS", proxy.address())).env("GH", TOKEN).tagged("v1.2.4");
+        let other = Project::of_text(&text(proxy.address())).env("GH", TOKEN).tagged("v1.2.4");
         proxy.fault(method, place, 1..=100, limit(&[]));
         let ended = release(&other).expect(1);
         assert!(ended.stdout.contains("wait for a minute at least"), "{}", ended.stdout);

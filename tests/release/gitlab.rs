@@ -1,6 +1,7 @@
 //! A release on GitLab: files in the package registry first, then a release that links to them.
 //! Does not know registries.
 
+use crate::support::builds;
 use crate::support::forge::Ended;
 use crate::support::gitlab::{GitLab, TOKEN};
 use crate::support::killed::kill_release_at;
@@ -17,20 +18,6 @@ token = { env = "GITLAB" }
 [registries."ADDRESS"]
 secret = "token"
 
-[[build]]
-id = "one"
-binary = "one"
-tool = "command"
-argv = ["sh", "-c", "echo one > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
-[[build]]
-id = "two"
-binary = "two~rc"
-tool = "command"
-argv = ["sh", "-c", "echo two > $FORGE_OUTPUT"]
-platforms = ["linux/amd64"]
-
 [[publish]]
 to = "gitlab"
 repository = "acme/tools/hello"
@@ -45,8 +32,12 @@ const RELEASED: &[&str] = &[
     "v1.2.3 All of it.: one two~rc",
 ];
 
+fn text(address: &str) -> String {
+    format!("{FILE}{}", builds::TWO).replace("ADDRESS", address)
+}
+
 fn project(address: &str) -> Project {
-    Project::of_text(&FILE.replace("ADDRESS", address)).env("GITLAB", TOKEN).tagged("v1.2.3")
+    Project::of_text(&text(address)).env("GITLAB", TOKEN).tagged("v1.2.3")
 }
 
 fn release(project: &Project) -> Ended {
@@ -70,7 +61,7 @@ fn files_first_and_then_a_release() {
 #[test]
 fn without_a_token_nothing_is_built() {
     let gitlab = GitLab::start();
-    let project = Project::of_text(&FILE.replace("ADDRESS", gitlab.address())).env("GITLAB", "other").tagged("v1.2.3");
+    let project = Project::of_text(&text(gitlab.address())).env("GITLAB", "other").tagged("v1.2.3");
     let ended = release(&project).expect(1);
     let all = format!("{}{}", ended.stdout, ended.stderr);
     assert!(all.contains("the token may not make releases of `acme/tools/hello` on GitLab"), "{all}");

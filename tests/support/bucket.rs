@@ -4,7 +4,7 @@
 use super::forge::Ended;
 use super::killed::kill_release_at;
 use super::project::Project;
-use super::proxy::{Fault, Proxy};
+use super::proxy::{Fault, Proxy, Seen};
 
 /// A store with a bucket, in which nothing is at first.
 pub trait Store {
@@ -132,7 +132,10 @@ pub fn check_fault<S: Store>(store: &S, (method, place): (&'static str, &'static
     let proxy = Proxy::start(store.address());
     let project = project(&store, proxy.address());
     proxy.fault(method, place, 1..=1, fault);
-    if release(&project).code != Some(0) {
+    let ended = release(&project);
+    let is_asked = |it: &Seen| it.line.starts_with(method) && it.line.contains(place);
+    assert!(proxy.seen().iter().any(is_asked), "{method} {place} was never asked");
+    if ended.code != Some(0) {
         proxy.heal();
         release(&project).expect(0);
     }

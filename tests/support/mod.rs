@@ -5,6 +5,7 @@ pub mod alpine;
 pub mod asked;
 pub mod azure;
 pub mod bucket;
+pub mod builds;
 pub mod certificates;
 pub mod containers;
 pub mod crates;

@@ -81,8 +81,7 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
     let mut problems = own.problems();
     let by = own.by().map_err(|problem| problems.push(problem)).ok();
-    let path = own.path.clone().unwrap_or_else(|| Template::new(bucket::DEFAULT_PATH));
-    let files = files::placed("path", &path, bucket::key, given);
+    let files = bucket::placed(own.path.as_ref(), given);
     let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
     let Some(by) = by.filter(|_| problems.is_empty()) else { return Err(problems) };
     let Own { account, container, key, sas, token, endpoint, cache_control, .. } = own;

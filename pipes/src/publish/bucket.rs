@@ -15,7 +15,7 @@ use forge_plugin::schemas::{
     Artifact, Change, Digest, Effect, Emit, Failure, FailureClass, Finding, Level, Memory, Place as Named, Problem,
     Resource, SecretNeed, Step,
 };
-use forge_plugin::{Given, Host};
+use forge_plugin::{Given, Host, Template};
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, GetOptions};
 use serde::de::DeserializeOwned;
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use self::courier::{Courier, failure};
 pub use self::mistakes::{bad_endpoint, secret};
 pub use self::store::Bucket;
-use super::files::{self, Placed};
+use super::files::{self, FileNames, Placed};
 use super::{receipt, typed};
 
 /// Whose bucket it is.
@@ -75,7 +75,7 @@ struct There {
 }
 
 /// Where files go in a bucket if nobody says.
-pub const DEFAULT_PATH: &str = "{{ name }}/{{ version }}/{{ artifact }}";
+const DEFAULT_PATH: &str = "{{ name }}/{{ version }}/{{ artifact }}";
 /// What it hashes to is told beside each object: an object store itself hashes parts, or in ways of its own.
 const SHA256: &str = "sha256";
 /// Where uploads are remembered that were begun.
@@ -121,8 +121,14 @@ pub fn steps<S: Site>(
     Ok(vec![stage, publish])
 }
 
+/// The files, each with its key, by what the user says of it.
+pub fn placed(path: Option<&Template<FileNames>>, given: &Given<'_>) -> Result<Vec<Placed>, Vec<Problem>> {
+    let default = Template::new(DEFAULT_PATH);
+    files::placed("path", path.unwrap_or(&default), key, given)
+}
+
 /// A key, from what a template says: where a part of it is empty, as the `os` of checksums is, there is one `/` less.
-pub fn key(text: &str) -> String {
+fn key(text: &str) -> String {
     text.split('/').filter(|it| !it.is_empty()).collect::<Vec<_>>().join("/")
 }
 

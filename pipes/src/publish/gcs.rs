@@ -79,8 +79,7 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
             None
         }
     };
-    let path = own.path.clone().unwrap_or_else(|| Template::new(bucket::DEFAULT_PATH));
-    let files = files::placed("path", &path, bucket::key, given);
+    let files = bucket::placed(own.path.as_ref(), given);
     let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
     let Some(by) = by.filter(|_| problems.is_empty()) else { return Err(problems) };
     let secrets = needs(&[("key", own.key.as_ref()), ("token", own.token.as_ref())], SecretReader::Pipe);

@@ -253,9 +253,12 @@ fn warn_unseen(url: &str, host: &dyn Host) {
 
 /// By what the server tells of it: its size, and as Artifactory does, what it hashes to.
 fn judged(answer: &HttpResponse, ours: &Artifact) -> There {
-    // Of a part it tells how large the whole is (RFC 9110, 14.4): `bytes 0-0/1234`.
-    let whole = answer.header("content-range").and_then(|it| it.rsplit_once('/')).map(|(_, size)| size);
-    let size = whole.or_else(|| answer.header("content-length")).and_then(|it| it.parse::<u64>().ok());
+    let size = match answer.status {
+        // Of a part it tells how large the whole is (RFC 9110, 14.4): `bytes 0-0/1234`.
+        206 | 416 => answer.header("content-range").and_then(|it| it.rsplit_once('/')).map(|(_, size)| size),
+        _ => answer.header("content-length"),
+    };
+    let size = size.and_then(|it| it.parse::<u64>().ok());
     match (answer.header("x-checksum-sha256"), size) {
         (Some(sha256), _) if sha256.eq_ignore_ascii_case(&ours.digest.hex()) => There::Same,
         (Some(sha256), _) => There::Other(format!("`sha256:{sha256}` is there")),

@@ -72,10 +72,8 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
-    let path = own.path.clone().unwrap_or_else(|| Template::new(bucket::DEFAULT_PATH));
     let mut problems = own.problems();
-    let files =
-        files::placed("path", &path, bucket::key, given).map_err(|more| problems.extend(more)).unwrap_or_default();
+    let files = bucket::placed(own.path.as_ref(), given).map_err(|more| problems.extend(more)).unwrap_or_default();
     if !problems.is_empty() {
         return Err(problems);
     }
