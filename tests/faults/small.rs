@@ -17,7 +17,7 @@ id = "hello"
 tool = "command"
 binary = "hello"
 platforms = ["linux/amd64", "linux/arm64"]
-argv = ["sh", "-c", "cat source.txt > $FORGE_OUTPUT; echo {{ arch }} >> $FORGE_OUTPUT"]
+argv = ["sh", "-c", "cat source.txt > $FORGE_OUTPUT && echo {{ arch }} >> $FORGE_OUTPUT"]
 sources = ["source.txt"]
 
 [[docker]]
