@@ -105,11 +105,14 @@ impl Http {
         }
         let site = self.wire.sites.at(url);
         let _permit = site.budget.permit().await;
-        let mut attempt = 1;
+        let (mut attempt, mut unreached) = (1, true);
         loop {
             let outcome = self.once(request, url).await;
+            unreached &= matches!(outcome, Err(Trouble::Unreached(_)));
             if attempt >= tries(pace, request, &site, &outcome) {
-                return outcome.map_err(|trouble| with_attempts(trouble.into_failure(), attempt));
+                let failure =
+                    |trouble: Trouble| Failure { unreached, ..with_attempts(trouble.into_failure(), attempt) };
+                return outcome.map_err(failure);
             }
             let asked = outcome.as_ref().ok().and_then(pace::asked);
             if let Some(asked) = asked.filter(|asked| *asked > pace.longest_asked) {
@@ -263,17 +266,37 @@ mod tests {
         assert!(!is_downgrade("http://localhost:5000/v2/", "http://127.0.0.1:9000/"));
     }
 
-    #[test]
-    fn a_server_that_says_nothing() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn failure(method: Method, url: &str) -> Failure {
         let pace = Pace { silence: Duration::from_millis(50), first_wait: Duration::ZERO, ..Pace::default() };
         let http = Http::new(Registries::new(), Path::new("/"), Arc::new(|_| None)).with_pace(pace);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let failure = |method| {
-            let request = HttpRequest::new(method, format!("https://{}/", listener.local_addr().unwrap()));
-            runtime.block_on(http.send(&request, std::future::pending())).unwrap_err()
+        runtime.block_on(http.send(&HttpRequest::new(method, url), std::future::pending())).unwrap_err()
+    }
+
+    #[test]
+    fn a_server_that_says_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        assert_eq!(failure(Method::Post, &url).message, "nothing has moved for 0.05 s");
+        assert_eq!(failure(Method::Get, &url).causes.last().unwrap(), "tried 2 times");
+    }
+
+    #[test]
+    fn a_server_that_is_gone_may_have_seen_the_first_attempt() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let first = listener.accept();
+            drop(listener);
+            drop(first);
+        });
+        let check = |unreached: bool| {
+            let failure = failure(Method::Put, &url);
+            assert!(failure.message.starts_with("can't connect"), "{failure}");
+            assert_eq!(failure.unreached, unreached);
         };
-        assert_eq!(failure(Method::Post).message, "nothing has moved for 0.05 s");
-        assert_eq!(failure(Method::Get).causes.last().unwrap(), "tried 2 times");
+        check(false);
+        served.join().unwrap();
+        check(true);
     }
 }

@@ -100,6 +100,7 @@ impl Mask {
             message: self.text(&failure.message).into_owned(),
             causes: failure.causes.iter().map(|it| self.text(it).into_owned()).collect(),
             help: failure.help.as_ref().map(|it| self.text(it).into_owned()),
+            unreached: failure.unreached,
         }
     }
 

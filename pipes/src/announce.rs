@@ -320,16 +320,14 @@ impl Params {
 
     /// Whoever answers has heard it, or has not taken it.
     fn ask(&self, request: &HttpRequest, host: &dyn Host) -> Result<(), Unsaid> {
-        let answer = host.http(request).map_err(|failure| match failure.class {
-            FailureClass::Refused => Unsaid::Surely(failure),
-            _ => Unsaid::Perhaps(failure),
-        })?;
+        let answer = host.http(request).map_err(Unsaid::unanswered)?;
         if answer.status < 300 {
             return Ok(());
         }
         let said: String = answer.body.chars().take(300).collect();
         let failure = Failure::new(FailureClass::Refused, format!("`{}` says {}", self.to, answer.status)).cause(said);
-        Err(Unsaid::Surely(failure.help("look at the address and at what it says; nothing was announced there")))
+        let failure = failure.help("look at the address and at what it says; nothing was announced there");
+        Err(Unsaid::answered(answer.status, failure))
     }
 }
 

@@ -475,6 +475,8 @@ type Failure struct {
 	Message string   `json:"message"` // a phrase, lower case, no full stop, without the name of the pipe
 	Causes  []string `json:"causes,omitempty"`
 	Help    string   `json:"help,omitempty"`
+	// Whether the other end was not reached, for sure: nothing came of what was to be sent, so that it may be sent again.
+	Unreached bool `json:"unreached,omitempty"`
 }
 
 // A Class is what sort of failure it is.
@@ -484,6 +486,7 @@ type Class string
 const (
 	Tooling   Class = "tool"      // a program did not do what it should
 	Transient Class = "network"   // trying again may help
+	Silent    Class = "silent"    // the other end said nothing for as long as it may
 	Refused   Class = "refused"   // the other end refuses
 	Input     Class = "input"     // what the step was given is not what it can work with
 	Machine   Class = "machine"   // no room, no right to a file

@@ -119,8 +119,8 @@ struct forge_host_v1 {
   void *self; /* the host's own */
   /* The answer to this call, {} if never given; a later one replaces it. Counts only where call() returns FORGE_OK. */
   forge_status (*reply)(const forge_host_v1 *, forge_cx, forge_str body);
-  /* What there is to say about a status other than FORGE_OK: plain text, or {"class","message","causes":[...],"help"},
-   * where class is one of tool, network, refused, input, machine, cancelled, bug. To fail without a word is a bug. */
+  /* What there is to say about a status other than FORGE_OK: plain text, or {"class","message","causes":[...],"help",
+   * "unreached"}, where class is one of tool, network, silent, refused, input, machine, cancelled, bug. To fail without a word is a bug. */
   forge_status (*set_error)(const forge_host_v1 *, forge_cx, forge_str body);
   /* One line for the user; fields_json is empty or an object. What is not UTF-8 is replaced. */
   forge_status (*log)(const forge_host_v1 *, forge_cx, uint32_t level, forge_str message, forge_str fields_json);

@@ -41,6 +41,9 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Whether the other end was not reached, for sure: nothing came of what was to be sent, so that it may be sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreached: bool,
 }
 
 /// What sort of failure.
@@ -68,7 +71,7 @@ pub enum FailureClass {
 impl Failure {
     /// A failure of this class.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Failure {
-        Failure { class, message: message.into(), causes: Vec::new(), help: None }
+        Failure { class, message: message.into(), causes: Vec::new(), help: None, unreached: false }
     }
 
     /// A program did not do what it should.

@@ -59,9 +59,31 @@ fn a_refusal_is_told_and_said_again() {
 }
 
 #[test]
-fn a_lost_reply_is_not_said_again() {
+fn where_nobody_listens_nothing_was_said() {
     let bare = Bare::new();
-    let server = Script::start(vec![String::new()]);
+    let project = project(&bare, "").env("HOOK", &hook("127.0.0.1:1"));
+    let unheard = project.forge(&["run", "release"]).expect(1);
+    assert!(unheard.stderr.contains("can't connect to `127.0.0.1:1`"), "{}", unheard.stderr);
+    assert!(!unheard.stderr.contains("is not known"), "{}", unheard.stderr);
+    let server = Script::start(vec![answer("200 OK", &[], "ok")]);
+    project.env("HOOK", &hook(server.address())).forge(&["run", "release"]).expect(0);
+    assert_eq!(server.rest().len(), 1);
+}
+
+#[test]
+fn a_lost_reply_is_not_said_again() {
+    check_unknown(String::new());
+}
+
+#[test]
+fn what_became_of_it_behind_a_gateway_nobody_knows() {
+    check_unknown(answer("504 Gateway Timeout", &[], "too slow"));
+}
+
+/// It may have been heard, so it is not said again.
+fn check_unknown(reply: String) {
+    let bare = Bare::new();
+    let server = Script::start(vec![reply]);
     let project = project(&bare, "").env("HOOK", &hook(server.address()));
     let lost = project.forge(&["run", "release"]).expect(1);
     assert!(lost.stderr.contains("whether it was announced is not known"), "{}", lost.stderr);

@@ -38,6 +38,25 @@ pub enum Unsaid {
     Perhaps(Failure),
 }
 
+impl Unsaid {
+    /// No answer came.
+    pub fn unanswered(failure: Failure) -> Unsaid {
+        match failure.class {
+            FailureClass::Refused => Unsaid::Surely(failure),
+            _ if failure.unreached => Unsaid::Surely(failure),
+            _ => Unsaid::Perhaps(failure),
+        }
+    }
+
+    /// This answer came, which is no success. Whoever answers has not taken it, but a gateway does not know what became of it behind.
+    pub fn answered(status: u16, failure: Failure) -> Unsaid {
+        match status {
+            502 | 504 => Unsaid::Perhaps(failure),
+            _ => Unsaid::Surely(failure),
+        }
+    }
+}
+
 impl Once {
     /// Sends it, unless this very thing was sent, or may have been. `send` calls what it is given before it does what can't be taken back.
     pub fn say(

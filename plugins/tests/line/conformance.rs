@@ -185,7 +185,7 @@ fn failures() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"fail","text":"x"}
-            run: Err(Failure { class: Refused, message: "no right to speak", causes: ["the library is closed"], help: Some("whisper") })
+            run: Err(Failure { class: Refused, message: "no right to speak", causes: ["the library is closed"], help: Some("whisper"), unreached: false })
             notes: {}
         "#]],
     );
@@ -195,7 +195,7 @@ fn failures() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"undeclared","text":"x"}
-            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: the step makes `other`, which it did not declare", causes: [], help: None })
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: the step makes `other`, which it did not declare", causes: [], help: None, unreached: false })
             notes: {}
         "#]],
     );
@@ -209,7 +209,7 @@ fn panics() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"panic","text":"x"}
-            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:129:27"], help: None })
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: x is not to be said", causes: ["at plugins/tests/echo/lib.rs:129:27"], help: None, unreached: false })
             notes: {}
         "#]],
     );
@@ -219,7 +219,7 @@ fn panics() {
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
             plan: []
             step: {"act":"panic_twice","text":"x"}
-            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:130:32"], help: None })
+            run: Err(Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: (no message)", causes: ["at plugins/tests/echo/lib.rs:130:32"], help: None, unreached: false })
             notes: {}
         "#]],
     );
@@ -227,7 +227,7 @@ fn panics() {
         &json!({ "text": "x", "act": "panic_planning" }),
         &expect![[r#"
             takes: Ok(TakesReply { selectors: [Selector { kinds: ["binary"], roles: [], tables: [], names: [], platforms: [], key: "", expect: Some }], sources: [], makes: None, problems: [] })
-            plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:96:13"], help: None }
+            plan: Failure { class: Bug, message: "bug in plugin `echo` VERSION: panicked: can't plan echo:test", causes: ["at plugins/tests/echo/lib.rs:96:13"], help: None, unreached: false }
         "#]],
     );
 }

@@ -35,19 +35,14 @@ impl Wanted {
     }
 
     fn post(&self, url: &str, ours: &Artifact, failed: u32, host: &dyn Host) -> Result<HttpResponse, Unsaid> {
-        self.send(url, ours, failed, host).map_err(|failure| match failure.class {
-            FailureClass::Refused => Unsaid::Surely(failure),
-            _ => Unsaid::Perhaps(failure),
-        })
+        self.send(url, ours, failed, host).map_err(Unsaid::unanswered)
     }
 }
 
-/// Whoever answers has taken it, or has not. But a gateway does not know what became of it behind.
 fn judged(answer: &HttpResponse) -> Result<(), Unsaid> {
     match answer.status {
         200..300 => Ok(()),
-        502 | 504 => Err(Unsaid::Perhaps(refusal(answer))),
         503 => Err(Unsaid::Surely(refusal(answer))),
-        _ => Err(Unsaid::Surely(Failure { class: FailureClass::Refused, ..refusal(answer) })),
+        status => Err(Unsaid::answered(status, Failure { class: FailureClass::Refused, ..refusal(answer) })),
     }
 }
