@@ -1,6 +1,7 @@
 //! Diagnostics as text, in the look of rustc: what, where with a caret, and what to do.
 //! Does not know where the text goes, nor whether that is a terminal.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -158,7 +159,7 @@ impl Excerpt {
             let text = (!text.is_empty()).then(|| normalize_untrusted_str(text));
             kind.span(span.start - shown.start..span.end.min(shown.end) - shown.start).label(text)
         });
-        Snippet::source(self.source.at(shown))
+        Snippet::source(concealed(self.source.at(shown)))
             .line_start(self.source.position(shown.start).line)
             .path(self.source.path.display().to_string())
             .annotations(annotations)
@@ -180,6 +181,27 @@ impl Excerpt {
         let column = self.source.at(Span::new(window.start, label.start)).chars().count() + 1;
         rendered.replacen(&format!("{place}{column}\n"), &format!("{place}{}\n", position.column), 1)
     }
+}
+
+/// The text as everyone may see it who reads the log of a build: without the passwords that stand in addresses. It is as long as before.
+fn concealed(text: &str) -> Cow<'_, str> {
+    let mut shown = Cow::Borrowed(text);
+    for (colon, _) in text.match_indices("://") {
+        let start = colon + "://".len();
+        let is_end = |it: char| it.is_whitespace() || "/?#\"'".contains(it);
+        let authority = &text[start..];
+        let authority = &authority[..authority.find(is_end).unwrap_or(authority.len())];
+        let Some((login, _)) = authority.rsplit_once('@') else { continue };
+        let password = match login.find(':') {
+            Some(colon) => colon + 1..login.len(),
+            // The user of other schemes is part of the address: `ssh://git@…`.
+            None if text[..colon].ends_with("http") || text[..colon].ends_with("https") => 0..login.len(),
+            None => continue,
+        };
+        let stars = "*".repeat(password.len());
+        shown.to_mut().replace_range(start + password.start..start + password.end, &stars);
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -209,6 +231,16 @@ mod tests {
 
         "#]],
         );
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let check = |text: &str, expect: &str| assert_eq!(concealed(text), expect);
+        check("url = \"https://ada:s3c/ret@x\"", "url = \"https://ada:s3c/ret@x\"");
+        check("url = \"https://ada:s3cret@x/y@z\"", "url = \"https://ada:******@x/y@z\"");
+        check("a = 'http://t0ken@x', b = 'https://:p@w@y'", "a = 'http://*****@x', b = 'https://:***@y'");
+        check("ssh://git@x/y and oci://ada:pé@x ", "ssh://git@x/y and oci://ada:***@x ");
+        check("mail = \"ada@example.org\" # https://example.org", "mail = \"ada@example.org\" # https://example.org");
     }
 
     #[test]
