@@ -110,7 +110,9 @@ func refused(err error) (status, *Failure) {
 	}
 	if error(failure) != err {
 		// It was wrapped: what was said around it comes first.
-		failure = &Failure{failure.Class, err.Error(), failure.Causes, failure.Help}
+		wrapped := *failure
+		wrapped.Message = err.Error()
+		failure = &wrapped
 	}
 	switch failure.Class {
 	case Input:

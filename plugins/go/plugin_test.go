@@ -52,7 +52,7 @@ func (echo) Plan(s settings, given *Given) ([]Step, error) {
 func (echo) Run(p params, step *Step, host Host) error {
 	switch p.Act {
 	case "fail":
-		return fmt.Errorf("can't speak: %w", &Failure{Refused, "no right to", []string{"it is late"}, "whisper"})
+		return fmt.Errorf("can't speak: %w", &Failure{Class: Refused, Message: "no right to", Causes: []string{"it is late"}, Help: "whisper"})
 	case "panic":
 		var nothing map[string]int
 		nothing[p.Text] = 1
