@@ -1,6 +1,7 @@
 //! Layers are blocks of a fixed size, each a gzip member (RFC 1952, 2.2) or a zstd frame (RFC 8878, 3.1) of its own.
 //! Does not know what it compresses. Why these compressors and levels: docs/decisions/0005-layer-compression.md.
 
+use std::cell::RefCell;
 use std::io;
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -43,14 +44,31 @@ impl Pieces for Compression {
     }
 }
 
+/// What makes gzip members, one after the other.
+struct Gzip {
+    compressor: Compressor,
+    /// Room for the longest member so far.
+    room: Vec<u8>,
+}
+
+thread_local! {
+    /// A thread has one for all blocks: to make it takes more memory than a block, which the system would have to clear each time.
+    static GZIP: RefCell<Option<Gzip>> = const { RefCell::new(None) };
+}
+
 /// No name, time 0, operating system unknown.
 fn gzip_member(block: &[u8]) -> io::Result<Vec<u8>> {
     let level = CompressionLvl::new(GZIP_LEVEL).map_err(|_| io::Error::other("the compressor has no such level"))?;
-    let mut compressor = Compressor::new(level);
-    let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
-    let size = compressor.gzip_compress(block, &mut member).map_err(io::Error::other)?;
-    member.truncate(size);
-    Ok(member)
+    GZIP.with_borrow_mut(|gzip| {
+        let Gzip { compressor, room } =
+            gzip.get_or_insert_with(|| Gzip { compressor: Compressor::new(level), room: Vec::new() });
+        let longest = compressor.gzip_compress_bound(block.len());
+        if room.len() < longest {
+            room.resize(longest, 0);
+        }
+        let size = compressor.gzip_compress(block, room).map_err(io::Error::other)?;
+        Ok(room[..size].to_vec())
+    })
 }
 
 #[cfg(test)]
