@@ -150,7 +150,7 @@ impl Host for TaskHost<'_> {
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
-        self.go_on()?;
+        self.go_on().map_err(|failure| Failure { unreached: true, ..failure })?;
         let answer = self.shared.reach.send(request);
         let asked = in_short(request.method, &request.url);
         match &answer {

@@ -108,7 +108,7 @@ impl Http {
         let (mut attempt, mut unreached) = (1, true);
         loop {
             let outcome = self.once(request, url).await;
-            unreached &= matches!(outcome, Err(Trouble::Unreached(_)));
+            unreached &= outcome.as_ref().is_err_and(Trouble::is_before_all);
             if attempt >= tries(pace, request, &site, &outcome) {
                 let failure =
                     |trouble: Trouble| Failure { unreached, ..with_attempts(trouble.into_failure(), attempt) };
@@ -181,8 +181,10 @@ impl Http {
 }
 
 fn parse(request: &HttpRequest) -> Result<Url, Failure> {
-    let bad =
-        || Failure::bug(format!("`{}` is no address to send a request to", in_short(request.method, &request.url)));
+    let bad = || {
+        let message = format!("`{}` is no address to send a request to", in_short(request.method, &request.url));
+        Failure { unreached: true, ..Failure::bug(message) }
+    };
     let url = Url::parse(&request.url).map_err(|_| bad())?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
     let is_open = url.username().is_empty() && url.password().is_none();
@@ -222,7 +224,7 @@ fn tries(pace: &Pace, request: &HttpRequest, site: &Site, outcome: &Result<HttpR
         Err(Trouble::Slow(_)) => if_harmless(pace.silences),
         Err(Trouble::Unreached(_)) if site.has_answered() => pace.tries,
         Err(Trouble::Unreached(_)) => pace.calls,
-        Ok(_) | Err(Trouble::Final(_)) => 1,
+        Ok(_) | Err(Trouble::Unsent(_) | Trouble::Final(_)) => 1,
     }
 }
 

@@ -55,7 +55,8 @@ impl Mask {
 
     /// From now on these are masked, too.
     pub fn learn<'s>(&self, secrets: impl IntoIterator<Item = (&'s str, &'s Secret)>) {
-        let patterns = self.patterns();
+        // Two that learn at once must not forget what the other has learnt.
+        let mut patterns = self.patterns.write().unwrap_or_else(PoisonError::into_inner);
         let mut known = patterns.known.clone();
         for (name, secret) in secrets {
             for form in forms::of(secret.reveal()) {
@@ -65,7 +66,7 @@ impl Mask {
         if known.len() == patterns.known.len() {
             return;
         }
-        *self.patterns.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Patterns::of(known));
+        *patterns = Arc::new(Patterns::of(known));
     }
 
     /// The text without secrets.

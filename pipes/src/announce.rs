@@ -27,6 +27,7 @@ use self::smtp::{Encryption, Mail};
 use crate::changelog::history::page;
 use crate::table::once::{Once, Unsaid};
 use crate::table::secrets::needs;
+use crate::table::{address, headers};
 use crate::tap::TapPush;
 
 /// All services.
@@ -60,7 +61,7 @@ pub struct Settings {
     url: Option<String>,
     /// For `webhook`: further headers.
     headers: Option<BTreeMap<String, String>>,
-    /// For `webhook`: the form of the message. Default: `application/json`.
+    /// For `webhook`: the form of the message. Default: `application/json`, and a message that is none is sent as `{"message": "…"}`.
     content_type: Option<String>,
     /// For `slack`, `discord`, `mattermost`: who says it. For `smtp`: who logs in. Default: what was set up there; nobody logs in.
     username: Option<String>,
@@ -167,6 +168,7 @@ impl Pipe for Announce {
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let service = settings.to.service()?;
         let mut problems = settings.misplaced(service);
+        problems.extend(settings.unsendable());
         let names = MessageNames { url: release_page(given) };
         let default = Template::new(if names.url.is_empty() { WITHOUT_PAGE } else { MESSAGE });
         let message = given.render("message", settings.message.as_ref().unwrap_or(&default), &names);
@@ -269,6 +271,17 @@ impl Settings {
         words.into_iter().chain(others).filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect()
     }
 
+    /// An address that nothing can be sent to, and headers that can't be sent.
+    fn unsendable(&self) -> Vec<Problem> {
+        let url = self.url.as_ref().and_then(|url| address::web(url).err());
+        let url = url.map(|it| it.problem("url", "a web server", "url = \"https://hooks.example.org/releases\""));
+        let headers = self.headers.iter().flatten().filter_map(|(name, value)| {
+            let key = format!("headers.{name}");
+            headers::bad_name(&key, name).or_else(|| headers::bad_value(&key, value))
+        });
+        url.into_iter().chain(headers).collect()
+    }
+
     /// Keys that mean nothing to the service, and those that it lacks.
     fn misplaced(&self, service: &Service) -> Vec<Problem> {
         let there = self.there();
@@ -305,22 +318,28 @@ impl Params {
             Way::Request(request) => {
                 let address = self.address(host).map_err(Unsaid::Surely)?;
                 begin().map_err(Unsaid::Surely)?;
-                self.ask(&request(self, &address), host)
+                self.ask(request(self, &address), host)
             }
         }
     }
 
     fn address(&self, host: &dyn Host) -> Result<String, Failure> {
         match (&self.secret_url, &self.url) {
-            (Some(secret), _) => Ok(host.secret(secret)?.trim().to_owned()),
+            (Some(secret), _) => {
+                let url = host.secret(secret)?.trim().to_owned();
+                let no_address = |_| Failure::input(format!("the secret `{secret}` is no address of a web server"));
+                address::web(&url).map(|_| url).map_err(no_address)
+            }
             (None, Some(url)) => Ok(url.clone()),
             (None, None) => Ok(String::new()),
         }
     }
 
-    /// Whoever answers has heard it, or has not taken it.
-    fn ask(&self, request: &HttpRequest, host: &dyn Host) -> Result<(), Unsaid> {
-        let answer = host.http(request).map_err(Unsaid::unanswered)?;
+    /// Whoever answers has heard it, or has not taken it. Slack says its `ok` as a web page.
+    fn ask(&self, request: HttpRequest, host: &dyn Host) -> Result<(), Unsaid> {
+        let is_said = request.headers.keys().any(|name| name.eq_ignore_ascii_case("accept"));
+        let request = if is_said { request } else { request.header("accept", "*/*") };
+        let answer = host.http(&request).map_err(Unsaid::unanswered)?;
         if answer.status < 300 {
             return Ok(());
         }

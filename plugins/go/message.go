@@ -390,6 +390,7 @@ type HTTPRequest struct {
 	Body          Body              `json:"body"`
 	Scopes        []string          `json:"scopes,omitempty"`        // to ask a token server for
 	ToFile        string            `json:"to_file,omitempty"`       // where the answer's body goes; without it, inline, 4 MiB at most
+	HeadOnly      bool              `json:"head_only,omitempty"`     // leaves the body of a success unread
 	Digest        Digest            `json:"digest,omitempty"`        // what the answer's body must hash to
 	Repeat        string            `json:"repeat,omitempty"`        // by_method (default), always, never
 	By            string            `json:"by,omitempty"`            // who may answer: its_host (default), mirror: one of a registry too

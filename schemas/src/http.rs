@@ -27,6 +27,9 @@ pub struct HttpRequest {
     /// Where to write the answer's body. Without it the body comes back inline, 4 MiB at most.
     #[serde(default)]
     pub to_file: Option<PathBuf>,
+    /// Whether the head of an answer is all that is wanted of it: the body of a success is left unread.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub head_only: bool,
     /// What the answer's body must hash to; other bytes are a failure.
     #[serde(default)]
     pub digest: Option<Digest>,
@@ -138,6 +141,7 @@ impl HttpRequest {
             body: Body::Empty,
             scopes: Vec::new(),
             to_file: None,
+            head_only: false,
             digest: None,
             repeat: Repeat::ByMethod,
             by: AnsweredBy::ItsHost,

@@ -33,11 +33,12 @@ fn hook(address: &str) -> String {
 #[test]
 fn once_and_last() {
     let bare = Bare::new();
-    let server = Script::start(vec![answer("200 OK", &[], "ok")]);
-    let project = project(&bare, "").env("HOOK", &hook(server.address()));
+    // As Slack answers.
+    let server = Script::start(vec![answer("200 OK", &["Content-Type: text/html"], "ok")]);
+    let project = project(&bare, "").env("HOOK", &format!("{}?wait=true", hook(server.address())));
     let ended = project.forge(&["run", "release", "--json"]).expect(0);
     let request = server.next();
-    assert!(request.starts_with("POST /services/T0/B0/s3cret-path "), "{request}");
+    assert!(request.starts_with("POST /services/T0/B0/s3cret-path?wait=true "), "{request}");
     assert!(request.ends_with("{\"text\":\"hello 1.2.3 is out\"}"), "{request}");
     assert_eq!(ended.tasks("task_started").last().map(String::as_str), Some("announce:hello"));
     // The server has no further answer: a second request would fail the run.
@@ -65,6 +66,9 @@ fn where_nobody_listens_nothing_was_said() {
     let unheard = project.forge(&["run", "release"]).expect(1);
     assert!(unheard.stderr.contains("can't connect to `127.0.0.1:1`"), "{}", unheard.stderr);
     assert!(!unheard.stderr.contains("is not known"), "{}", unheard.stderr);
+    let project = project.env("HOOK", "what is no address");
+    let unsent = project.forge(&["run", "release"]).expect(1);
+    assert!(unsent.stderr.contains("the secret `hook` is no address of a web server"), "{}", unsent.stderr);
     let server = Script::start(vec![answer("200 OK", &[], "ok")]);
     project.env("HOOK", &hook(server.address())).forge(&["run", "release"]).expect(0);
     assert_eq!(server.rest().len(), 1);

@@ -193,6 +193,21 @@ fn from_another_machine_the_draft_is_found_again() {
 }
 
 #[test]
+fn a_draft_that_is_gone_on_with_says_what_is_to_be_said_now() {
+    let github = GitHub::start();
+    let proxy = Proxy::start(github.address());
+    let project = project(proxy.address());
+    proxy.fault("PATCH", "/releases", 1..=100, Fault::Answer("403 Forbidden", vec![], "{\"message\":\"no\"}"));
+    release(&project).expect(1);
+    proxy.heal();
+    project.write("forge.toml", &text(proxy.address()).replace("title = \"\"", "title = \"News\""));
+    project.git(&["commit", "--quiet", "--all", "--amend", "--no-edit"]);
+    project.git(&["tag", "--force", "v1.2.3"]);
+    project.forge(&["run", "release", "--json", "--new"]).expect(0);
+    assert!(github.releases()[0].contains("## News"), "{:?}", github.releases());
+}
+
+#[test]
 fn what_others_have_made_stays() {
     let github = GitHub::start();
     github.has(json!({ "tag_name": "v1.2.3", "name": "theirs", "body": "", "draft": true }), "theirs.zip");

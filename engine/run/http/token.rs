@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use forge_schemas::{Body, Failure, FailureClass, HttpRequest, HttpResponse, Method};
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::challenge::{Challenge, Scopes};
@@ -21,6 +22,8 @@ use crate::run::secrets::Secret;
 
 /// What a token server means that says nothing (distribution-spec's `auth/token`).
 const DEFAULT_LIFE: u64 = 60;
+/// What lives longer outlives the run.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
 
 /// All tokens of a run, and what they were asked for with.
 pub struct Keys {
@@ -62,7 +65,7 @@ struct Token {
 struct Granted {
     token: Option<Secret>,
     access_token: Option<Secret>,
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
 }
 
 impl Keys {
@@ -93,7 +96,7 @@ impl Keys {
 
     /// The host's secret as a bearer token, where there is one.
     pub async fn bearer(&self, door: &Door<'_>) -> Result<Option<HeaderValue>, Trouble> {
-        let credential = self.credentials.of(&door.site.name).await.map_err(Trouble::Final)?;
+        let credential = self.credentials.of(&door.site.name).await.map_err(Trouble::Unsent)?;
         Ok(credential.and_then(|it| bearer(it.login.secret().reveal())))
     }
 
@@ -137,7 +140,7 @@ impl Keys {
         refused: Option<&HeaderValue>,
         wire: &Wire,
     ) -> Result<HeaderValue, Trouble> {
-        let credential = self.credentials.of(&door.site.name).await.map_err(Trouble::Final)?;
+        let credential = self.credentials.of(&door.site.name).await.map_err(Trouble::Unsent)?;
         match challenge {
             Challenge::Basic => {
                 let value = credential.as_ref().and_then(|credential| basic(&credential.login));
@@ -210,7 +213,7 @@ async fn fetch(ask: &Ask, site: &Site, credential: Option<&Credential>, wire: &W
 /// Whatever goes wrong on the way to the token, the request itself was not sent.
 fn unreached(trouble: Trouble) -> Trouble {
     match trouble {
-        Trouble::Final(failure) => Trouble::Final(failure),
+        Trouble::Final(failure) => Trouble::Unsent(failure),
         other => Trouble::Unreached(other.into_failure()),
     }
 }
@@ -244,7 +247,9 @@ fn question(ask: &Ask, credential: Option<&Credential>) -> (HttpRequest, Option<
 fn granted(answer: &HttpResponse) -> Option<Token> {
     let granted: Granted = serde_json::from_str(&answer.body).ok()?;
     let token = granted.token.or(granted.access_token)?;
-    let life = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_LIFE));
+    let life = Duration::from_secs(
+        granted.expires_in.as_ref().and_then(Value::as_u64).unwrap_or(DEFAULT_LIFE).min(LONGEST_LIFE),
+    );
     // A tenth less, so that it does not expire on its way.
     let expires = Instant::now() + life * 9 / 10;
     Some(Token { value: bearer(token.reveal())?, expires })
@@ -288,5 +293,25 @@ fn refusal(site: &Site, credential: Option<&Credential>) -> Failure {
         .help(format!(
             "are they still good, and do they allow this? `{login}`, or another secret in {settings}, gives new ones"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_as_long_as_it_is_said_to() {
+        let check = |expires_in: &str, seconds: u64| {
+            let body = format!(r#"{{"token":"t0ken","expires_in":{expires_in}}}"#);
+            let granted = granted(&HttpResponse { status: 200, body, ..HttpResponse::default() }).unwrap();
+            let life = granted.expires.saturating_duration_since(Instant::now()).as_secs_f64();
+            assert!((life - seconds as f64 * 0.9).abs() < 5.0, "{expires_in}: {life}");
+        };
+        check("3600", 3600);
+        check("9223372036854775807", LONGEST_LIFE);
+        check("-1", DEFAULT_LIFE);
+        check("\"3600\"", DEFAULT_LIFE);
+        check("null", DEFAULT_LIFE);
     }
 }

@@ -38,6 +38,8 @@ pub enum Trouble {
     Broken(Failure),
     /// The same, but it took long to find out.
     Slow(Failure),
+    /// Nothing was sent, for a reason of our own: trying again is of no use.
+    Unsent(Failure),
     /// Trying again is of no use.
     Final(Failure),
 }
@@ -65,8 +67,8 @@ impl Wire {
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, Trouble> {
         let site = self.sites.at(url);
-        let client = self.sites.client(&site).map_err(Trouble::Final)?;
-        let mut answer = Err(Trouble::Final(Failure::bug("a host without a scheme")));
+        let client = self.sites.client(&site).map_err(Trouble::Unsent)?;
+        let mut answer = Err(Trouble::Unsent(Failure::bug("a host without a scheme")));
         site.budget.turn().await;
         for scheme in site.schemes() {
             let mut url = url.clone();
@@ -95,7 +97,7 @@ impl Wire {
             return Err(Trouble::Final(page(request)));
         }
         match &request.to_file {
-            _ if request.method == Method::Head => {}
+            _ if request.method == Method::Head || request.head_only && answer.is_success() => {}
             Some(path) if answer.is_success() => self.to_file(&mut response, request, path).await?,
             _ if answer.is_success() => answer.body = self.inline(&mut response, request).await?,
             _ => answer.body = self.reason(&mut response, request).await?,
@@ -112,11 +114,11 @@ impl Wire {
         site: &Site,
     ) -> Result<Response, Trouble> {
         let pulse = Pulse::new();
-        let mut head = headers(request).map_err(Trouble::Final)?;
+        let mut head = headers(request).map_err(Trouble::Unsent)?;
         if let Some(value) = authorization {
             head.insert(AUTHORIZATION, value.clone());
         }
-        let (body, size) = open(&request.body, &pulse).await.map_err(Trouble::Final)?;
+        let (body, size) = open(&request.body, &pulse).await.map_err(Trouble::Unsent)?;
         if size > 0 || !matches!(request.method, Method::Head | Method::Get | Method::Delete) {
             head.insert(CONTENT_LENGTH, HeaderValue::from(size));
         }
@@ -209,12 +211,18 @@ impl Trouble {
         matches!(self, Trouble::Unreached(_) | Trouble::Slow(_))
     }
 
+    /// Whether the server has seen nothing of the request, for sure.
+    pub fn is_before_all(&self) -> bool {
+        matches!(self, Trouble::Unreached(_) | Trouble::Unsent(_))
+    }
+
     /// The failure, for a caller that gives up.
     pub fn into_failure(self) -> Failure {
         match self {
             Trouble::Unreached(failure)
             | Trouble::Broken(failure)
             | Trouble::Slow(failure)
+            | Trouble::Unsent(failure)
             | Trouble::Final(failure) => failure,
         }
     }
@@ -264,9 +272,13 @@ fn silent(request: &HttpRequest, site: &Site, reason: &str) -> Failure {
     Failure::new(FailureClass::Silent, reason).cause(in_short(request.method, &request.url)).help(help)
 }
 
-/// Whether people are answered rather than programs: by a login page, say. What has a digest is judged by that.
+/// Whether people are answered rather than programs: by a login page, say. What has a digest is judged by that, and who asks for pages,
+/// or for anything at all, gets them.
 fn is_page(request: &HttpRequest, response: &Response) -> bool {
-    let is_html = |value: &str| value.trim_start().to_ascii_lowercase().starts_with("text/html");
+    let is_html = |value: &str| {
+        let value = value.trim_start().to_ascii_lowercase();
+        value.starts_with("text/html") || value.starts_with("*/*")
+    };
     let told = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let wanted = request.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("accept") && is_html(value));
     let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|size| size == "0");

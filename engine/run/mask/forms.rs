@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::SHORTEST;
+use super::{SHORTEST, TELLING};
 
 /// What URLs leave as it is beside letters and digits: by RFC 3986, in a path, by JavaScript, in a form.
 const UNRESERVED: [&str; 4] = ["-_.~", "-_.~/", "-_.~!*'()", "-_.*"];
@@ -17,7 +17,8 @@ const LINES: [usize; 2] = [76, 64];
 /// All forms of a secret that are long enough to be looked for: of the whole, and of each of its lines.
 pub fn of(secret: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
-    for text in [secret].into_iter().chain(secret.lines().map(str::trim)).filter(|it| is_long_enough(it)) {
+    let texts = [secret].into_iter().chain(secret.lines().map(str::trim)).chain(parts_of_address(secret));
+    for text in texts.filter(|it| is_long_enough(it)) {
         forms.insert(text.to_owned());
         forms.extend(json(text));
         forms.extend(url(text));
@@ -25,6 +26,16 @@ pub fn of(secret: &str) -> BTreeSet<Vec<u8>> {
         forms.extend(base64(text));
     }
     forms.into_iter().filter(|form| is_long_enough(form)).map(String::into_bytes).collect()
+}
+
+/// How an address is told of in a log: without what stands before its host, or behind `?`; and its path alone, which is where
+/// the word lies that nobody is to know. A path as short as `/releases` is none.
+fn parts_of_address(secret: &str) -> impl Iterator<Item = &str> {
+    let address = secret.trim();
+    let shown = address.split(['?', '#']).next().unwrap_or(address);
+    let rest = shown.split_once("://").map(|(_, rest)| rest);
+    let path = rest.and_then(|rest| rest.find('/').map(|at| &rest[at..])).filter(|path| path.len() >= TELLING);
+    [rest.map(|_| shown), path].into_iter().flatten()
 }
 
 fn is_long_enough(text: &str) -> bool {
@@ -111,6 +122,20 @@ mod tests {
         check("t%c3%b6k%26n/7%20%22canary%22%2b%3cx%3e");
         check("t%C3%B6k%26n%2F7+%22canary%22%2B%3Cx%3E");
         check("74c3b66b266e2f37202263616e617279222b3c783e");
+    }
+
+    #[test]
+    fn addresses_as_logs_tell_of_them() {
+        let check = |secret: &str, expect: &[&str]| {
+            let forms = of(secret);
+            for told in expect {
+                assert!(forms.contains(told.as_bytes()), "{told}");
+            }
+        };
+        let hook = "https://hooks.example.org/api/T0/B0/s3cret";
+        check(&format!("{hook}?wait=true\n"), &[hook, "/api/T0/B0/s3cret"]);
+        check(hook, &[hook, "/api/T0/B0/s3cret"]);
+        assert!(!of("https://example.org/releases").contains(&b"/releases"[..]));
     }
 
     #[test]

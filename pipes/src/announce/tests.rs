@@ -41,49 +41,61 @@ fn what_each_is_sent() {
     check(
         json!({ "to": "slack", "secret_url": "hook", "username": "forge" }),
         expect![[r#"
-        Post https://hooks.example.org/T0/secret [Content-Type: application/json] {"text":"hello 1.2.3 is out: https://example.org/acme/hello","username":"forge"}
-    "#]],
+            Post https://hooks.example.org/T0/secret [Content-Type: application/json, accept: */*] {"text":"hello 1.2.3 is out: https://example.org/acme/hello","username":"forge"}
+        "#]],
     );
     check(
         json!({ "to": "mattermost", "secret_url": "hook" }),
         expect![[r#"
-        Post https://hooks.example.org/T0/secret [Content-Type: application/json] {"text":"hello 1.2.3 is out: https://example.org/acme/hello"}
-    "#]],
+            Post https://hooks.example.org/T0/secret [Content-Type: application/json, accept: */*] {"text":"hello 1.2.3 is out: https://example.org/acme/hello"}
+        "#]],
     );
     check(
         json!({ "to": "discord", "secret_url": "hook" }),
         expect![[r#"
-        Post https://hooks.example.org/T0/secret [Content-Type: application/json] {"content":"hello 1.2.3 is out: https://example.org/acme/hello"}
-    "#]],
+            Post https://hooks.example.org/T0/secret [Content-Type: application/json, accept: */*] {"content":"hello 1.2.3 is out: https://example.org/acme/hello"}
+        "#]],
     );
     check(
         json!({ "to": "discord", "secret_url": "hook", "title": "A release", "message": "{{ version }}" }),
         expect![[r#"
-            Post https://hooks.example.org/T0/secret [Content-Type: application/json] {"embeds":[{"description":"1.2.3","title":"A release"}]}
+            Post https://hooks.example.org/T0/secret [Content-Type: application/json, accept: */*] {"embeds":[{"description":"1.2.3","title":"A release"}]}
         "#]],
     );
     check(
         json!({ "to": "teams", "secret_url": "hook", "title": "A release" }),
         expect![[r#"
-        Post https://hooks.example.org/T0/secret [Content-Type: application/json] {"attachments":[{"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","body":[{"text":"A release","type":"TextBlock","weight":"Bolder","wrap":true},{"text":"hello 1.2.3 is out: https://example.org/acme/hello","type":"TextBlock","weight":"Default","wrap":true}],"type":"AdaptiveCard","version":"1.4"},"contentType":"application/vnd.microsoft.card.adaptive"}],"type":"message"}
-    "#]],
+            Post https://hooks.example.org/T0/secret [Content-Type: application/json, accept: */*] {"attachments":[{"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","body":[{"text":"A release","type":"TextBlock","weight":"Bolder","wrap":true},{"text":"hello 1.2.3 is out: https://example.org/acme/hello","type":"TextBlock","weight":"Default","wrap":true}],"type":"AdaptiveCard","version":"1.4"},"contentType":"application/vnd.microsoft.card.adaptive"}],"type":"message"}
+        "#]],
     );
     check(
         json!({ "to": "telegram", "secret_url": "hook", "chat": "@acme" }),
         expect![[r#"
-        Post https://hooks.example.org/T0/secret/sendMessage [Content-Type: application/json] {"chat_id":"@acme","text":"hello 1.2.3 is out: https://example.org/acme/hello"}
-    "#]],
+            Post https://hooks.example.org/T0/secret/sendMessage [Content-Type: application/json, accept: */*] {"chat_id":"@acme","text":"hello 1.2.3 is out: https://example.org/acme/hello"}
+        "#]],
     );
     check(
         json!({ "to": "mastodon", "url": "https://social.example.org/", "visibility": "unlisted" }),
         expect![[r#"
-        Post https://social.example.org/api/v1/statuses [Content-Type: application/json, Idempotency-Key: 87894b8a4d45cf4558925cb13c087236215340666fd54440dfca15d2dcbd8199] {"status":"hello 1.2.3 is out: https://example.org/acme/hello","visibility":"unlisted"}
+            Post https://social.example.org/api/v1/statuses [Content-Type: application/json, Idempotency-Key: 87894b8a4d45cf4558925cb13c087236215340666fd54440dfca15d2dcbd8199, accept: */*] {"status":"hello 1.2.3 is out: https://example.org/acme/hello","visibility":"unlisted"}
+        "#]],
+    );
+    check(
+        json!({ "to": "webhook", "url": "https://example.org/in" }),
+        expect![[r#"
+        Post https://example.org/in [Content-Type: application/json, accept: */*] {"message":"hello 1.2.3 is out: https://example.org/acme/hello"}
     "#]],
+    );
+    check(
+        json!({ "to": "webhook", "url": "https://example.org/in", "message": "{ \"text\": \"{{ version }}\" }" }),
+        expect![[r#"
+            Post https://example.org/in [Content-Type: application/json, accept: */*] { "text": "1.2.3" }
+        "#]],
     );
     check(
         json!({ "to": "webhook", "url": "https://example.org/in", "headers": { "X-Who": "forge" }, "content_type": "text/plain" }),
         expect![[r#"
-            Post https://example.org/in [Content-Type: text/plain, X-Who: forge] hello 1.2.3 is out: https://example.org/acme/hello
+            Post https://example.org/in [Content-Type: text/plain, X-Who: forge, accept: */*] hello 1.2.3 is out: https://example.org/acme/hello
         "#]],
     );
 }

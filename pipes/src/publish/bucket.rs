@@ -26,6 +26,7 @@ use self::courier::{Courier, failure};
 pub use self::mistakes::{bad_endpoint, secret};
 pub use self::store::Bucket;
 use super::files::{self, FileNames, Placed};
+use super::patience::Patience;
 use super::{receipt, typed};
 
 /// Whose bucket it is.
@@ -286,27 +287,32 @@ impl<S: Site> Wanted<S> {
         self.emit(step, Value::Null, host)
     }
 
-    /// Makes an object of what was sent. Uploads do not last for ever: where one is gone, its parts are sent again.
+    /// Makes an object of what was sent. Uploads do not last for ever: where one is gone, its parts are sent again, once.
     fn put_together(&self, key: &str, ours: &Artifact, sent: Option<&Upload>, host: &dyn Host) -> Result<(), Failure> {
-        let mut sent = sent.cloned();
+        let mut upload = sent.cloned();
+        let mut is_the_last = upload.is_none();
+        let mut patience = Patience::default();
         let mut last = None;
-        for _ in 0..TRIES {
+        for failed in 0..TRIES {
             if self.look(key, host)?.is_some_and(|it| it.is(ours)) {
                 return Ok(());
             }
-            let outcome = courier::with(host, async |courier| {
-                let bucket = self.site.open(courier, host)?;
-                let upload = match &sent {
-                    Some(upload) => upload.clone(),
-                    None => self.send(&*bucket, key, ours, |_| Ok(())).await?,
-                };
-                bucket.complete(&path_of(key), &upload.id, upload.parts, self.attributes(key, ours)).await
-            });
-            match outcome {
-                Err(failure) if failure.class != FailureClass::Network && sent.take().is_none() => return Err(failure),
-                Err(failure) => last = Some(failure),
-                Ok(()) => last = None,
-            }
+            let known = match upload.take() {
+                Some(known) => known,
+                None => self.send_again(key, ours, host)?,
+            };
+            last = match self.complete(key, ours, &known, failed, host) {
+                Err(failure) if failure.class == FailureClass::Refused && !is_the_last => {
+                    is_the_last = true;
+                    self.give_up(key, &known, host);
+                    Some(failure)
+                }
+                Err(failure) if !patience.bears(&failure) => return Err(failure),
+                outcome => {
+                    upload = Some(known);
+                    outcome.err()
+                }
+            };
         }
         let is_there = self.look(key, host)?.is_some_and(|it| it.is(ours));
         let unseen = || {
@@ -314,6 +320,27 @@ impl<S: Site> Wanted<S> {
             Failure::new(FailureClass::Network, message)
         };
         if is_there { Ok(()) } else { Err(last.unwrap_or_else(unseen)) }
+    }
+
+    fn send_again(&self, key: &str, ours: &Artifact, host: &dyn Host) -> Result<Upload, Failure> {
+        courier::with(host, async |courier| {
+            let bucket = self.site.open(courier, host)?;
+            self.send(&*bucket, key, ours, |_| Ok(())).await
+        })
+    }
+
+    fn complete(
+        &self,
+        key: &str,
+        ours: &Artifact,
+        upload: &Upload,
+        failed: u32,
+        host: &dyn Host,
+    ) -> Result<(), Failure> {
+        courier::after(failed, host, async |courier| {
+            let bucket = self.site.open(courier, host)?;
+            bucket.complete(&path_of(key), &upload.id, upload.parts.clone(), self.attributes(key, ours)).await
+        })
     }
 
     /// The receipt, with what the next step wants to know.

@@ -18,7 +18,7 @@ use url::Url;
 use self::post::once;
 use super::files::{self, FileNames, Placed};
 use super::{Destination, Planned, Settings, receipt, typed};
-use crate::table::address;
+use crate::table::{address, headers};
 
 pub(super) const DESTINATION: Destination = Destination {
     name: "http",
@@ -88,8 +88,6 @@ enum There {
 }
 
 const EXAMPLE: &str = "url = \"https://files.example.org/{{ name }}/{{ version }}/\"";
-/// Headers that are forge's own.
-const OWN_HEADERS: [&str; 4] = ["authorization", "content-length", "host", "transfer-encoding"];
 /// How often a file is sent whose fate nobody knows.
 const TRIES: u32 = 5;
 
@@ -99,8 +97,9 @@ fn takes(settings: &Settings) -> Vec<Selector> {
 
 fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
-    let mut problems: Vec<Problem> = own.headers.keys().filter_map(|name| bad_header("headers", name)).collect();
-    problems.extend(own.checksum_header.iter().filter_map(|name| bad_header("checksum_header", name)));
+    let mut problems: Vec<Problem> =
+        own.headers.keys().filter_map(|name| headers::bad_name(&format!("headers.{name}"), name)).collect();
+    problems.extend(own.checksum_header.iter().filter_map(|name| headers::bad_name("checksum_header", name)));
     let url = match own.url.text().ends_with('/') {
         true => Template::new(format!("{}{{{{ artifact }}}}", own.url.text())),
         false => own.url.clone(),
@@ -109,31 +108,21 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let files = files.map_err(|more| problems.extend(more)).unwrap_or_default();
     let bad = files.iter().find_map(|it| address::web(&it.address).err());
     problems.extend(bad.map(|it| it.problem("url", "a web server", EXAMPLE)));
-    let mut headers = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for (name, template) in &own.headers {
-        let said = files::said(&files, &format!("headers.{name}"), template, given);
-        for (url, value) in said.map_err(|problem| problems.push(problem)).unwrap_or_default() {
-            headers.entry(url).or_insert_with(BTreeMap::new).insert(name.to_lowercase(), value);
+        let key = format!("headers.{name}");
+        let said = files::said(&files, &key, template, given);
+        let said = said.map_err(|problem| problems.push(problem)).unwrap_or_default();
+        problems.extend(said.iter().find_map(|(_, value)| headers::bad_value(&key, value)));
+        for (url, value) in said {
+            all.entry(url).or_insert_with(BTreeMap::new).insert(name.to_lowercase(), value);
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let wanted = Wanted { files, method: own.method, headers, checksum_header: own.checksum_header };
+    let wanted = Wanted { files, method: own.method, headers: all, checksum_header: own.checksum_header };
     Ok(wanted.step(given).into_iter().collect())
-}
-
-fn bad_header(key: &str, name: &str) -> Option<Problem> {
-    let is_word = |it: char| it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(it);
-    let key = if key == "headers" { format!("headers.{name}") } else { key.to_owned() };
-    if name.is_empty() || !name.chars().all(is_word) {
-        return Some(Problem::at_key(key, format!("`{name}` is no name of a header")));
-    }
-    OWN_HEADERS.contains(&name.to_lowercase().as_str()).then(|| {
-        Problem::at_key(key, format!("`{name}` is forge's own to say")).help(
-            "credentials are those of the host: `[registries.\"files.example.org\"]`, with `username` and `secret`",
-        )
-    })
 }
 
 impl Wanted {
@@ -154,17 +143,22 @@ impl Wanted {
         })
     }
 
+    /// Some servers tell people what they have taken, by a page; but who asks what is there wants no page, unless that is the file.
     fn request(&self, method: Method, url: &str) -> HttpRequest {
-        HttpRequest { headers: self.headers.get(url).cloned().unwrap_or_default(), ..HttpRequest::new(method, url) }
+        let mut headers = self.headers.get(url).cloned().unwrap_or_default();
+        let path = url.split(['?', '#']).next().unwrap_or(url);
+        if matches!(method, Method::Put | Method::Post) || path.ends_with(".html") || path.ends_with(".htm") {
+            headers.entry("accept".to_owned()).or_insert_with(|| "*/*".to_owned());
+        }
+        HttpRequest { headers, ..HttpRequest::new(method, url) }
     }
 
     /// What is there, by its head, or by its first byte: some servers give files to who gets them, and to nobody else (Gitea's packages).
     fn look(&self, url: &str, ours: Option<&Artifact>, host: &dyn Host) -> Result<There, Failure> {
         let mut answer = host.http(&self.request(Method::Head, url))?;
         if let 405 | 501 = answer.status {
-            let mut first = self.request(Method::Get, url);
-            first.headers.insert("range".to_owned(), "bytes=0-0".to_owned());
-            answer = host.http(&first)?;
+            let first = self.request(Method::Get, url).header("range", "bytes=0-0");
+            answer = host.http(&HttpRequest { head_only: true, ..first })?;
         }
         match (answer.status, ours) {
             (404 | 410, _) => Ok(There::Nothing),

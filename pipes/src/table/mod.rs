@@ -2,6 +2,7 @@
 //! Does not know any pipe.
 
 pub mod address;
+pub mod headers;
 pub mod once;
 pub mod secrets;
 pub mod variants;

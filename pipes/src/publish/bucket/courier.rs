@@ -31,18 +31,31 @@ pub fn with<T: Send>(
     host: &dyn Host,
     work: impl AsyncFnOnce(Courier) -> Result<T, Failure> + Send,
 ) -> Result<T, Failure> {
+    after(0, host, work)
+}
+
+/// The same, where it has failed so often: the host waits before the first request.
+pub fn after<T: Send>(
+    failed: u32,
+    host: &dyn Host,
+    work: impl AsyncFnOnce(Courier) -> Result<T, Failure> + Send,
+) -> Result<T, Failure> {
     let (sender, letters) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Failure::new(FailureClass::Machine, format!("can't wait: {error}")))?;
     std::thread::scope(|scope| {
         // It ends when the last of those that can ask is gone.
-        scope.spawn(move || letters.into_iter().for_each(|letter| deliver(letter, host)));
+        scope.spawn(move || {
+            let failed = [failed].into_iter().chain(std::iter::repeat(0));
+            letters.into_iter().zip(failed).for_each(|(letter, failed)| deliver(letter, failed, host));
+        });
         runtime.block_on(work(Courier(sender)))
     })
 }
 
-fn deliver(letter: Letter, host: &dyn Host) {
+fn deliver(letter: Letter, failed: u32, host: &dyn Host) {
     let Letter { request, content, answer } = letter;
+    let request = schemas::HttpRequest { failed, ..request };
     // Who has asked may be gone: then nobody waits for it.
     let _ = answer.send(send(request, &content, host));
 }

@@ -185,12 +185,8 @@ impl<'a> Api<'a> {
 
     /// Begins a draft. Where nobody knows whether it was begun, it is looked for.
     pub fn begin(&self) -> Result<Release, Failure> {
-        let mut body = self.shown_as();
+        let mut body = self.told()?;
         body["draft"] = json!(true);
-        body["tag_name"] = json!(self.page.tag);
-        body["target_commitish"] = json!(self.page.commit);
-        body["name"] = json!(self.page.title);
-        body["body"] = json!(self.page.notes(self.host)?);
         let request = self.request(Method::Post, "/releases").body(Body::Text(body.to_string()));
         match self.send(HttpRequest { repeat: Repeat::Never, ..request }) {
             Ok(answer) if answer.status < 500 => self.read(&answer),
@@ -201,15 +197,22 @@ impl<'a> Api<'a> {
         }
     }
 
-    fn shown_as(&self) -> Value {
-        let mut body = json!({ "prerelease": self.page.prerelease });
+    /// All that a page says, and how it is shown. A draft that an earlier run has begun may say what was to be said then.
+    fn told(&self) -> Result<Value, Failure> {
+        let mut body = json!({
+            "tag_name": self.page.tag,
+            "target_commitish": self.page.commit,
+            "name": self.page.title,
+            "body": self.page.notes(self.host)?,
+            "prerelease": self.page.prerelease,
+        });
         if let Some(latest) = self.wanted.latest {
             body["make_latest"] = json!(latest.to_string());
         }
         if let Some(category) = &self.wanted.discussion {
             body["discussion_category_name"] = json!(category);
         }
-        body
+        Ok(body)
     }
 
     /// Puts a file where it is not there. Where nobody knows what came of an upload, it is looked for; what has its name and
@@ -265,7 +268,7 @@ impl<'a> Api<'a> {
 
     /// Makes a draft visible. Where nobody knows what came of it, the caller asks for it by its tag.
     pub fn publish(&self, id: u64) -> Result<(), Failure> {
-        let mut body = self.shown_as();
+        let mut body = self.told()?;
         body["draft"] = json!(false);
         let request = self.request(Method::Patch, &format!("/releases/{id}")).body(Body::Text(body.to_string()));
         match self.send(HttpRequest { repeat: Repeat::Never, ..request }) {
