@@ -88,7 +88,7 @@ impl Http {
                 Ok(answer) => passed_over.push(format!("the mirror `{}` answers {}", mirror.name, answer.status)),
                 Err(trouble) => {
                     if trouble.is_down() {
-                        mirror.is_down();
+                        mirror.mark_down();
                     }
                     passed_over.push(format!("the mirror `{}`: {}", mirror.name, trouble.into_failure()));
                 }

@@ -28,6 +28,7 @@ use self::files::Files;
 use self::format::{Container, Format};
 use self::info::Said;
 use self::settings::Settings;
+use crate::build::make_executable;
 use crate::oci::layer::Content;
 
 /// The pipe.
@@ -128,17 +129,6 @@ pub(crate) fn pack(
     let path = host.dir().join("archive");
     format.write(&in_order(entries)?, &path, &|| host.cancelled())?;
     host.emit(&Emit { name: output.name.clone(), path, blobs: Vec::new(), detail: output.detail.clone() })?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn make_executable(path: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_executable(_: &std::path::Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -201,15 +201,9 @@ fn read_header(output: &Path) -> Result<Option<Header>, Failure> {
     }
 }
 
-#[cfg(unix)]
 pub(crate) fn make_executable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn make_executable(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 /// Copies what a tool has made elsewhere to where the step hands it over.

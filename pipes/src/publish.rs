@@ -43,6 +43,7 @@ use serde_json::Value;
 use self::language::Packed;
 use self::layout::Layout;
 pub use self::settings::{Settings, To};
+use crate::table::variants::typed;
 
 /// All destinations.
 const DESTINATIONS: &[Destination] = &[
@@ -139,11 +140,6 @@ impl To {
             vec![problem.help(format!("the destinations are {}", names.join(", ")))]
         })
     }
-}
-
-/// The parameters of a step, typed.
-fn typed<T: serde::de::DeserializeOwned>(params: &Value) -> Result<T, Failure> {
-    T::deserialize(params).map_err(|error| Failure::bug(format!("a step's parameters do not read: {error}")))
 }
 
 #[cfg(test)]

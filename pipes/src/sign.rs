@@ -22,6 +22,7 @@ use serde_json::Value;
 use self::settings::SignNames;
 pub use self::settings::{By, Settings};
 use crate::archive::naming;
+use crate::table::variants::typed;
 
 /// All signers.
 const SIGNERS: &[Signer] = &[minisign::SIGNER, cosign::SIGNER, gpg::SIGNER, command::SIGNER];
@@ -224,11 +225,6 @@ fn write(host: &dyn Host, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> 
 
 fn open(path: &Path) -> Result<std::fs::File, Failure> {
     std::fs::File::open(path).map_err(|error| Failure::file("read", path, &error))
-}
-
-/// The parameters of a step, typed.
-fn typed<T: serde::de::DeserializeOwned>(params: &Value) -> Result<T, Failure> {
-    T::deserialize(params).map_err(|error| Failure::bug(format!("a step's parameters do not read: {error}")))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Mirror {
     }
 
     /// It can't be reached: nobody need find that out again in this run.
-    pub fn is_down(&self) {
+    pub fn mark_down(&self) {
         self.is_down.store(true, Ordering::Relaxed);
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn one_that_is_down_is_asked_nothing() {
         let mirror = Mirror::new("m.example");
-        mirror.is_down();
+        mirror.mark_down();
         assert_eq!(mirror.in_place_of(&"https://ghcr.io/v2/a/manifests/1".parse().unwrap()), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Tables of which one key says which of several things they are (`to = "github"`), each with keys of its own: all of these in one schema,
 //! each with whose it is. Does not know what any of them means.
 
-use forge_plugin::schemas::Problem;
+use forge_plugin::schemas::{Failure, Problem};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -14,6 +14,11 @@ pub struct Variant {
     pub about: &'static str,
     /// The keys of its own.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// The parameters of a step, typed.
+pub fn typed<T: DeserializeOwned>(params: &Value) -> Result<T, Failure> {
+    T::deserialize(params).map_err(|error| Failure::bug(format!("a step's parameters do not read: {error}")))
 }
 
 /// What the variant of this name wants to know. Keys of others are mistakes, and say whose they are; so are those that are missing.
