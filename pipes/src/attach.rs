@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::kind::{Attachment, Image, Kind as _, ManifestList, Role};
 use forge_plugin::schemas::{
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::oci::attachment::{EMPTY, TITLE, manifest};
 use crate::oci::manifest::{Descriptor, Document};
+use crate::table::path;
 
 /// The pipe.
 pub struct Attach;
@@ -128,11 +129,7 @@ fn check(settings: &Settings) -> Result<(), Vec<Problem>> {
     }
     let mut names = BTreeMap::new();
     for (at, file) in settings.files.iter().enumerate() {
-        let is_inside = |it| matches!(it, Component::Normal(_) | Component::CurDir);
-        if !Path::new(file).components().all(is_inside) {
-            let problem = Problem::at_key(format!("files[{at}]"), format!("`{file}` leads out of the project"));
-            problems.push(problem.help("write a path below the project file"));
-        }
+        problems.extend(path::outside(format!("files[{at}]"), file));
         if let Some(other) = names.insert(title(file), file) {
             let message = format!("`{other}` and `{file}` have one name");
             problems.push(Problem::at_key(format!("files[{at}]"), message).help("give one of them another name"));

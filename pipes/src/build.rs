@@ -21,7 +21,7 @@ mod zig;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use forge_plugin::schemas::kind::{Binary, Kind};
 use forge_plugin::schemas::{Command, Emit, Failure, KindInfo, Output, Place, Platform, Problem, Read, Step};
@@ -34,6 +34,7 @@ use self::inputs::Input;
 use self::settings::Settings;
 use self::tool::{Tool, ToolName};
 use self::unit::Unit;
+use crate::table::path;
 
 /// The pipe.
 pub struct Build;
@@ -72,7 +73,8 @@ impl forge_plugin::Pipe for Build {
     fn plan(settings: &Settings, given: &Given<'_>) -> Result<Vec<Step>, Vec<Problem>> {
         let tool = tool::named(settings.tool);
         let mut problems = tool::foreign_keys(settings);
-        problems.extend(check_dir(&settings.dir));
+        // A step reads the source tree and no more, so its directory must lie there.
+        problems.extend(path::outside("dir", &settings.dir));
         let platforms = platforms::of(settings, tool, &mut problems);
         let mut steps = Vec::with_capacity(platforms.len());
         for wanted in &platforms {
@@ -105,13 +107,6 @@ impl forge_plugin::Pipe for Build {
         }
         Ok(())
     }
-}
-
-/// A step reads the source tree and no more, so its directory must lie there.
-fn check_dir(dir: &str) -> Option<Problem> {
-    let inside = Path::new(dir).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    let problem = Problem::at_key("dir", format!("`{dir}` is not below the directory of the project file"));
-    (!inside).then(|| problem.help("write it relative to the project file, without `..`"))
 }
 
 fn step(unit: &mut Unit<'_>, tool: &dyn Tool) -> Option<Step> {

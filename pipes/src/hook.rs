@@ -5,7 +5,7 @@ mod names;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use forge_plugin::schemas::kind::{Download, Kind as _};
 use forge_plugin::schemas::{
@@ -21,6 +21,7 @@ use self::names::{HookNames, Paths};
 use crate::archive::naming;
 use crate::build::command::program_of;
 use crate::build::words::Words;
+use crate::table::path;
 
 /// The pipe.
 pub struct Hook;
@@ -161,18 +162,8 @@ impl Settings {
     fn misplaced(&self) -> Vec<Problem> {
         let written = self.writes.iter().enumerate().map(|(at, path)| (format!("writes[{at}]"), path));
         let all = written.chain([("dir".to_owned(), &self.dir)]);
-        let outside = all.filter(|(_, path)| !is_inside(path));
-        outside
-            .map(|(key, path)| {
-                let problem = Problem::at_key(key, format!("`{path}` is not below the directory of the project file"));
-                problem.help("write it relative to the project file, without `..`")
-            })
-            .collect()
+        all.filter_map(|(key, path)| path::outside(key, path)).collect()
     }
-}
-
-fn is_inside(path: &str) -> bool {
-    Path::new(path).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir))
 }
 
 fn selectors(settings: &Settings) -> Vec<Selector> {
@@ -252,7 +243,7 @@ impl Makes {
         let Some(path) = &self.path else { return Ok((name, None)) };
         let key = format!("makes[{at}].path");
         let path = given.render(&key, path, names)?;
-        if !is_inside(&path) {
+        if !path::is_inside(&path) {
             let problem = Problem::at_key(key, format!("`{path}` is not below the directory of the project file"));
             return Err(problem.help(
                 "write it relative to the project file, without `..`, or leave it out and write into `{{ out }}`",

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::{Component, Path};
 
 use forge_plugin::schemas::Problem;
 use forge_plugin::{Given, Template};
@@ -11,6 +10,7 @@ use forge_plugin::{Given, Template};
 use super::format::{Container, Format};
 use super::settings::{ArchiveNames, Directory, Settings};
 use super::units::Unit;
+use crate::table::path;
 
 const OF_PLATFORM: &str = "{{ name }}_{{ version }}_{{ os }}_{{ arch }}{{ variant }}";
 const OF_PROGRAM: &str = "{{ binary }}_{{ version }}_{{ os }}_{{ arch }}{{ variant }}";
@@ -60,9 +60,12 @@ pub fn directory(
 
 /// A path that stays where it starts: in `place`.
 pub fn inside(key: &str, path: &str, place: &str) -> Result<(), Problem> {
-    let is_inside = Path::new(path).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
     let problem = || Problem::at_key(key, format!("`{path}` leads out of the {place}"));
-    if is_inside { Ok(()) } else { Err(problem().help("write it without `..`, and without a `/` before it")) }
+    if path::is_inside(path) {
+        Ok(())
+    } else {
+        Err(problem().help("write it without `..`, and without a `/` before it"))
+    }
 }
 
 /// The names that archives of a table have.

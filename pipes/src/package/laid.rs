@@ -2,7 +2,7 @@
 //! Does not know what lies in directories, nor what globs name: `contents` does.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use forge_plugin::schemas::{Place, Problem, Read};
 use forge_plugin::sources::is_glob;
@@ -13,6 +13,7 @@ use super::parcel::Mark;
 use super::settings::{Content, ContentType};
 use super::unit::Unit;
 use crate::docker::values;
+use crate::table::path;
 
 /// One of `contents`, or a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,7 +167,7 @@ fn source(unit: &mut Unit<'_>, r#type: ContentType, src: Option<String>, dst: &s
         ContentType::Dir => Some(Source::Directory),
         ContentType::Ghost => Some(Source::Ghost),
         ContentType::Symlink => Some(Source::Link(src)),
-        _ if !is_inside(&src) => {
+        _ if !path::is_inside(&src) => {
             let problem = Problem::at_key(format!("{key}.src"), format!("`{src}` leads out of the project"));
             unit.problem(problem.help("write a path below the project file"));
             None
@@ -177,11 +178,6 @@ fn source(unit: &mut Unit<'_>, r#type: ContentType, src: Option<String>, dst: &s
             Some(Source::Files { pattern: src, into, r#type })
         }
     }
-}
-
-/// Whether a path leads nowhere but into the project.
-pub fn is_inside(path: &str) -> bool {
-    Path::new(path).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir))
 }
 
 fn mode(unit: &mut Unit<'_>, text: &str, key: &str) -> Option<u32> {

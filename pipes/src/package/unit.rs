@@ -15,6 +15,7 @@ use super::settings::{Content, Overrides, PackageNames, Settings};
 use super::version::{Said, Spelled, Version};
 use super::wanted::Wanted;
 use crate::docker::nearest::nearest;
+use crate::table::path;
 
 /// One package.
 pub struct Unit<'a> {
@@ -262,7 +263,7 @@ impl<'a> Unit<'a> {
             let Some(path) = other.or(own.as_ref()) else { continue };
             let place = if other.is_some() { format!("overrides.{}.", self.format.name()) } else { String::new() };
             let key = format!("{place}scripts.{key}");
-            if !laid::is_inside(path) {
+            if !path::is_inside(path) {
                 let problem = Problem::at_key(&key, format!("`{path}` leads out of the project"));
                 self.problem(problem.help("write a path below the project file"));
             }
@@ -306,7 +307,7 @@ impl<'a> Unit<'a> {
             package_version: about.version.with_release(),
         };
         let name = self.rendered(&key, template, &names)?;
-        let is_relative = laid::is_inside(&name) && !name.is_empty() && !name.ends_with('/');
+        let is_relative = path::is_inside(&name) && !name.is_empty() && !name.ends_with('/');
         if !is_relative {
             let problem = Problem::at_key(key, format!("`{name}` can't be the name of a file"));
             self.problem(problem.help("write a name, as in `{{ package }}_{{ version }}_{{ arch }}`"));

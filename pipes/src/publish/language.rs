@@ -1,8 +1,6 @@
 //! Packages of languages: what their registries have in common. A version is there once and for good, and a program of the language sends it.
 //! Does not know any registry, and no program.
 
-use std::path::{Component, Path};
-
 use forge_plugin::Host;
 use forge_plugin::schemas::kind::Kind;
 use forge_plugin::schemas::{
@@ -12,7 +10,7 @@ use forge_plugin::schemas::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::table::secrets;
+use crate::table::{path, secrets};
 
 /// Words of a program that could not talk to a server, or not to its end.
 const NETWORK: &[&str] = &[
@@ -99,12 +97,7 @@ impl Kind for Packed {
 
 /// What is wrong with a directory that is not in the project.
 pub fn outside(dir: Option<&String>) -> Option<Problem> {
-    let dir = dir?;
-    let is_inside = Path::new(dir).components().all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
-    (!is_inside).then(|| {
-        let problem = Problem::at_key("dir", format!("`{dir}` is not below the directory of the project file"));
-        problem.help("write it relative to the project file, without `..`")
-    })
+    path::outside("dir", dir?)
 }
 
 /// A step that publishes for good.

@@ -4,5 +4,6 @@
 pub mod address;
 pub mod headers;
 pub mod once;
+pub mod path;
 pub mod secrets;
 pub mod variants;
