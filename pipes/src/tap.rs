@@ -5,6 +5,8 @@ mod download;
 mod formats;
 mod names;
 mod push;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 
@@ -26,7 +28,9 @@ use self::push::Push;
 pub struct Tap;
 
 /// Writes what package managers know a release by (a cask of Homebrew, a manifest of Scoop, …), and puts it into a git repository when the release is
-/// there. What is in the repository already is not put there again. For prereleases, most want none: `if = '{{ prerelease == "" }}'`.
+/// there. What is in the repository already is not put there again. Where a package manager has one word for several platforms, as most have for
+/// the variants of a processor, it gets the archive that runs wherever the others do: `linux/amd64` before `linux/amd64/v3`, `linux/arm/v6` before
+/// `linux/arm/v7`, `darwin/all` before both of its parts; a `template` of one's own gets all of them. For prereleases, most want none: `if = '{{ prerelease == "" }}'`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

@@ -152,3 +152,49 @@ fn a_token_over_http_is_shown_nowhere() {
         Command::new("grep").args(["-r", TOKEN, "."]).current_dir(project.root()).output().expect("grep starts");
     assert!(found.stdout.is_empty() && !ended.stderr.contains(TOKEN), "{}", String::from_utf8_lossy(&found.stdout));
 }
+
+/// `"`, `'`, `\`, and what Ruby, Nix, a shell and YAML would replace, take away or stumble over.
+#[test]
+fn what_is_written_is_text_to_each_language() {
+    const TEXT: &str = r##"It's "#{1}" #$0 #@a ${x} $$ `id` \n & <b> # : %"##;
+    const HOMEPAGE: &str = "https://example.org/?a=1&b=2#{c}";
+    const LICENSE: &str = r##"O'Neil "#{2}" ${y}"##;
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/tap/quoting");
+    let project = Project::copy(&cases).tagged("v1.2.3");
+    let git = |words: &[&str]| output(Command::new("git").arg("-C").arg(project.root()).args(words));
+    git(&["remote", "add", "origin", "https://github.com/acme/hello.git"]);
+    project.forge(&["run", "tap"]).expect(0);
+    let tap = project.root().join("dist/tap");
+    // A class and a cask that say what they are told, and overlook the rest.
+    const BREW: &str = "class Formula\n  def self.name(*) = nil\n  def self.method_missing(word, value = nil, *)\n    puts value if %i[desc homepage license].include?(word)\n  end\nend\n\
+        def cask(*, &block) = Formula.class_eval(&block)\nload ARGV[0]";
+    let ruby = |file: &str| output(Command::new("ruby").args(["-e", BREW]).arg(tap.join(file)));
+    assert_eq!(ruby("homebrew_cask/Casks/hello.rb"), format!("{TEXT}\n{HOMEPAGE}"));
+    assert_eq!(ruby("homebrew_formula/Formula/hello.rb"), format!("{TEXT}\n{HOMEPAGE}\n{LICENSE}"));
+
+    let nix = tap.join("nix/pkgs/hello/default.nix");
+    let meta = format!(
+        "let x = (import {}) {{ lib = {{ concatMapStringsSep = a: b: c: a; getLicenseFromSpdxId = a: a; sourceTypes.binaryNativeCode = 1; }}; \
+         stdenvNoCC = {{ mkDerivation = a: a; hostPlatform.system = \"x86_64-linux\"; }}; fetchurl = a: a; unzip = 1; zstd = 1; }}; \
+         in [ x.meta.description x.meta.homepage x.meta.license ]",
+        nix.display()
+    );
+    let told = output(Command::new("nix-instantiate").args(["--eval", "--strict", "--json", "--expr", &meta]));
+    assert_eq!(told, serde_json::json!([TEXT, HOMEPAGE, LICENSE]).to_string());
+
+    let scoop = project.json("dist/tap/scoop/bucket/hello.json");
+    assert_eq!([&scoop["description"], &scoop["homepage"], &scoop["license"]], [TEXT, HOMEPAGE, LICENSE]);
+    let yaml = |file: &str, keys: &str| {
+        let script = format!("it = YAML.load_file(ARGV[0]); puts {keys}");
+        output(Command::new("ruby").args(["-ryaml", "-e", &script]).arg(tap.join(file)))
+    };
+    let krew = yaml("krew/plugins/hello.yaml", "it['spec'].values_at('shortDescription', 'description', 'homepage')");
+    assert_eq!(krew, format!("{TEXT}\n{TEXT}\n{HOMEPAGE}"));
+    let locale = "winget/manifests/a/Acme/hello/1.2.3/Acme.hello.locale.en-US.yaml";
+    let winget = yaml(locale, "it.values_at('ShortDescription', 'PackageUrl', 'License')");
+    assert_eq!(winget, format!("{TEXT}\n{HOMEPAGE}\n{LICENSE}"));
+
+    let pkgbuild = "source \"$0\" && printf '%s\\n' \"$pkgdesc\" \"$url\" \"${license[@]}\"";
+    let aur = output(Command::new("bash").args(["-c", pkgbuild]).arg(tap.join("aur/PKGBUILD")));
+    assert_eq!(aur, format!("{TEXT}\n{HOMEPAGE}\n{LICENSE}"));
+}

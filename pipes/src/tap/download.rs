@@ -1,8 +1,6 @@
 //! Which archives a package manager downloads, and from where.
 //! Does not know which package manager.
 
-use std::collections::BTreeMap;
-
 use forge_plugin::schemas::kind::Archive;
 use forge_plugin::schemas::{Failure, Offer, Platform, Problem};
 use forge_plugin::{Given, Host};
@@ -19,6 +17,8 @@ pub struct Download {
     /// The artifact.
     pub artifact: String,
     platform: Platform,
+    /// What the format calls the platform.
+    words: Vec<String>,
     url: String,
     format: String,
     directory: String,
@@ -34,7 +34,19 @@ struct Program {
     name: String,
 }
 
-/// One for each platform that the format has a word for, in the order of the file.
+/// Something that may be downloaded.
+struct Candidate<'a> {
+    platform: &'a Platform,
+    /// What the format calls the platform.
+    words: Vec<String>,
+    /// How good the archive is to the format, the best first.
+    rank: usize,
+    offer: &'a Offer,
+    archive: Archive,
+}
+
+/// One for each word that the format has for a platform, in the order of platforms. Of several for one word it is the one that runs wherever
+/// the others do.
 pub fn choose(
     settings: &Settings,
     given: &Given<'_>,
@@ -42,18 +54,20 @@ pub fn choose(
     archives: &[&Offer],
 ) -> Result<Vec<Download>, Vec<Problem>> {
     let key = if settings.ids.is_empty() { "" } else { "ids" };
-    let mut chosen: BTreeMap<Platform, (usize, &Offer, Archive)> = BTreeMap::new();
+    let mut candidates: Vec<Candidate<'_>> = archives.iter().filter_map(|offer| Candidate::of(offer, format)).collect();
+    // The one that runs everywhere first: `all` sorts before `amd64`, none before `v2`, `v6` before `v7`.
+    candidates.sort_by_key(|it| (it.platform, it.rank));
+    let mut chosen: Vec<Candidate<'_>> = Vec::new();
     let mut problems = Vec::new();
-    for offer in archives.iter().copied() {
-        let (Some(platform), Some(archive)) = (&offer.platform, offer.detail::<Archive>()) else { continue };
-        let Some(rank) = format.rank(platform, &archive.format) else { continue };
-        match chosen.get(platform) {
-            Some((before, other, _)) if *before == rank => {
-                let message = format!("`{}` and `{}` are both for {platform}", other.name, offer.name);
-                problems.push(Problem::at_key(key, message).help("choose the table by `ids`"));
+    for candidate in candidates {
+        match chosen.iter().find(|it| it.words.iter().any(|word| candidate.words.contains(word))) {
+            Some(best) if (best.platform, best.rank) == (candidate.platform, candidate.rank) => {
+                let names = format!("`{}` and `{}`", best.offer.name, candidate.offer.name);
+                let problem = Problem::at_key(key, format!("{names} are both for {}", candidate.platform));
+                problems.push(problem.help("choose the table by `ids`"));
             }
-            Some((before, ..)) if *before < rank => {}
-            _ => drop(chosen.insert(platform.clone(), (rank, offer, archive))),
+            Some(_) => {}
+            None => chosen.push(candidate),
         }
     }
     if chosen.is_empty() && problems.is_empty() && !format.files.is_empty() {
@@ -61,9 +75,9 @@ pub fn choose(
         problems.push(problem.help(format!("it takes {}", format.in_words())));
     }
     let mut downloads = Vec::with_capacity(chosen.len());
-    for (platform, (_, offer, archive)) in chosen {
-        match url(settings, given, &offer.name) {
-            Ok(url) => downloads.push(Download::of(offer, platform, url, archive)),
+    for candidate in chosen {
+        match url(settings, given, &candidate.offer.name) {
+            Ok(url) => downloads.push(Download::of(candidate, url)),
             Err(problem) if problems.contains(&problem) => {}
             Err(problem) => problems.push(problem),
         }
@@ -87,8 +101,18 @@ fn url(settings: &Settings, given: &Given<'_>, artifact: &str) -> Result<String,
     }
 }
 
+impl<'a> Candidate<'a> {
+    /// None for what the format has no use for.
+    fn of(offer: &'a Offer, format: &Format) -> Option<Candidate<'a>> {
+        let (platform, archive) = (offer.platform.as_ref()?, offer.detail::<Archive>()?);
+        let rank = format.rank(platform, &archive.format)?;
+        Some(Candidate { platform, words: format.words(platform), rank, offer, archive })
+    }
+}
+
 impl Download {
-    fn of(offer: &Offer, platform: Platform, url: String, archive: Archive) -> Download {
+    fn of(candidate: Candidate<'_>, url: String) -> Download {
+        let Candidate { platform, words, offer, archive, .. } = candidate;
         let directory = archive.directory.unwrap_or_default();
         // One that is downloaded as it is has the name of the archive.
         let is_alone = archive.format == "binary";
@@ -101,7 +125,8 @@ impl Download {
             Program { path, name: name.rsplit('/').next().unwrap_or(name).to_owned() }
         };
         let programs = archive.binaries.iter().map(program).collect();
-        Download { artifact: offer.name.clone(), platform, url, format: archive.format, directory, programs }
+        let (artifact, platform) = (offer.name.clone(), platform.clone());
+        Download { artifact, platform, words, url, format: archive.format, directory, programs }
     }
 
     /// What templates may name of it.
@@ -111,7 +136,7 @@ impl Download {
         let platform = &self.platform;
         Ok(json!({
             "os": platform.os(), "arch": platform.arch(), "variant": platform.variant().unwrap_or_default(),
-            "platform": platform.to_string(), "url": self.url, "sha256": artifact.digest.hex(),
+            "platform": platform.to_string(), "words": self.words, "url": self.url, "sha256": artifact.digest.hex(),
             "file": artifact.file_name(), "format": self.format, "directory": self.directory, "programs": self.programs,
         }))
     }

@@ -6,6 +6,7 @@ mod homebrew_cask;
 mod homebrew_formula;
 mod krew;
 mod nix;
+mod quote;
 mod scoop;
 mod winget;
 
@@ -38,6 +39,8 @@ pub struct Manager {
     platforms: &'static [&'static str],
     /// The formats of archives that it can unpack, the best first.
     archives: &'static [&'static str],
+    /// Its word for such a platform. Of two that have the same one, one is downloaded.
+    word: fn(&Platform) -> String,
     /// What it does not do without, of the keys of the table.
     needs: &'static [&'static str],
     /// Where its users look in a repository.
@@ -65,6 +68,8 @@ pub struct Format {
     pub files: Vec<File>,
     platforms: &'static [&'static str],
     archives: &'static [&'static str],
+    /// None where every platform is another one.
+    word: Option<fn(&Platform) -> String>,
 }
 
 /// The name of a format.
@@ -121,6 +126,7 @@ fn of_manager(format: &FormatName, settings: &Settings, about: &About) -> Result
         files: (manager.files)(about),
         platforms: manager.platforms,
         archives: manager.archives,
+        word: Some(manager.word),
     })
 }
 
@@ -135,7 +141,13 @@ fn of_template(path: &str, settings: &Settings, given: &Given<'_>) -> Result<For
         files: vec![File { name: name.clone(), text: given.source(path).unwrap_or_default().to_owned() }],
         platforms: EVERYWHERE,
         archives: ANY,
+        word: None,
     })
+}
+
+/// The word of one that knows no variants.
+fn os_and_arch(platform: &Platform) -> String {
+    format!("{}/{}", platform.os(), platform.arch())
 }
 
 fn names() -> Vec<String> {
@@ -145,12 +157,29 @@ fn names() -> Vec<String> {
 impl Format {
     /// Where something is wrong that was told already.
     pub fn nothing() -> Format {
-        Format { called: String::new(), directory: String::new(), files: Vec::new(), platforms: &[], archives: &[] }
+        Format {
+            called: String::new(),
+            directory: String::new(),
+            files: Vec::new(),
+            platforms: &[],
+            archives: &[],
+            word: None,
+        }
+    }
+
+    /// What it calls a platform: two words for one that stands for both processors of a Mac.
+    pub fn words(&self, platform: &Platform) -> Vec<String> {
+        let Some(word) = self.word else { return vec![platform.to_string()] };
+        if *platform != Platform::universal() {
+            return vec![word(platform)];
+        }
+        let both = ["amd64", "arm64"].map(|arch| Platform::from_parts(platform.os(), arch, None));
+        both.iter().flatten().map(word).collect()
     }
 
     /// How good an archive of this format for this platform is, the best first; none for one that is of no use.
     pub fn rank(&self, platform: &Platform, archive: &str) -> Option<usize> {
-        let name = format!("{}/{}", platform.os(), platform.arch());
+        let name = os_and_arch(platform);
         let is_known = self.platforms.iter().any(|it| *it == name || *it == platform.os());
         self.archives.iter().position(|it| *it == archive).filter(|_| is_known)
     }

@@ -1,31 +1,33 @@
 //! A cask of Homebrew, as macOS and Linux install programs that are built already (docs.brew.sh, "Cask Cookbook").
 //! Does not know what is in the archives, but for the programs.
 
-use super::{ANY, File, Manager};
+use super::quote::RUBY;
+use super::{ANY, File, Manager, os_and_arch};
 
 pub const MANAGER: Manager = Manager {
     name: "homebrew_cask",
     about: "a cask of Homebrew, `Casks/NAME.rb`",
     platforms: &["darwin/amd64", "darwin/arm64", "darwin/all", "linux/amd64", "linux/arm64"],
     archives: ANY,
+    word: os_and_arch,
     needs: &["description", "homepage"],
     directory: |_| "Casks".to_owned(),
-    files: |about| vec![File { name: format!("{}.rb", about.name), text: TEXT.to_owned() }],
+    files: |about| vec![File { name: format!("{}.rb", about.name), text: format!("{RUBY}{TEXT}") }],
 };
 
 const TEXT: &str = r##"{%- macro download(it, indent) %}
 {{ indent }}sha256 "{{ it.sha256 }}"
-{{ indent }}url "{{ it.url }}"
+{{ indent }}url {{ ruby(it.url) }}
 {%- for program in it.programs %}
-{{ indent }}binary "{{ program.path }}"{% if program.path | base_name != program.name %}, target: "{{ program.name }}"{% endif %}
+{{ indent }}binary {{ ruby(program.path) }}{% if program.path | base_name != program.name %}, target: {{ ruby(program.name) }}{% endif %}
 {%- endfor %}
 {%- endmacro -%}
-cask "{{ name }}" do
-  version "{{ version }}"
+cask {{ ruby(name) }} do
+  version {{ ruby(version) }}
 
-  name "{{ name }}"
-  desc {{ description | tojson }}
-  homepage "{{ homepage }}"
+  name {{ ruby(name) }}
+  desc {{ ruby(description) }}
+  homepage {{ ruby(homepage) }}
 {%- for system, block in [["darwin", "on_macos"], ["linux", "on_linux"]] %}
 {%- set mine = archives | selectattr("os", "eq", system) | list %}
 {%- if mine %}

@@ -1,6 +1,8 @@
 //! The manifests of a package of winget, for Windows (schema 1.6.0 of microsoft/winget-pkgs): version, installer, locale.
 //! Does not know what is in the archives, but for the programs.
 
+use forge_plugin::schemas::Platform;
+
 use super::super::names::About;
 use super::{File, Manager};
 
@@ -9,6 +11,7 @@ pub const MANAGER: Manager = Manager {
     about: "three manifests of winget, below `manifests/`",
     platforms: &["windows/amd64", "windows/386", "windows/arm64"],
     archives: &["zip", "binary"],
+    word: architecture,
     needs: &["description", "license", "publisher"],
     directory: |about| {
         let first: String = identifier(&about.publisher).to_lowercase().chars().take(1).collect();
@@ -27,9 +30,18 @@ pub const MANAGER: Manager = Manager {
     },
 };
 
+fn architecture(platform: &Platform) -> String {
+    match platform.arch() {
+        "amd64" => "x64",
+        "386" => "x86",
+        other => other,
+    }
+    .to_owned()
+}
+
 fn head(about: &About) -> String {
     let identifier = format!("{}.{}", identifier(&about.publisher), identifier(&about.name));
-    format!("PackageIdentifier: {identifier}\nPackageVersion: {{{{ version }}}}\n")
+    format!("PackageIdentifier: {identifier}\nPackageVersion: {{{{ version | tojson }}}}\n")
 }
 
 /// A part of a package's identifier: without blanks and signs.
@@ -39,22 +51,22 @@ fn identifier(text: &str) -> String {
 
 const INSTALLER: &str = r##"Installers:
 {%- for it in archives %}
-- Architecture: {{ {"amd64": "x64", "386": "x86", "arm64": "arm64"}[it.arch] }}
-  InstallerUrl: {{ it.url }}
+- Architecture: {{ it.words[0] }}
+  InstallerUrl: {{ it.url | tojson }}
   InstallerSha256: {{ it.sha256 | upper }}
 {%- if it.format == "zip" %}
   InstallerType: zip
   NestedInstallerType: portable
   NestedInstallerFiles:
 {%- for program in it.programs %}
-  - RelativeFilePath: {{ program.path | replace("/", "\\") }}
-    PortableCommandAlias: {{ program.name | trim_suffix(".exe") }}
+  - RelativeFilePath: {{ program.path | replace("/", "\\") | tojson }}
+    PortableCommandAlias: {{ program.name | trim_suffix(".exe") | tojson }}
 {%- endfor %}
 {%- else %}
   InstallerType: portable
   Commands:
 {%- for program in it.programs %}
-  - {{ program.name | trim_suffix(".exe") }}
+  - {{ program.name | trim_suffix(".exe") | tojson }}
 {%- endfor %}
 {%- endif %}
 {%- endfor %}
@@ -64,7 +76,7 @@ const LOCALE: &str = r##"PackageLocale: en-US
 Publisher: {{ publisher | tojson }}
 PackageName: {{ name | tojson }}
 {%- if homepage %}
-PackageUrl: {{ homepage }}
+PackageUrl: {{ homepage | tojson }}
 {%- endif %}
 License: {{ license | tojson }}
 ShortDescription: {{ description | tojson }}
