@@ -8,8 +8,10 @@ use forge_plugin::schemas::{Artifact, Command, Digest, Emit, Failure, FailureCla
 use forge_plugin::{Given, Host};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use url::Url;
 
 use super::{Settings, TapFile};
+use crate::table::address::{self, NoWeb};
 
 /// Where files go, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,10 @@ impl Push {
             problems.extend(settings.without_repository());
             return None;
         };
+        if let Some(problem) = bad_address(repository) {
+            problems.push(problem);
+            return None;
+        }
         let facts = given.facts;
         let author = settings.author.as_deref().unwrap_or(NOBODY);
         let Some(author) = person(author) else {
@@ -202,6 +208,28 @@ impl Settings {
                 .help("say where it goes: `repository = \"https://…\"`")
         })
         .collect()
+    }
+}
+
+/// An address with credentials, which would stand in command lines, logs and receipts; or one of the web that is none.
+fn bad_address(repository: &str) -> Option<Problem> {
+    let scheme = repository.split_once("://")?.0.trim().to_lowercase();
+    let is_web = ["http", "https"].contains(&scheme.as_str());
+    let has_password = Url::parse(repository).is_ok_and(|url| url.password().is_some());
+    match address::web(repository) {
+        // Others have a user as a part of the address: `ssh://git@…`.
+        Err(bad @ NoWeb::Secret) if is_web || has_password => {
+            let problem = bad.problem("repository", "a git repository", "");
+            Some(
+                problem.help(
+                    "take it out: `token` names a secret that git logs in with, `user` the name that goes with it",
+                ),
+            )
+        }
+        Err(bad) if is_web => {
+            Some(bad.problem("repository", "a git repository", "https://github.com/acme/homebrew-tap.git"))
+        }
+        _ => None,
     }
 }
 
