@@ -2,7 +2,8 @@
 //! Does not know what is the same for all buckets: `support/bucket.rs` does.
 
 use crate::support::bucket::{
-    Store as _, Ways, check_fault, check_kill, check_refused, check_release, check_replace, project, project_of, text,
+    RELEASED, Store as _, Ways, check_fault, check_kill, check_refused, check_release, check_replace, project,
+    project_of, release, text,
 };
 use crate::support::proxy::Fault;
 use crate::support::versity::Versity;
@@ -24,6 +25,16 @@ fn with_another_key_nothing_is_built() {
     let all = check_refused(&store, &project, "answers 403");
     assert!(!all.contains("another key"), "{all}");
     check_refused(&store, &project.env("s3_id", "two\nlines"), "the secret `s3_id` is no id of an access key");
+}
+
+#[test]
+fn secrets_that_end_with_a_line() {
+    let store = Versity::start();
+    let project = project(&store, store.address());
+    let project =
+        store.secrets().iter().fold(project, |project, (name, value)| project.env(name, &format!("{value}\n")));
+    release(&project).expect(0);
+    assert_eq!(store.has(), RELEASED);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Destination `gcs`: objects in a bucket of Google Cloud Storage.
 //! Does not know how objects get there: `bucket.rs` does.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use forge_plugin::schemas::{Failure, Problem, SecretReader, Selector};
@@ -70,6 +71,7 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let own: Own = settings.own()?;
     let mut problems: Vec<Problem> =
         own.endpoint.iter().filter_map(|it| bucket::bad_endpoint(it, "http://localhost:4443")).collect();
+    problems.extend(bad_name(&own.bucket));
     let by = match (&own.key, &own.token) {
         (Some(key), None) => Some(By::Key(key.clone())),
         (None, Some(token)) => Some(By::Token(token.clone())),
@@ -86,6 +88,23 @@ fn plan(settings: &Settings, given: &Given<'_>) -> Planned {
     let site = Gcs { bucket: own.bucket, endpoint: own.endpoint, by };
     let place = format!("gcs/{}", site.bucket);
     bucket::steps(&Wanted { site, files, cache_control: own.cache_control }, &place, &secrets, given)
+}
+
+/// What no bucket can be called (Google's documentation, "Bucket naming requirements").
+fn bad_name(bucket: &str) -> Option<Problem> {
+    let is_plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let is_part = |it: &str| (1..=63).contains(&it.len()) && it.chars().all(|it| is_plain(it) || "-_".contains(it));
+    let is_name = (3..=222).contains(&bucket.len())
+        && bucket.split('.').all(is_part)
+        && bucket.starts_with(is_plain)
+        && bucket.ends_with(is_plain)
+        && bucket.parse::<Ipv4Addr>().is_err();
+    (!is_name).then(|| {
+        Problem::at_key("bucket", format!("no bucket can be called `{bucket}`")).help(
+            "a name has 3 to 63 small letters, digits, hyphens, underscores and dots, and begins and ends with a letter or a digit; one with dots \
+             has up to 222, and 63 between them",
+        )
+    })
 }
 
 impl Site for Gcs {
@@ -112,5 +131,31 @@ impl Site for Gcs {
 
     fn url(&self, key: &str) -> String {
         format!("gs://{}/{key}", self.bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_bucket_can_be_called() {
+        let check = |name: &str, is_good: bool| assert_eq!(bad_name(name).is_none(), is_good, "{name}");
+        check("abc", true);
+        check("my_files-2", true);
+        check("dl.example.org", true);
+        check(&"a".repeat(63), true);
+        check(&vec!["a".repeat(55); 4].join(".")[..222], true);
+        check("", false);
+        check("ab", false);
+        check("a/b", false);
+        check("Files", false);
+        check("-files", false);
+        check("files_", false);
+        check("a..b", false);
+        check("192.168.5.4", false);
+        check(&"a".repeat(64), false);
+        check(&vec!["a".repeat(55); 4].join("."), false);
+        check(&format!("b.{}", "a".repeat(64)), false);
     }
 }

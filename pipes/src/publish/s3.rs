@@ -108,7 +108,7 @@ impl Site for S3 {
             .with_bucket_name(&self.bucket)
             .with_region(&self.region)
             .with_access_key_id(bucket::secret(&self.key_id, "id of an access key", host)?)
-            .with_secret_access_key(host.secret(&self.key)?);
+            .with_secret_access_key(host.secret(&self.key)?.trim());
         if let Some(session) = &self.session {
             builder = builder.with_token(bucket::secret(session, "token of a session", host)?);
         }
