@@ -4,7 +4,7 @@
 mod command;
 mod cosign;
 mod ecdsa_key;
-mod gpg;
+pub mod gpg;
 mod minisign;
 mod settings;
 mod sigstore;

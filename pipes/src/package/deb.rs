@@ -397,8 +397,8 @@ mod tests {
             signature
         "#]]
         .assert_eq(&end);
-        let argv = host.record().commands[0].argv.join(" ");
-        expect!["gpg --batch --yes --no-tty --faked-system-time 1767323045! --local-user ada@example.org --output DIR/signed.sig --detach-sign DIR/signed"].assert_eq(&argv.replace(&host.dir().display().to_string(), "DIR"));
+        let argv = host.record().commands[1].argv.join(" ");
+        expect!["gpg --batch --yes --no-tty --faked-system-time 1767323045! --status-fd 1 --local-user ada@example.org --output DIR/signed.sig --detach-sign DIR/signed"].assert_eq(&argv.replace(&host.dir().display().to_string(), "DIR"));
     }
 
     #[test]

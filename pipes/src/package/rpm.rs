@@ -299,7 +299,7 @@ mod tests {
     fn a_signature_is_made_by_rpms_own_program() {
         let mut host = host();
         made(json!({ "formats": ["rpm"], "signature": { "gpg": "ada@example.org" } }), &mut host).unwrap();
-        let argv = host.record().commands[0].argv.join(" ");
+        let argv = host.record().commands[1].argv.join(" ");
         expect![[r#"rpmsign --define _gpg_name ada@example.org --define __gpg_sign_cmd /usr/bin/env env gpg --batch --no-tty --no-armor --faked-system-time 1767323045! --local-user "%{_gpg_name}" --output %{__signature_filename} --detach-sign %{?__plaintext_filename} --addsign DIR/package"#]].assert_eq(&argv.replace(&host.dir().display().to_string(), "DIR"));
     }
 

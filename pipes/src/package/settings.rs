@@ -190,7 +190,8 @@ pub struct Scripts {
 #[serde(default, deny_unknown_fields)]
 pub struct Signature {
     /// A key that `gpg` has: its fingerprint, or an address. `deb` gets a `_gpgorigin`, as debsigs makes it, `rpm` a signature of its
-    /// header, and `archlinux` a file beside it, which ends with `.sig`.
+    /// header, and `archlinux` a file beside it, which ends with `.sig`. It is signed as if it were the time of the commit, or when the key was
+    /// made, where that was later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpg: Option<String>,
     /// The name of a secret that holds an RSA key as PEM, for `apk`. The table must be granted it, and have it

@@ -16,7 +16,7 @@ use super::{Planned, Signer, Subject, emit_file, pairs, together, typed};
 use crate::table::secrets::needs;
 
 /// Its line in the table.
-pub const SIGNER: Signer = Signer {
+pub(super) const SIGNER: Signer = Signer {
     name: "gpg",
     about: "signs with GnuPG, a key of the user's or one that is a secret, as if it were the time of the commit.",
     schema: |generator| Own::json_schema(generator),
@@ -30,7 +30,7 @@ pub const SIGNER: Signer = Signer {
 const FROM_SECRET: &str = r#"printf '%s\n' "$SECRET" | exec "$@""#;
 
 /// What gpg tells of a user that has no key which signs at that time (GnuPG's doc/DETAILS).
-pub(super) const NO_KEY_YET: &str = "[GNUPG:] INV_SGNR 9";
+pub const NO_KEY_YET: &str = "[GNUPG:] INV_SGNR 9";
 
 /// What it wants to know.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -151,19 +151,12 @@ impl Gpg<'_> {
         }
     }
 
-    /// When it may be signed: at the time of the commit, or else when the first key was made that can. Which one signs is gpg's
-    /// choice, so that each of these is tried, and keys that have nothing to do with it change nothing.
     fn times(&self) -> Result<Vec<i64>, Failure> {
         let user = self.params.user.as_deref();
         let ask: Vec<&str> = ["--with-colons", "--list-secret-keys"].into_iter().chain(user).collect();
         let exit = self.start(None, &ask)?;
-        let made: BTreeSet<i64> = exit.stdout.lines().filter_map(made_to_sign).collect();
-        match !made.is_empty() && exit.is_success() {
-            true => Ok(std::iter::once(self.params.time)
-                .chain(made.into_iter().filter(|it| *it > self.params.time))
-                .collect()),
-            false => Err(self.no_key(Some(&exit))),
-        }
+        let times = times(&exit.stdout, self.params.time).filter(|_| exit.is_success());
+        times.ok_or_else(|| self.no_key(Some(&exit)))
     }
 
     fn no_key(&self, exit: Option<&Exit>) -> Failure {
@@ -209,6 +202,15 @@ impl Gpg<'_> {
         let command = Command::new(shell.chain(gpg));
         self.host.exec(&command)
     }
+}
+
+/// When it may be signed, from what gpg lists of secret keys, with colons: at the time of the commit, or else when the first key was made that
+/// can. Which one signs is gpg's choice, so that each of these is tried, and keys that have nothing to do with it change nothing. None where no
+/// key signs.
+pub fn times(listed: &str, commit: i64) -> Option<Vec<i64>> {
+    let made: BTreeSet<i64> = listed.lines().filter_map(made_to_sign).collect();
+    let younger = made.iter().copied().filter(|it| *it > commit);
+    (!made.is_empty()).then(|| std::iter::once(commit).chain(younger).collect())
 }
 
 /// When the key of this line was made, where it is one that signs (GnuPG's doc/DETAILS, fields 1, 6 and 12).

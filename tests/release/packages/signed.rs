@@ -15,8 +15,8 @@ use crate::support::project::Project;
 const SIGNATURE: &str = "secrets = ['apk_key']\nreveal = true\n\n[package.signature]\ngpg = 'ada@example.org'\nrsa = 'apk_key'\n\
     rsa_name = 'ada@example.org-4a6a0840.rsa.pub'\n\n[package.scripts]";
 
-/// The packages of a project whose user has two keys, one of gpg that is older than the commit.
-fn made() -> Project {
+/// The packages of a project whose user has two keys, one of gpg that was made at this time; the commit is of May 2024.
+fn made(time: &str) -> Project {
     let secrets = "[secrets]\napk_key = { env = 'APK_KEY' }\n\n[[package]]";
     let table = super::PROJECT.replace("[[package]]", secrets).replace("[package.scripts]", SIGNATURE);
     let project = super::project(&table);
@@ -29,7 +29,7 @@ fn made() -> Project {
     fs::create_dir(project.home().join(".gnupg")).expect("a directory");
     output(Command::new("chmod").arg("700").arg(project.home().join(".gnupg")));
     let new = ["--passphrase", "", "--quick-generate-key", "Ada <ada@example.org>", "rsa2048", "sign", "never"];
-    gpg(&project, &[&["--faked-system-time", "20240101T000000"][..], &new[..]].concat());
+    gpg(&project, &[&["--faked-system-time", time][..], &new[..]].concat());
     project.forge(&["run", "package"]).expect(0);
     project
 }
@@ -51,7 +51,16 @@ fn is_good(project: &Project, signature: &Path, of: &Path) {
 
 #[test]
 fn each_by_its_own_signature() {
-    let project = made();
+    signed_by_a_key_of("20240101T000000");
+}
+
+#[test]
+fn by_a_key_that_is_younger_than_the_commit() {
+    signed_by_a_key_of("20250101T000000");
+}
+
+fn signed_by_a_key_of(time: &str) {
+    let project = made(time);
     deb(&project, &package(&project, &systems::DPKG));
     rpm(&project, &package(&project, &systems::RPM));
     let archlinux = package(&project, &systems::PACMAN);
