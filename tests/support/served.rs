@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,15 +15,29 @@ use sha2::{Digest as _, Sha256};
 pub fn serve(command: impl Fn(&str) -> Command) -> (Child, String) {
     // It is given a free port, and another if somebody was faster.
     for _ in 0..10 {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
-        let address = listener.local_addr().expect("loopback works").to_string();
-        drop(listener);
+        let address = free_address();
         let mut child = spawn(command(&address));
         if listens(&mut child, &address) {
             return (child, address);
         }
     }
     panic!("a server finds no port to listen at");
+}
+
+/// Host and a port that is free and stays so until the server listens, which may take seconds: it is none of those that the system gives to who
+/// asks for any, and no other server of these tests gets it.
+fn free_address() -> String {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const ALL: u32 = 20_000;
+    loop {
+        let taken = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let address = format!("127.0.0.1:{}", FIRST + (std::process::id() % ALL * 61 + taken) % ALL);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+        assert!(taken < ALL, "no port is free");
+    }
 }
 
 /// The files below a directory, sorted: path and SHA-256 of each. Without those in a directory of this name.
